@@ -1,0 +1,3 @@
+from patrol.main import main
+
+main()

@@ -1,0 +1,207 @@
+"""Messages between camera side and centre, version 1 (MQTT 5, QoS 1, JSON in UTF-8).
+
+Every message that must not be lost carries an `idempotency_key`; the centre answers each key once or more
+with an `Accept`, and the sender keeps the message until then. Receivers ignore fields that they do not
+know, so that a newer minor sender can talk to an older reader; `v` changes when that is not enough.
+Instants are UTC milliseconds (`…_ms`), positions WGS-84 degrees, lengths pixels unless named otherwise.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from protocol import PROTOCOL_VERSION
+
+Ident = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+"""A name that is safe in a topic, a path and a file name."""
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+CaseState = Literal[
+    "observing",
+    "confirmed",
+    "notified",
+    "unnotifiable",
+    "rechecking",
+    "tasked",
+    "unverified",
+    "self_corrected",
+    "exempt",
+    "closed",
+]
+
+
+class Message(BaseModel):
+    """Base of all messages: immutable, tolerant of unknown fields, versioned."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    v: Literal[1] = Field(default=PROTOCOL_VERSION, description="Major version of the protocol.")
+
+
+class Position(BaseModel):
+    """A place on earth, WGS-84 (EPSG:4326)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    longitude: float = Field(ge=-180, le=180, description="Degrees east.")
+    latitude: float = Field(ge=-90, le=90, description="Degrees north.")
+
+
+class EvidenceRef(BaseModel):
+    """One sealed picture of a case, named by what it contains."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    sha256: Sha256 = Field(description="Hash of the picture's bytes as sent.")
+    role: Literal["confirm", "recheck", "plate"] = Field(description="Which step of the case it proves.")
+    taken_at_ms: int = Field(description="Stream time of the frame.")
+    media_type: Literal["image/jpeg"] = "image/jpeg"
+    width: int = Field(gt=0, le=16384)
+    height: int = Field(gt=0, le=16384)
+    size: int = Field(gt=0, description="Bytes.")
+
+
+class Vehicle(BaseModel):
+    """What is known of the vehicle. A plate is absent rather than guessed."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    vehicle_class: str = Field(description="Detector class: car, bus, truck, motorcycle.")
+    plate: str | None = Field(default=None, max_length=12)
+    plate_confidence: float | None = Field(default=None, ge=0, le=1)
+    box: tuple[float, float, float, float] = Field(description="Left, top, right, bottom in the recheck picture.")
+
+
+class Keyed(Message):
+    """A message that is kept by its sender until the centre has accepted its key."""
+
+    idempotency_key: str = Field(min_length=1, max_length=300)
+    jurisdiction_id: Ident
+    agent_id: Ident
+    camera_id: Ident
+    case_id: Ident
+
+
+class EnforcementTask(Keyed):
+    """The clock ended and a fresh picture proves that the same vehicle still stands there (or, for
+    `manual_check`, that the camera could not tell and the zone's policy wants a person to look)."""
+
+    kind: Literal["enforcement_task"] = "enforcement_task"
+    manual_check: bool = False
+    issued_at_ms: int
+    zone_id: str
+    zone_name: str
+    zone_version: str = Field(description="Hash of the rules the case was opened under.")
+    place: str = Field(description="Where, in words for a person.")
+    position: Position | None = None
+    vehicle: Vehicle
+    first_seen_ms: int
+    confirmed_at_ms: int
+    notified_at_ms: int | None = Field(default=None, description="When the SMS gateway accepted; none if it never did.")
+    unnotifiable_reason: str | None = None
+    clock_started_ms: int
+    clock_ends_ms: int
+    rechecked_at_ms: int | None = Field(default=None, description="Time of the frame that proves; none for a manual check.")
+    why: str = Field(description="The decision explained, e.g. '62% of its footprint is in zone P3, needs 40%'.")
+    evidence: tuple[EvidenceRef, ...] = ()
+
+
+class TaskRetraction(Keyed):
+    """The vehicle left after the task was issued: nobody needs to go."""
+
+    kind: Literal["task_retraction"] = "task_retraction"
+    at_ms: int
+    reason: str
+
+
+class CaseRecord(Keyed):
+    """One step in the life of a case, for the centre's history and statistics."""
+
+    kind: Literal["case_record"] = "case_record"
+    state: CaseState
+    previous: CaseState | None
+    at_ms: int
+    reason: str
+    zone_id: str
+    zone_name: str
+    vehicle_class: str
+    plate: str | None = None
+    first_seen_ms: int
+    clock_ends_ms: int | None = None
+    outcome_id: str | None = Field(default=None, description="The officer's outcome that this step applies, if any.")
+
+
+class CameraHealth(BaseModel):
+    """What a camera is doing now."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    camera_id: Ident
+    state: Literal["connecting", "live", "stalled", "frozen", "unauthorised", "unreachable", "unsupported", "ended"]
+    reason: str = ""
+    since_ms: int
+    last_frame_age_ms: int | None = None
+    frames: int = 0
+    reconnects: int = 0
+
+
+class AgentHealth(Message):
+    """Sent now and then; the newest replaces the rest. Not kept in the outbox."""
+
+    kind: Literal["agent_health"] = "agent_health"
+    jurisdiction_id: Ident
+    agent_id: Ident
+    at_ms: int
+    version: str
+    cameras: tuple[CameraHealth, ...] = ()
+    outbox_waiting: int = 0
+    open_cases: int = 0
+    problems: tuple[str, ...] = Field(default=(), description="Named health states, e.g. 'disk_full: …'.")
+
+
+class AgentStatus(Message):
+    """Retained; also the last will, with `online` false."""
+
+    kind: Literal["agent_status"] = "agent_status"
+    jurisdiction_id: Ident
+    agent_id: Ident
+    online: bool
+    at_ms: int | None = None
+    version: str = ""
+
+
+class Accept(Message):
+    """Centre -> agent: these keys are stored for good; the agent may forget them."""
+
+    kind: Literal["accept"] = "accept"
+    keys: tuple[str, ...] = Field(min_length=1, max_length=1000)
+
+
+class Refuse(Message):
+    """Centre -> agent: this message will never be accepted as it is (malformed, wrong agent). It must not be
+    sent again; a person has to look."""
+
+    kind: Literal["refuse"] = "refuse"
+    key: str
+    reason: str
+
+
+OutcomeResult = Literal["ticketed", "moved_on", "towed", "vehicle_gone", "not_a_violation", "wrong_vehicle", "other"]
+
+
+class Outcome(Message):
+    """Centre -> agent: what the officer found. Sent again until the agent's CaseRecord names `outcome_id`."""
+
+    kind: Literal["outcome"] = "outcome"
+    outcome_id: Ident
+    case_id: Ident
+    result: OutcomeResult
+    note: str = Field(default="", max_length=2000)
+    at_ms: int
+
+
+InboxMessage = Annotated[Accept | Refuse | Outcome, Field(discriminator="kind")]
+AgentMessage = Annotated[EnforcementTask | TaskRetraction | CaseRecord, Field(discriminator="kind")]
+
+
+def idempotency_key(jurisdiction_id: str, agent_id: str, camera_id: str, case_id: str, stage: str) -> str:
+    """The key of one effect: the same effect always has the same key, whoever retries it."""
+    return "/".join((jurisdiction_id, agent_id, camera_id, case_id, stage))

@@ -1,0 +1,68 @@
+"""MQTT topics, root ``patrol/v1/{jurisdiction_id}``. The only place that spells them.
+
+| topic below the root | direction | payload | kept by |
+|---|---|---|---|
+| agents/{agent}/status | agent -> all | AgentStatus, retained, last will | broker |
+| agents/{agent}/tasks | agent -> centre | EnforcementTask, TaskRetraction | agent's outbox until Accept |
+| agents/{agent}/cases | agent -> centre | CaseRecord | agent's outbox until Accept |
+| agents/{agent}/evidence/{sha256} | agent -> centre | picture bytes | agent's outbox until Accept |
+| agents/{agent}/health | agent -> centre | AgentHealth | nobody, the next replaces it |
+| agents/{agent}/inbox | centre -> agent | Accept, Refuse, Outcome | centre's outbox |
+| officers/{officer}/tasks | centre -> officer | notice of a task | centre |
+
+An evidence picture's idempotency key is ``{jurisdiction}/{agent}/evidence/{sha256}``, derived from the topic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from protocol import PROTOCOL_VERSION
+
+_ROOT = f"patrol/v{PROTOCOL_VERSION}"
+
+AgentChannel = Literal["status", "tasks", "cases", "evidence", "health", "inbox"]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentTopics:
+    """The topics of one agent."""
+
+    jurisdiction_id: str
+    agent_id: str
+
+    def of(self, channel: AgentChannel) -> str:
+        """The topic of a channel; evidence needs `evidence(sha256)`."""
+        return f"{_ROOT}/{self.jurisdiction_id}/agents/{self.agent_id}/{channel}"
+
+    def evidence(self, sha256: str) -> str:
+        return f"{self.of('evidence')}/{sha256}"
+
+    def evidence_key(self, sha256: str) -> str:
+        """Idempotency key of a picture."""
+        return f"{self.jurisdiction_id}/{self.agent_id}/evidence/{sha256}"
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedTopic:
+    """An agent's topic taken apart."""
+
+    jurisdiction_id: str
+    agent_id: str
+    channel: str
+    rest: str
+
+
+def parse_agent_topic(topic: str) -> ParsedTopic | None:
+    """Take an agent's topic apart, or None if it is none of ours."""
+    parts = topic.split("/")
+    if len(parts) not in (6, 7) or "/".join(parts[:2]) != _ROOT or parts[3] != "agents":
+        return None
+    return ParsedTopic(parts[2], parts[4], parts[5], parts[6] if len(parts) == 7 else "")
+
+
+def ingest_filters(jurisdiction_id: str = "+", group: str = "ingest") -> tuple[str, ...]:
+    """Shared subscriptions of the centre's ingest workers: each message goes to one worker of the group."""
+    base = f"$share/{group}/{_ROOT}/{jurisdiction_id}/agents/+"
+    return tuple(f"{base}/{leaf}" for leaf in ("tasks", "cases", "evidence/+", "health", "status"))
