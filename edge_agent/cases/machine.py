@@ -1,0 +1,232 @@
+"""Transitions of a case.
+
+| state | leaves by |
+|---|---|
+| confirmed | identified and warned -> notified; nobody to warn -> unnotifiable; open elsewhere -> exempt; left -> self_corrected |
+| notified, unnotifiable | left -> self_corrected; clock -> rechecking (or closed, by the zone's policy) |
+| rechecking | proven in a frame at or after the clock's end -> tasked; left -> self_corrected; window over -> unverified |
+| tasked | outcome -> closed; left -> retraction, closed |
+| unverified | closed, or a manual check that ends like a task |
+
+A step that does not apply (a late receipt, an old tick) changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import assert_never
+
+from edge_agent.cases.model import (
+    ENDED,
+    CancelNotice,
+    Capture,
+    Case,
+    CaseEffect,
+    CaseInput,
+    Ended,
+    Identified,
+    NoticeAccepted,
+    NoticeRefused,
+    OfficerOutcome,
+    PublishRecord,
+    PublishRetraction,
+    PublishTask,
+    SendNotice,
+    Tick,
+    Watched,
+)
+from protocol.clock import Millis
+from protocol.messages import CaseState, Position
+from zones import Box, Zone
+
+Result = tuple[Case, tuple[CaseEffect, ...]]
+
+_LEFT = {
+    "departed": "the vehicle left",
+    "replaced": "another vehicle stands there now",
+    "left_zone": "the vehicle moved out of the zone",
+}
+
+
+def open_case(
+    case_id: str,
+    stay_id: str,
+    *,
+    camera_id: str,
+    zone: Zone,
+    place: str,
+    street: str,
+    position: Position | None,
+    vehicle_class: str,
+    box: Box,
+    why: str,
+    first_seen_ms: Millis,
+    at_ms: Millis,
+) -> Result:
+    """A violation is established at `at_ms`: a case in state confirmed, with its first picture wanted."""
+    case = Case(
+        id=case_id,
+        stay_id=stay_id,
+        camera_id=camera_id,
+        zone=zone,
+        place=place,
+        street=street,
+        position=position,
+        vehicle_class=vehicle_class,
+        box=box,
+        why=why,
+        first_seen_ms=first_seen_ms,
+        confirmed_ms=at_ms,
+        state="observing",
+        changed_ms=at_ms,
+    )
+    case, record = _move(case, "confirmed", at_ms, f"stood for {zone.confirm_after_s:g} s; {why}")
+    return case, (Capture("confirm"), record)
+
+
+def step(case: Case, happened: CaseInput) -> Result:
+    """Take one input into account. Pure; an input that does not apply returns the case as it was."""
+    match happened:
+        case OfficerOutcome():
+            return _on_outcome(case, happened)
+        case _ if case.state in ENDED:
+            return case, ()
+        case Identified():
+            return _on_identified(case, happened)
+        case NoticeAccepted(at_ms):
+            return _on_notice_accepted(case, at_ms)
+        case NoticeRefused(at_ms, reason):
+            if case.state != "confirmed" or case.notice != "pending":
+                return case, ()
+            return _unnotifiable(replace(case, notice="refused"), at_ms, reason)
+        case Ended():
+            return _on_ended(case, happened)
+        case Tick(at_ms):
+            return _on_time(case, at_ms)
+        case Watched():
+            return _on_watched(case, happened)
+        case _:
+            assert_never(happened)
+
+
+def shift_clock(case: Case, by_ms: int) -> Case:
+    """Move the running clock along when the time base itself stepped, so that the time that really passes
+    until its end stays what it was. After a reboot, where nobody knows how long the box was off, the step
+    counts the whole of it: the clock may end later, never earlier.
+    """
+    if case.state in ENDED or case.clock_ends_ms is None or by_ms == 0:
+        return case
+    until = case.recheck_until_ms
+    return replace(
+        case,
+        clock_ends_ms=case.clock_ends_ms + by_ms,
+        recheck_until_ms=None if until is None else until + by_ms,
+    )
+
+
+def _move(
+    case: Case, state: CaseState, at_ms: Millis, reason: str, outcome_id: str | None = None
+) -> tuple[Case, PublishRecord]:
+    record = PublishRecord(case.steps, state, case.state, at_ms, reason, outcome_id)
+    return replace(case, state=state, reason=reason, changed_ms=at_ms, steps=case.steps + 1), record
+
+
+def _on_identified(case: Case, who: Identified) -> Result:
+    if case.state != "confirmed" or case.identified:
+        return case, ()
+    case = replace(case, identified=True, plate=who.plate, plate_confidence=who.confidence)
+    if who.plate is None:
+        return _unnotifiable(case, who.at_ms, who.reason or "the plate could not be read")
+    if who.open_in is not None:
+        case, record = _move(case, "exempt", who.at_ms, f"the same vehicle is followed in case {who.open_in}")
+        return case, (record,)
+    if who.warned_in is not None:
+        return _unnotifiable(case, who.at_ms, f"already warned in this street, in case {who.warned_in}")
+    return replace(case, notice="pending"), (SendNotice(who.plate),)
+
+
+def _unnotifiable(case: Case, at_ms: Millis, reason: str) -> Result:
+    case = _start_clock(replace(case, unnotifiable_reason=reason), at_ms)
+    case, record = _move(case, "unnotifiable", at_ms, reason)
+    return case, (record,)
+
+
+def _on_notice_accepted(case: Case, at_ms: Millis) -> Result:
+    if case.state != "confirmed" or case.notice != "pending":
+        return case, ()
+    at_ms = max(at_ms, case.confirmed_ms)
+    case = _start_clock(replace(case, notice="accepted", notified_ms=at_ms), at_ms)
+    case, record = _move(case, "notified", at_ms, f"warned; {case.zone.grace_s:g} s to leave")
+    return case, (record,)
+
+
+def _start_clock(case: Case, at_ms: Millis) -> Case:
+    if case.clock_ends_ms is not None:
+        return case
+    return replace(case, clock_started_ms=at_ms, clock_ends_ms=at_ms + round(case.zone.grace_s * 1000))
+
+
+def _on_ended(case: Case, end: Ended) -> Result:
+    reason = _LEFT.get(end.reason, end.reason)
+    if case.task_issued:
+        case, record = _move(case, "closed", end.at_ms, reason)
+        return case, (PublishRetraction(end.at_ms, reason), record)
+    cancel = (CancelNotice(),) if case.notice == "pending" else ()
+    case, record = _move(case, "self_corrected", end.at_ms, reason)
+    return case, (*cancel, record)
+
+
+def _on_time(case: Case, at_ms: Millis) -> Result:
+    if case.state in ("notified", "unnotifiable") and case.clock_ends_ms is not None:
+        if at_ms < case.clock_ends_ms:
+            return case, ()
+        if case.state == "unnotifiable" and case.zone.unnotifiable == "close":
+            case, record = _move(case, "closed", at_ms, f"nobody could be told: {case.unnotifiable_reason}")
+            return case, (record,)
+        until = max(case.clock_ends_ms, at_ms) + round(case.zone.recheck_window_s * 1000)
+        case, record = _move(replace(case, recheck_until_ms=until), "rechecking", at_ms, "the clock ended")
+        return case, (record,)
+    if case.state == "rechecking" and case.recheck_until_ms is not None and at_ms >= case.recheck_until_ms:
+        return _on_window_over(case, at_ms)
+    return case, ()
+
+
+def _on_window_over(case: Case, at_ms: Millis) -> Result:
+    case, record = _move(
+        case, "unverified", at_ms, "no picture proved that the vehicle is still there or gone"
+    )
+    if case.zone.unverified == "manual_check":
+        return replace(case, task_issued=True), (record, PublishTask(at_ms, manual_check=True))
+    case, closing = _move(case, "closed", at_ms, "the camera could not tell; nothing follows")
+    return case, (record, closing)
+
+
+def _on_watched(case: Case, look: Watched) -> Result:
+    case, effects = _on_time(case, look.at_ms)
+    if case.state != "rechecking" or not look.proven:
+        return case, effects
+    if case.clock_ends_ms is None or look.at_ms < case.clock_ends_ms:
+        return case, effects
+    manual = case.notice != "accepted" and case.zone.unnotifiable == "manual_check"
+    case = replace(case, box=look.box, why=look.why, proven_ms=look.at_ms, task_issued=True)
+    case, record = _move(case, "tasked", look.at_ms, f"the same vehicle is still there; {look.why}")
+    return case, (*effects, Capture("recheck"), record, PublishTask(look.at_ms, manual_check=manual))
+
+
+def _on_outcome(case: Case, outcome: OfficerOutcome) -> Result:
+    if case.outcome_id == outcome.outcome_id:
+        return case, ()
+    if case.state in ENDED or not case.task_issued:
+        # Too late or out of place, but the centre waits for the answer: record it once, change nothing else.
+        record = PublishRecord(
+            case.steps,
+            case.state,
+            case.state,
+            outcome.at_ms,
+            f"outcome {outcome.result} noted",
+            outcome.outcome_id,
+        )
+        return replace(case, outcome_id=outcome.outcome_id, steps=case.steps + 1), (record,)
+    case = replace(case, outcome_id=outcome.outcome_id)
+    case, closing = _move(case, "closed", outcome.at_ms, f"officer: {outcome.result}", outcome.outcome_id)
+    return case, (closing,)

@@ -1,0 +1,188 @@
+"""The data of cases. Instants are UTC milliseconds of stream time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from protocol.clock import Millis
+from protocol.messages import CaseState, EvidenceRef, OutcomeResult, Position
+from zones import Box, Zone
+
+ENDED: frozenset[CaseState] = frozenset({"self_corrected", "exempt", "closed"})
+"""States that nothing leaves."""
+
+NoticeStatus = Literal["none", "pending", "accepted", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One violation by one vehicle during one stay.
+
+    Attributes:
+        id: unique for ever.
+        stay_id: the stay; a stay has at most one case.
+        zone: the rules under which the case was opened; later edits do not touch it.
+        steps: number of records published so far; part of their idempotency keys.
+        plate: the voted plate, absent rather than guessed.
+        identified: whether it is settled who the vehicle is (or that nobody can tell).
+        clock_started_ms, clock_ends_ms: the time to leave; the end never moves to an earlier moment.
+        recheck_until_ms: how long a fresh picture is waited for.
+        proven_ms: frame time of the recheck picture that the task stands on.
+        task_issued: whether a task (or manual check) was published.
+        outcome_id: the officer's outcome that closed it.
+    """
+
+    id: str
+    stay_id: str
+    camera_id: str
+    zone: Zone
+    place: str
+    street: str
+    position: Position | None
+    vehicle_class: str
+    box: Box
+    why: str
+    first_seen_ms: Millis
+    confirmed_ms: Millis
+    state: CaseState = "confirmed"
+    reason: str = ""
+    changed_ms: Millis = 0
+    steps: int = 0
+    plate: str | None = None
+    plate_confidence: float | None = None
+    identified: bool = False
+    notice: NoticeStatus = "none"
+    unnotifiable_reason: str | None = None
+    notified_ms: Millis | None = None
+    clock_started_ms: Millis | None = None
+    clock_ends_ms: Millis | None = None
+    recheck_until_ms: Millis | None = None
+    proven_ms: Millis | None = None
+    task_issued: bool = False
+    outcome_id: str | None = None
+    evidence: tuple[EvidenceRef, ...] = ()
+
+
+# What can happen to a case.
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An observation of the vehicle. `proven`: the picture proves that it is the same and in the zone."""
+
+    at_ms: Millis
+    proven: bool
+    box: Box
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The vehicle left (or another took its place)."""
+
+    at_ms: Millis
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """It is settled who the vehicle is: a plate, or the reason why there is none.
+
+    `warned_in`: an earlier case in which this plate was warned in this street within the zone's time.
+    `open_in`: another open case of this plate in this street.
+    """
+
+    at_ms: Millis
+    plate: str | None
+    confidence: float | None = None
+    reason: str = ""
+    warned_in: str | None = None
+    open_in: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeAccepted:
+    """The SMS gateway took the warning."""
+
+    at_ms: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRefused:
+    """The warning will never be sent: no owner, opted out, refused."""
+
+    at_ms: Millis
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed."""
+
+    at_ms: Millis
+
+
+@dataclass(frozen=True, slots=True)
+class OfficerOutcome:
+    """What the officer found."""
+
+    at_ms: Millis
+    outcome_id: str
+    result: OutcomeResult
+
+
+CaseInput = Watched | Ended | Identified | NoticeAccepted | NoticeRefused | Tick | OfficerOutcome
+
+
+# What a case wants done.
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """Seal the picture that this step was decided on."""
+
+    role: Literal["confirm", "recheck"]
+
+
+@dataclass(frozen=True, slots=True)
+class SendNotice:
+    """Warn the owner, once."""
+
+    plate: str
+
+
+@dataclass(frozen=True, slots=True)
+class CancelNotice:
+    """The vehicle left before the warning went out: do not send it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRecord:
+    """Tell the centre about this step."""
+
+    step: int
+    state: CaseState
+    previous: CaseState | None
+    at_ms: Millis
+    reason: str
+    outcome_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PublishTask:
+    """Send an officer."""
+
+    at_ms: Millis
+    manual_check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PublishRetraction:
+    """Nobody needs to go."""
+
+    at_ms: Millis
+    reason: str
+
+
+CaseEffect = Capture | SendNotice | CancelNotice | PublishRecord | PublishTask | PublishRetraction

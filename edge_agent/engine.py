@@ -1,0 +1,387 @@
+"""The deciding loop: observations and results in, stored decisions and effects out.
+
+The engine has no thread and reads no clock. Whoever runs it (live agent, replay, test) hands it frames,
+results and the time. Every decision is stored in one transaction together with the effects it calls for;
+only then is it told to listeners.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from edge_agent.cases import (
+    ENDED,
+    CancelNotice,
+    Capture,
+    Case,
+    CaseEffect,
+    CaseInput,
+    Ended,
+    Identified,
+    NoticeAccepted,
+    NoticeRefused,
+    OfficerOutcome,
+    PublishRecord,
+    PublishRetraction,
+    PublishTask,
+    SendNotice,
+    Tick,
+    Watched,
+    open_case,
+    shift_clock,
+    step,
+)
+from edge_agent.effects import EffectWriter
+from edge_agent.frames import Frame
+from edge_agent.perception import Eyes
+from edge_agent.plates import PlateDesk
+from edge_agent.stays import CameraState, Stay, StayEnded, StayEvent, StayRules, StaySettled, StayWatched
+from edge_agent.stays import step as step_stays
+from edge_agent.store import Arrival, Store
+from protocol.clock import Millis, iso
+from protocol.messages import EvidenceRef
+
+_SAVE_EVERY_MS = 10_000
+"""An uneventful camera's memory is written this often; after a crash the rest is a gap, never a guess."""
+
+
+class Sealer(Protocol):
+    """Seals the picture on which a decision rests; the same case and role give the same reference again."""
+
+    def seal(self, case: Case, role: str, frame: Frame) -> EvidenceRef: ...
+
+
+@dataclass(slots=True)
+class Camera:
+    """What the engine keeps of one camera."""
+
+    id: str
+    eyes: Eyes
+    rules: StayRules
+    state: CameraState
+    place: str
+    street: str
+    saved_ms: Millis = 0
+
+
+Event = dict[str, Any]
+Listener = Callable[[Event], None]
+
+
+class Engine:
+    """Decides for all cameras of an agent.
+
+    Args:
+        store: the agent's database.
+        sealer: keeps evidence.
+        writer: puts effects into the outbox.
+        plates: reads plates and votes, or None where plates are not read.
+        plate_wait_ms: how long after confirmation a plate is waited for.
+        on_event: told of every stored event.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sealer: Sealer,
+        writer: EffectWriter,
+        *,
+        plates: PlateDesk | None,
+        plate_wait_ms: int,
+        on_event: Listener | None = None,
+    ) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._writer = writer
+        self._plates = plates
+        self._plate_wait_ms = plate_wait_ms
+        self._on_event = on_event
+        self._told: list[Event] = []
+        self.cameras: dict[str, Camera] = {}
+        self._cases: dict[str, Case] = {case.id: case for case in store.open_cases()}
+        self._by_stay: dict[str, str] = {case.stay_id: case.id for case in self._cases.values()}
+
+    # What comes in
+
+    def add_camera(self, camera: Camera) -> None:
+        """Start deciding for a camera, from what was stored of it."""
+        self.cameras[camera.id] = camera
+
+    def frame(self, frame: Frame) -> None:
+        """Look at a picture and decide. Raises UnavailableError if the disk refuses; then nothing has changed."""
+        camera = self.cameras[frame.camera_id]
+        if camera.state.last_ms is not None and frame.at_ms <= camera.state.last_ms:
+            return
+        seen = camera.eyes.observe(frame, camera.state, force=self.wants_fresh(camera.id, frame.at_ms))
+        state, events = step_stays(camera.state, seen, camera.eyes.index, camera.rules)
+        if self._plates is not None:
+            state, events = self._read_plates(frame, state, events)
+        with self._deciding():
+            for event in events:
+                self._on_stay(camera, event, frame)
+            if events or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
+                self._store.save_camera(state)
+                camera.saved_ms = frame.at_ms
+        camera.state = state
+
+    def tick(self, at_ms: Millis) -> None:
+        """Let time pass for all open cases."""
+        due = [case for case in self._cases.values() if _may_be_due(case, at_ms)]
+        if due:
+            with self._deciding():
+                for case in due:
+                    self._take(case, Tick(at_ms), None)
+
+    def arrivals(self, at_ms: Millis) -> int:
+        """Take the results that workers brought; returns how many."""
+        waiting = self._store.arrivals()
+        for arrival in waiting:
+            with self._deciding():
+                case = self._cases.get(arrival.case_id) or self._store.case(arrival.case_id)
+                if case is not None:
+                    self._take(case, _as_input(arrival, at_ms), None)
+                if arrival.kind == "notice_refused":
+                    self._store.forget_notice(arrival.case_id)
+                self._store.arrived(arrival)
+        return len(waiting)
+
+    def step_clock(self, by_ms: int) -> None:
+        """The time base stepped by `by_ms`: running clocks keep the time that is really left."""
+        with self._deciding():
+            for case in list(self._cases.values()):
+                self._keep(shift_clock(case, by_ms))
+
+    def wants_fresh(self, camera_id: str, at_ms: Millis) -> bool:
+        """Whether a case of this camera waits for a fresh picture at this time."""
+        return any(
+            case.camera_id == camera_id
+            and case.clock_ends_ms is not None
+            and case.state in ("notified", "unnotifiable", "rechecking")
+            and at_ms >= case.clock_ends_ms
+            for case in self._cases.values()
+        )
+
+    @property
+    def open_cases(self) -> int:
+        return len(self._cases)
+
+    # Plates
+
+    def _read_plates(
+        self, frame: Frame, state: CameraState, events: tuple[StayEvent, ...]
+    ) -> tuple[CameraState, tuple[StayEvent, ...]]:
+        """Read the plates of proven vehicles that still want one; what is read belongs to the stay."""
+        assert self._plates is not None
+        read: dict[str, Stay] = {}
+        for event in events:
+            if not isinstance(event, StayWatched) or not event.proven:
+                continue
+            stay = event.stay
+            case = self._case_of(stay)
+            if (case is None or not case.identified) and self._plates.wants(stay):
+                read[stay.id] = self._plates.read(frame, stay)
+        if not read:
+            return state, events
+        stays = tuple(read.get(stay.id, stay) for stay in state.stays)
+        return replace(state, stays=stays), tuple(replace(e, stay=read.get(e.stay.id, e.stay)) for e in events)
+
+    # Decisions
+
+    def _on_stay(self, camera: Camera, event: StayEvent, frame: Frame) -> None:
+        stay = event.stay
+        case = self._case_of(stay)
+        match event:
+            case StaySettled():
+                if case is None:
+                    self._note(frame.at_ms, camera.id, stay, None, "observing", f"came to rest; {stay.why}")
+            case StayWatched(at_ms=at_ms, proven=proven):
+                if case is None:
+                    case = self._maybe_open(camera, stay, at_ms, frame) if proven else None
+                else:
+                    case = self._take(case, Watched(at_ms, proven, stay.anchor, stay.why), frame)
+                if case is not None and case.state == "confirmed" and not case.identified:
+                    self._identify(case, stay, at_ms, frame)
+            case StayEnded(at_ms=at_ms, reason=reason):
+                if case is not None:
+                    self._take(case, Ended(max(at_ms, case.changed_ms), reason), frame)
+                else:
+                    self._note(frame.at_ms, camera.id, stay, None, "ended", f"{reason} before it was confirmed")
+                self._by_stay.pop(stay.id, None)
+
+    def _maybe_open(self, camera: Camera, stay: Stay, at_ms: Millis, frame: Frame) -> Case | None:
+        zone = camera.eyes.index.zones.get(stay.zone_id or "")
+        if zone is None or stay.covered_ms < zone.confirm_after_s * 1000:
+            return None
+        file = camera.eyes.index.file
+        case, effects = open_case(
+            f"C-{stay.id}",
+            stay.id,
+            camera_id=camera.id,
+            zone=zone,
+            place=zone.place or camera.place,
+            street=camera.street or zone.place or camera.place,
+            position=zone.position or file.position,
+            vehicle_class=stay.label,
+            box=stay.anchor,
+            why=stay.why,
+            first_seen_ms=stay.first_ms,
+            at_ms=at_ms,
+        )
+        return self._carry(case, effects, frame)
+
+    def _identify(self, case: Case, stay: Stay, at_ms: Millis, frame: Frame) -> Case:
+        """Settle who the vehicle is, or wait for more looks."""
+        plate, reason = (None, "plates are not read here") if self._plates is None else self._plates.verdict(stay)
+        waiting = at_ms - case.confirmed_ms < self._plate_wait_ms
+        if plate is None and self._plates is not None and self._plates.wants(stay) and waiting:
+            return case
+        if plate is None:
+            return self._take(case, Identified(at_ms, None, reason=reason), frame)
+        mark = self._store.vault.mark(plate.text)
+        since = at_ms - round(case.zone.renotice_after_s * 1000)
+        elsewhere = next(
+            (
+                other.id
+                for other in self._cases.values()
+                if other.id != case.id and other.plate == plate.text and other.street == case.street
+            ),
+            None,
+        )
+        return self._take(
+            case,
+            Identified(
+                at_ms,
+                plate.text,
+                plate.confidence,
+                warned_in=self._store.last_notice(mark, case.street, since),
+                open_in=elsewhere,
+            ),
+            frame,
+        )
+
+    def _take(self, case: Case, happened: CaseInput, frame: Frame | None) -> Case:
+        after, effects = step(case, happened)
+        return case if after == case and not effects else self._carry(after, effects, frame)
+
+    def _carry(self, case: Case, effects: Iterable[CaseEffect], frame: Frame | None) -> Case:
+        """Store the case with everything that it calls for. Pictures are sealed first: tasks name them."""
+        waiting: list[CaseEffect] = []
+        for effect in effects:
+            if isinstance(effect, Capture):
+                assert frame is not None, "a picture is only wanted in answer to one"
+                ref = self._sealer.seal(case, effect.role, frame)
+                if ref.sha256 not in {known.sha256 for known in case.evidence}:
+                    case = replace(case, evidence=(*case.evidence, ref))
+            else:
+                waiting.append(effect)
+        for effect in waiting:
+            match effect:
+                case PublishRecord():
+                    self._writer.record(self._store.db, case, effect)
+                    self._note(
+                        effect.at_ms, case.camera_id, None, case, effect.state, effect.reason, stay_id=case.stay_id
+                    )
+                case PublishTask():
+                    self._writer.task(self._store.db, case, effect)
+                case PublishRetraction():
+                    self._writer.retraction(self._store.db, case, effect)
+                case SendNotice(plate):
+                    self._writer.notice(self._store.db, case, plate)
+                    self._store.note_notice(self._store.vault.mark(plate), case.street, case.id, case.changed_ms)
+                case CancelNotice():
+                    self._writer.cancel_notice(self._store.db, case)
+        self._keep(case)
+        return case
+
+    # Memory
+
+    def _keep(self, case: Case) -> None:
+        self._store.save_case(case)
+        self._by_stay[case.stay_id] = case.id
+        if case.state in ENDED:
+            self._cases.pop(case.id, None)
+        else:
+            self._cases[case.id] = case
+
+    def _case_of(self, stay: Stay) -> Case | None:
+        """The stay's case, open or ended; each stay is looked up in the database once."""
+        if stay.id not in self._by_stay:
+            found = self._store.case_of_stay(stay.id)
+            if found is None:
+                return None
+            self._by_stay[stay.id] = found.id
+        case_id = self._by_stay[stay.id]
+        return self._cases.get(case_id) or self._store.case(case_id)
+
+    def _note(
+        self,
+        at_ms: Millis,
+        camera_id: str,
+        stay: Stay | None,
+        case: Case | None,
+        state: str,
+        reason: str,
+        *,
+        stay_id: str | None = None,
+    ) -> None:
+        event: Event = {
+            "time": iso(at_ms),
+            "camera": camera_id,
+            "zone": case.zone.id if case is not None else (stay.zone_id if stay is not None else None),
+            "stay": stay_id or (stay.id if stay is not None else None),
+            "case": case.id if case is not None else None,
+            "state": state,
+            "reason": reason,
+        }
+        self._store.add_event(at_ms, event)
+        self._told.append(event)
+
+    def _deciding(self) -> _Deciding:
+        return _Deciding(self)
+
+
+class _Deciding:
+    """One transaction; events are told after it is stored, and memory goes back if it is not."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._transaction = engine._store.transaction()
+
+    def __enter__(self) -> None:
+        engine = self._engine
+        self._before = (dict(engine._cases), dict(engine._by_stay))
+        engine._told = []
+        self._transaction.__enter__()
+
+    def __exit__(self, *raised: Any) -> None:
+        engine = self._engine
+        try:
+            self._transaction.__exit__(*raised)
+        except BaseException:
+            engine._cases, engine._by_stay = self._before
+            raise
+        if raised[0] is not None:
+            engine._cases, engine._by_stay = self._before
+            return
+        told, engine._told = engine._told, []
+        if engine._on_event is not None:
+            for event in told:
+                engine._on_event(event)
+
+
+def _may_be_due(case: Case, at_ms: Millis) -> bool:
+    if case.state in ("notified", "unnotifiable"):
+        return case.clock_ends_ms is not None and at_ms >= case.clock_ends_ms
+    return case.state == "rechecking" and case.recheck_until_ms is not None and at_ms >= case.recheck_until_ms
+
+
+def _as_input(arrival: Arrival, at_ms: Millis) -> CaseInput:
+    match arrival.kind:
+        case "notice_accepted":
+            return NoticeAccepted(at_ms)
+        case "notice_refused":
+            return NoticeRefused(at_ms, str(arrival.body.get("reason", "refused")))
+        case "outcome":
+            return OfficerOutcome(at_ms, str(arrival.body["outcome_id"]), arrival.body["result"])

@@ -1,0 +1,92 @@
+"""What a piece of picture looks like, small enough to store and robust to light.
+
+A look is a 24 x 24 patch of local contrast: brightness less its neighbourhood's mean, divided by its
+neighbourhood's spread. Shadows, headlights and dusk scale brightness and hardly touch it, while a different
+vehicle, or the same model standing a hand's breadth aside, does. Two looks are compared by their correlation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_agent.frames import Image
+from zones import Box
+
+SIDE = 24
+"""Cells along each side of the patch."""
+
+_SCALE = 42.0
+"""Standard deviations per int8 step: +-3 deviations fill the range."""
+
+_MIN_SPREAD = 2.0
+"""Grey levels under which a surface counts as flat; keeps sensor noise from becoming structure."""
+
+_BLUR = 7
+"""Cells of the neighbourhood over which contrast is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Appearance of a box.
+
+    Attributes:
+        patch: 576 bytes, int8, 24 x 24 local contrast, row by row.
+        spread: mean local spread in grey levels; below `flat` there is no structure to compare.
+    """
+
+    patch: bytes
+    spread: float
+
+    @property
+    def array(self) -> NDArray[np.float32]:
+        """24 x 24, float32, in standard deviations."""
+        return (np.frombuffer(self.patch, dtype=np.int8).astype(np.float32) / _SCALE).reshape(SIDE, SIDE)
+
+
+def look_at(image: Image, box: Box) -> Look | None:
+    """The look of `box` in a picture, or None where less than a quarter of the box is in the picture.
+
+    Args:
+        image: height x width x 3, uint8, BGR.
+        box: left, top, right, bottom, pixels; the part beyond the picture is left out of the patch.
+    """
+    height, width = image.shape[:2]
+    left, top, right, bottom = (round(v) for v in box)
+    if right - left < 4 or bottom - top < 4:
+        return None
+    inner = (max(0, left), max(0, top), min(width, right), min(height, bottom))
+    if inner[2] - inner[0] < 4 or inner[3] - inner[1] < 4:
+        return None
+    if (inner[2] - inner[0]) * (inner[3] - inner[1]) * 4 < (right - left) * (bottom - top):
+        return None
+    grey = cv2.cvtColor(image[inner[1] : inner[3], inner[0] : inner[2]], cv2.COLOR_BGR2GRAY)
+    small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
+    mean = cv2.blur(small, (_BLUR, _BLUR), borderType=cv2.BORDER_REFLECT)
+    spread = np.sqrt(
+        np.maximum(cv2.blur(small * small, (_BLUR, _BLUR), borderType=cv2.BORDER_REFLECT) - mean * mean, 0)
+    )
+    contrast = (small - mean) / np.maximum(spread, _MIN_SPREAD)
+    return _pack(contrast.astype(np.float32), float(spread.mean()))
+
+
+def likeness(one: Look, other: Look) -> float:
+    """Correlation of two looks, -1 to 1; 1 means the same structure at the same place."""
+    first, second = one.array, other.array
+    first = first - first.mean()
+    second = second - second.mean()
+    norm = float(np.sqrt((first * first).sum() * (second * second).sum()))
+    return float((first * second).sum()) / norm if norm > 1e-6 else 0.0
+
+
+def blend(old: Look, new: Look, weight: float) -> Look:
+    """`old` moved towards `new` by `weight` (0 keeps, 1 replaces): follows the light over a day."""
+    mixed = old.array * (1 - weight) + new.array * weight
+    return _pack(mixed, old.spread * (1 - weight) + new.spread * weight)
+
+
+def _pack(contrast: NDArray[np.float32], spread: float) -> Look:
+    return Look(np.clip(np.rint(contrast * _SCALE), -127, 127).astype(np.int8).tobytes(), round(spread, 3))

@@ -1,0 +1,341 @@
+"""One picture later: which vehicles still stand, which came, which left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from statistics import median
+
+from edge_agent.stays.appearance import blend, likeness
+from edge_agent.stays.model import (
+    CameraState,
+    EndReason,
+    Gap,
+    GapKind,
+    Observation,
+    Seen,
+    Stay,
+    StayEnded,
+    StayEvent,
+    StayRules,
+    StaySettled,
+    StayWatched,
+    Verdict,
+)
+from protocol.clock import Millis
+from zones import Box, ZoneIndex
+from zones.geometry import area, covered_share, iou
+
+VEHICLES = frozenset({"car", "bus", "truck", "motorcycle", "bicycle"})
+"""Labels that can stay; anything else that is detected can only hide."""
+
+_RECENT = 7
+"""Boxes whose median is the anchor; then the anchor rests, so that looks compare pixel for pixel."""
+
+_MAX_STAYS = 64
+_MAX_GAPS = 40
+_CANDIDATE_MISSES = 2
+
+_GAP_OF: dict[Verdict, GapKind] = {"occluded": "occluded", "absent": "absent", "different": "occluded"}
+
+
+def step(
+    state: CameraState, seen: Observation, index: ZoneIndex, rules: StayRules
+) -> tuple[CameraState, tuple[StayEvent, ...]]:
+    """Take one observation into account.
+
+    Observations that are not newer than the last are ignored, so that a replayed picture changes nothing.
+
+    Args:
+        state: the camera's memory.
+        seen: what the picture shows.
+        index: the zones, scaled to this camera's pictures.
+        rules: thresholds.
+
+    Returns:
+        The next memory, and what happened, ordered by the stays' age.
+    """
+    if state.last_ms is not None and seen.at_ms <= state.last_ms:
+        return state, ()
+    late = state.last_ms is not None and seen.at_ms - state.last_ms > rules.max_interval_ms
+    if not seen.usable:
+        return _blind(state, seen), ()
+
+    kept: list[Stay] = []
+    events: list[StayEvent] = []
+    claimed: set[int] = set()
+    for stay in state.stays:
+        number = _match(stay, seen.seen, rules)
+        found = seen.seen[number] if number is not None else None
+        verdict, place = _judge(stay, found, seen, rules, doubt=stay.doubt or late)
+        if verdict == "present":
+            if number is not None:
+                claimed.add(number)
+            was_proven_last = stay.verdict == "present" and not late
+            after = _present(
+                stay, found, place, seen, rules, covered_since=state.last_ms if was_proven_last else None
+            )
+            after, happened, ended = _place_in_zones(after, seen.at_ms, index, found, place, rules)
+            events.extend(happened)
+            if not ended:
+                kept.append(after)
+            continue
+        missing = _missing(stay, verdict, seen.at_ms, late=late, gap=seen.gap)
+        reason = _end_reason(missing, seen.at_ms, rules)
+        if reason is None:
+            kept.append(missing)
+            if missing.settled and missing.zone_id is not None:
+                events.append(StayWatched(missing, seen.at_ms, proven=False))
+        elif missing.settled and missing.zone_id is not None:
+            events.append(
+                StayEnded(missing, missing.absent_ms if reason == "departed" else seen.at_ms, reason)
+            )
+
+    number = state.next_number
+    for position, item in enumerate(seen.seen):
+        if position in claimed or not _may_begin(item, kept, index, rules) or len(kept) >= _MAX_STAYS:
+            continue
+        kept.append(_begin(state.camera_id, number, item, seen.at_ms))
+        number += 1
+    return (
+        CameraState(state.camera_id, seen.at_ms, number, _without_doubles(kept)),
+        tuple(sorted(events, key=lambda event: (event.stay.first_ms, event.stay.id))),
+    )
+
+
+def _blind(state: CameraState, seen: Observation) -> CameraState:
+    """A picture that cannot be trusted: time passes uncovered, everything is in doubt, nothing ends."""
+    stays = tuple(replace(s, verdict="unseen", unseen_as=seen.gap, doubt=True) for s in state.stays)
+    return replace(state, last_ms=seen.at_ms, stays=stays)
+
+
+def _match(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> int | None:
+    """The detection that overlaps the stay's place most, if enough."""
+    best, best_iou = None, rules.match_iou
+    for number, item in enumerate(seen):
+        if item.label in VEHICLES:
+            overlap = iou(stay.anchor, item.box)
+            if overlap >= best_iou:
+                best, best_iou = number, overlap
+    return best
+
+
+def _blocked(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> float:
+    """Share of the place that lies under something nearer to the camera (whose lower edge is lower)."""
+    worst = 0.0
+    for item in seen:
+        if item is found or item.box[3] <= stay.anchor[3] - 0.05 * (stay.anchor[3] - stay.anchor[1]):
+            continue
+        worst = max(worst, covered_share(stay.anchor, item.box))
+    return worst
+
+
+def _judge(
+    stay: Stay, found: Seen | None, seen: Observation, rules: StayRules, *, doubt: bool
+) -> tuple[Verdict, float]:
+    """What this picture says of the stay, and how much its place looks as before."""
+    patch = seen.patches.get(stay.id)
+    place = likeness(stay.look, patch) if patch is not None else -1.0
+    blocked = _blocked(stay, found, seen.seen)
+    if doubt and stay.settled:
+        if place >= rules.strict_likeness:
+            return "present", place
+        if blocked >= rules.blocked_share:
+            return "occluded", place
+        return ("different" if found is not None else "absent"), place
+    if place >= rules.keep_likeness:
+        return "present", place
+    if found is not None and blocked < rules.blocked_share:
+        if place >= rules.match_likeness:
+            return "present", place
+        if found.look is not None and likeness(stay.look, found.look) >= rules.keep_likeness:
+            return "present", place
+        if not stay.settled:
+            return "present", place
+    if blocked >= rules.blocked_share:
+        return "occluded", place
+    return ("different" if found is not None else "absent"), place
+
+
+def _present(
+    stay: Stay,
+    found: Seen | None,
+    place: float,
+    seen: Observation,
+    rules: StayRules,
+    *,
+    covered_since: Millis | None,
+) -> Stay:
+    """The stay, proven once more: standing time counted, place and look brought up to date."""
+    at_ms = seen.at_ms
+    if not stay.settled and found is not None and _shift(stay.anchor, found.box) > rules.still_shift:
+        return replace(
+            stay,
+            first_ms=at_ms,
+            last_ms=at_ms,
+            anchor=found.box,
+            recent=(found.box,),
+            look=found.look or stay.look,
+            hits=1,
+            covered_ms=0,
+            absent=0,
+            different=0,
+            doubt=False,
+            verdict="present",
+            votes=_vote(stay, found),
+        )
+    gaps = stay.gaps
+    if covered_since is None and at_ms > stay.last_ms:
+        gaps = (*gaps, Gap(stay.unseen_as if stay.verdict != "present" else seen.gap, stay.last_ms, at_ms))[
+            -_MAX_GAPS:
+        ]
+    after = replace(
+        stay,
+        last_ms=at_ms,
+        hits=stay.hits + 1,
+        covered_ms=stay.covered_ms + (at_ms - covered_since if covered_since is not None else 0),
+        gaps=gaps,
+        absent=0,
+        different=0,
+        doubt=False,
+        verdict="present",
+    )
+    clear = found is not None and _blocked(stay, found, seen.seen) < 0.02
+    if found is not None and clear:
+        moved = place < rules.keep_likeness and _shift(stay.anchor, found.box) > rules.still_shift
+        recent = (found.box,) if moved else stay.recent
+        if len(recent) < _RECENT and not moved:
+            recent = (*recent, found.box)
+        after = replace(
+            after,
+            recent=recent,
+            anchor=_middle(recent),
+            score=max(stay.score, found.score),
+            votes=_vote(stay, found),
+        )
+        after = replace(after, label=max(after.votes, key=lambda pair: (pair[1], pair[0]))[0])
+        if moved and found.look is not None:
+            return replace(after, look=found.look)
+    patch = seen.patches.get(stay.id)
+    if (
+        patch is not None
+        and (clear or found is None)
+        and (place >= rules.keep_likeness or stay.hits <= _RECENT)
+    ):
+        weight = 0.5 if stay.hits <= _RECENT else rules.adapt
+        after = replace(after, look=blend(stay.look, patch, weight))
+    return after
+
+
+def _vote(stay: Stay, found: Seen) -> tuple[tuple[str, float], ...]:
+    votes = dict(stay.votes)
+    votes[found.label] = round(votes.get(found.label, 0.0) + found.score, 4)
+    return tuple(sorted(votes.items()))
+
+
+def _place_in_zones(
+    stay: Stay, at_ms: Millis, index: ZoneIndex, found: Seen | None, place: float, rules: StayRules
+) -> tuple[Stay, list[StayEvent], bool]:
+    """Settle the vehicle and say in which zone it stands. The last value says that the stay is over."""
+    if not stay.settled:
+        if stay.hits < rules.settle_hits or at_ms - stay.first_ms < rules.settle_ms:
+            return stay, [], False
+        stay = replace(stay, settled=True)
+    where = index.presence(stay.anchor, stay.label, stay.zone_id)
+    before = stay.zone_id
+    stay = replace(stay, zone_id=where.zone_id if where.inside else None, ratio=where.ratio, why=where.why)
+    if before is not None and stay.zone_id != before:
+        over = replace(stay, zone_id=before)
+        return stay, [StayEnded(over, at_ms, "left_zone")], stay.zone_id is None
+    if stay.zone_id is None:
+        return stay, [], False
+    if before is None:
+        return stay, [StaySettled(stay, at_ms), StayWatched(stay, at_ms, proven=True)], False
+    proven = place >= rules.strict_likeness or (found is not None and place >= rules.keep_likeness)
+    return stay, [StayWatched(stay, at_ms, proven=proven)], False
+
+
+def _missing(stay: Stay, verdict: Verdict, at_ms: Millis, *, late: bool, gap: GapKind) -> Stay:
+    """The stay, not proven by this picture."""
+    cause: GapKind = gap if late and stay.verdict == "present" else _GAP_OF[verdict]
+    if verdict == "absent":
+        return replace(
+            stay,
+            verdict=verdict,
+            unseen_as=cause,
+            doubt=True,
+            absent=stay.absent + 1,
+            absent_ms=stay.absent_ms if stay.absent else at_ms,
+            different=0,
+        )
+    if verdict == "different":
+        return replace(
+            stay, verdict=verdict, unseen_as=cause, doubt=True, absent=0, different=stay.different + 1
+        )
+    return replace(stay, verdict=verdict, unseen_as=cause, doubt=True, absent=0, different=0)
+
+
+def _end_reason(stay: Stay, at_ms: Millis, rules: StayRules) -> EndReason | None:
+    """Why the stay is over, or None while it may go on."""
+    if not stay.settled:
+        return "passing" if stay.absent >= _CANDIDATE_MISSES or stay.different >= _CANDIDATE_MISSES else None
+    if stay.absent >= rules.absent_hits and at_ms - stay.absent_ms >= rules.absent_ms:
+        return "departed"
+    if stay.different >= rules.different_hits:
+        return "replaced"
+    return None
+
+
+def _may_begin(item: Seen, stays: list[Stay], index: ZoneIndex, rules: StayRules) -> bool:
+    """Whether an unclaimed detection may be a vehicle that comes to rest in a zone."""
+    if item.label not in VEHICLES or item.look is None:
+        return False
+    for stay in stays:
+        if (not stay.settled or stay.verdict == "present") and iou(stay.anchor, item.box) >= rules.match_iou:
+            return False
+    where = index.presence(item.box, item.label)
+    return where.zone_id is not None and where.ratio >= index.zones[where.zone_id].leave_ratio
+
+
+def _begin(camera_id: str, number: int, item: Seen, at_ms: Millis) -> Stay:
+    assert item.look is not None
+    return Stay(
+        id=f"{camera_id}-{at_ms}-{number}",
+        label=item.label,
+        first_ms=at_ms,
+        last_ms=at_ms,
+        anchor=item.box,
+        recent=(item.box,),
+        look=item.look,
+        score=item.score,
+        votes=((item.label, round(item.score, 4)),),
+    )
+
+
+def _without_doubles(stays: list[Stay]) -> tuple[Stay, ...]:
+    """Drop an unsettled vehicle that turned out to be an older one, proven at the same place."""
+    kept: list[Stay] = []
+    for stay in stays:
+        double = not stay.settled and any(
+            other is not stay
+            and other.settled
+            and other.verdict == "present"
+            and iou(other.anchor, stay.anchor) >= 0.6
+            for other in stays
+        )
+        if not double:
+            kept.append(stay)
+    return tuple(kept)
+
+
+def _shift(one: Box, other: Box) -> float:
+    """Distance of the centres in units of the first box's mean side."""
+    across = (one[0] + one[2] - other[0] - other[2]) / 2
+    down = (one[1] + one[3] - other[1] - other[3]) / 2
+    size = max(1.0, area(one)) ** 0.5
+    return float((across * across + down * down) ** 0.5 / size)
+
+
+def _middle(boxes: tuple[Box, ...]) -> Box:
+    """Side-wise median of the boxes, to a tenth of a pixel so that it stores and compares exactly."""
+    left, top, right, bottom = (round(median(box[side] for box in boxes), 1) for side in range(4))
+    return (left, top, right, bottom)

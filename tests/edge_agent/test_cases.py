@@ -1,0 +1,281 @@
+"""The case machine keeps its promises whatever happens to it, in whatever order, however often."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_agent.cases import (
+    ENDED,
+    Capture,
+    Case,
+    CaseEffect,
+    CaseInput,
+    Ended,
+    Identified,
+    NoticeAccepted,
+    NoticeRefused,
+    OfficerOutcome,
+    PublishRecord,
+    PublishRetraction,
+    PublishTask,
+    SendNotice,
+    Tick,
+    Watched,
+    open_case,
+    shift_clock,
+    step,
+)
+from zones import Zone
+
+GRACE_MS = 600_000
+WINDOW_MS = 120_000
+BOX = (100.0, 100.0, 300.0, 200.0)
+T0 = 1_767_225_600_000
+
+
+def zone(**rules: object) -> Zone:
+    return Zone.model_validate({"id": "P1", "name": "North pavement", "polygon": [(0, 0), (400, 0), (400, 300)], **rules})
+
+
+def opened(rules: Zone | None = None) -> tuple[Case, tuple[CaseEffect, ...]]:
+    return open_case(
+        "C-1",
+        "cam1-1-1",
+        camera_id="cam1",
+        zone=rules or zone(),
+        place="12 Kerb Street",
+        street="Kerb Street",
+        position=None,
+        vehicle_class="car",
+        box=BOX,
+        why="62% of its footprint is in zone P1, needs 40%",
+        first_seen_ms=T0 - 60_000,
+        at_ms=T0,
+    )
+
+
+def play(case: Case, *inputs: CaseInput) -> tuple[Case, list[CaseEffect]]:
+    effects: list[CaseEffect] = []
+    for happened in inputs:
+        case, more = step(case, happened)
+        effects.extend(more)
+    return case, effects
+
+
+def watched(at_ms: int, proven: bool = True) -> Watched:
+    return Watched(at_ms, proven, BOX, "62% of its footprint is in zone P1, needs 40%")
+
+
+def notified() -> Case:
+    case, _ = opened()
+    case, _ = play(case, Identified(T0, "京A12345", 0.99), NoticeAccepted(T0 + 1_000))
+    return case
+
+
+def test_a_violation_opens_a_case_with_its_first_picture() -> None:
+    case, effects = opened()
+    assert case.state == "confirmed"
+    assert [type(e) for e in effects] == [Capture, PublishRecord]
+
+
+def test_the_clock_starts_when_the_gateway_accepts_and_not_before() -> None:
+    case, _ = opened()
+    case, effects = play(case, Identified(T0, "京A12345", 0.99))
+    assert [type(e) for e in effects] == [SendNotice]
+    assert case.clock_ends_ms is None
+    case, _ = play(case, NoticeAccepted(T0 + 7_000))
+    assert case.state == "notified"
+    assert case.clock_ends_ms == T0 + 7_000 + GRACE_MS
+
+
+def test_a_fresh_proof_at_the_end_of_the_clock_becomes_a_task() -> None:
+    case = notified()
+    end = T0 + 1_000 + GRACE_MS
+    case, effects = play(case, watched(end - 1), watched(end))
+    assert case.state == "tasked"
+    assert case.proven_ms == end
+    assert [type(e) for e in effects] == [PublishRecord, Capture, PublishRecord, PublishTask]
+
+
+def test_a_car_that_left_in_time_ends_without_punishment() -> None:
+    case, effects = play(notified(), Ended(T0 + 300_000, "departed"))
+    assert case.state == "self_corrected"
+    assert not any(isinstance(e, PublishTask) for e in effects)
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "tasks"),
+    [
+        pytest.param("close", "closed", 0, id="a camera that cannot tell punishes nobody"),
+        pytest.param("manual_check", "unverified", 1, id="or sends a person to look"),
+    ],
+)
+def test_without_a_clear_picture_it_is_never_still_there(policy: str, state: str, tasks: int) -> None:
+    case, _ = opened(zone(unverified=policy))
+    end = T0 + 1_000 + GRACE_MS
+    case, effects = play(
+        case,
+        Identified(T0, "京A12345", 0.99),
+        NoticeAccepted(T0 + 1_000),
+        Tick(end),
+        watched(end + 1_000, proven=False),
+        Tick(end + WINDOW_MS),
+    )
+    assert case.state == state
+    issued = [e for e in effects if isinstance(e, PublishTask)]
+    assert len(issued) == tasks
+    assert all(e.manual_check for e in issued)
+
+
+@pytest.mark.parametrize(
+    ("policy", "state", "manual"),
+    [("task", "tasked", False), ("manual_check", "tasked", True), ("close", "closed", None)],
+)
+def test_a_vehicle_nobody_can_be_told_about_follows_the_zones_policy(
+    policy: str, state: str, manual: bool | None
+) -> None:
+    case, _ = opened(zone(unnotifiable=policy))
+    case, _ = play(case, Identified(T0, None, reason="the plate could not be read"))
+    assert case.state == "unnotifiable"
+    assert case.unnotifiable_reason == "the plate could not be read"
+    case, effects = play(case, watched(T0 + GRACE_MS))
+    assert case.state == state
+    assert [e.manual_check for e in effects if isinstance(e, PublishTask)] == ([] if manual is None else [manual])
+
+
+def test_the_same_vehicle_seen_by_two_cameras_is_one_case() -> None:
+    case, _ = opened()
+    case, effects = play(case, Identified(T0, "京A12345", 0.99, open_in="C-0"))
+    assert case.state == "exempt"
+    assert not any(isinstance(e, SendNotice) for e in effects)
+
+
+def test_a_plate_warned_a_moment_ago_is_not_warned_again_but_gets_its_time() -> None:
+    case, _ = opened()
+    case, effects = play(case, Identified(T0, "京A12345", 0.99, warned_in="C-0"))
+    assert case.state == "unnotifiable"
+    assert not any(isinstance(e, SendNotice) for e in effects)
+    assert case.clock_ends_ms == T0 + GRACE_MS
+
+
+def test_leaving_after_the_task_takes_the_task_back() -> None:
+    case, _ = play(notified(), watched(T0 + 1_000 + GRACE_MS))
+    case, effects = play(case, Ended(T0 + GRACE_MS + 60_000, "departed"))
+    assert case.state == "closed"
+    assert any(isinstance(e, PublishRetraction) for e in effects)
+
+
+def test_an_outcome_closes_the_case_and_its_repetition_does_nothing() -> None:
+    case, _ = play(notified(), watched(T0 + 1_000 + GRACE_MS))
+    outcome = OfficerOutcome(T0 + GRACE_MS + 90_000, "o-1", "ticketed")
+    case, effects = play(case, outcome)
+    assert case.state == "closed"
+    assert [e.outcome_id for e in effects if isinstance(e, PublishRecord)] == ["o-1"]
+    again, nothing = step(case, outcome)
+    assert again == case
+    assert nothing == ()
+
+
+def test_an_outcome_that_crosses_a_retraction_is_still_answered() -> None:
+    case, _ = play(notified(), watched(T0 + 1_000 + GRACE_MS), Ended(T0 + GRACE_MS + 60_000, "departed"))
+    case, effects = play(case, OfficerOutcome(T0 + GRACE_MS + 61_000, "o-1", "vehicle_gone"))
+    assert case.state == "closed"
+    assert [e.outcome_id for e in effects if isinstance(e, PublishRecord)] == ["o-1"]
+
+
+# What holds for every history
+
+times = st.integers(min_value=0, max_value=2 * GRACE_MS + WINDOW_MS)
+inputs = st.one_of(
+    st.builds(lambda t, p: watched(T0 + t, p), times, st.booleans()),
+    st.builds(lambda t: Tick(T0 + t), times),
+    st.builds(lambda t, r: Ended(T0 + t, r), times, st.sampled_from(["departed", "replaced", "left_zone"])),
+    st.builds(lambda t: NoticeAccepted(T0 + t), times),
+    st.builds(lambda t: NoticeRefused(T0 + t, "opted out"), times),
+    st.builds(
+        lambda t, plate, warned, opened_in: Identified(T0 + t, plate, 0.9 if plate else None, "", warned, opened_in),
+        times,
+        st.sampled_from([None, "京A12345"]),
+        st.sampled_from([None, None, "C-0"]),
+        st.sampled_from([None, None, None, "C-9"]),
+    ),
+    st.builds(lambda t, i: OfficerOutcome(T0 + t, f"o-{i}", "ticketed"), times, st.integers(1, 2)),
+)
+policies = st.fixed_dictionaries(
+    {
+        "unnotifiable": st.sampled_from(["task", "manual_check", "close"]),
+        "unverified": st.sampled_from(["close", "manual_check"]),
+    }
+)
+
+
+@given(policies, st.lists(inputs, max_size=30), st.booleans())
+@settings(max_examples=600, deadline=None)
+def test_no_history_breaks_the_invariants(rules: dict[str, str], history: list[CaseInput], in_order: bool) -> None:
+    if in_order:
+        history = sorted(history, key=lambda i: i.at_ms)
+    case, _ = opened(zone(**rules))
+    notices = tasks = 0
+    keys: list[int] = []
+    clock_end: int | None = None
+    for happened in history:
+        before = case
+        case, effects = step(case, happened)
+        assert step(before, happened) == (case, effects), "pure: the same input twice gives the same"
+        notices += sum(isinstance(e, SendNotice) for e in effects)
+        keys.extend(e.step for e in effects if isinstance(e, PublishRecord))
+        for effect in effects:
+            if isinstance(effect, PublishTask):
+                tasks += 1
+                assert case.clock_ends_ms is not None
+                assert effect.at_ms >= case.clock_ends_ms, "no task before the end of the clock"
+                if not effect.manual_check or case.proven_ms is not None:
+                    assert isinstance(happened, Watched)
+                    assert happened.proven
+                    assert happened.at_ms >= case.clock_ends_ms, "only a fresh proof makes a task"
+            if isinstance(effect, PublishRetraction):
+                assert tasks == 1, "nothing is taken back that was not issued"
+        if clock_end is not None:
+            assert case.clock_ends_ms is not None
+            assert case.clock_ends_ms >= clock_end, "the clock never shortens"
+        clock_end = case.clock_ends_ms
+        if before.state in ENDED:
+            assert case.state == before.state, "nothing leaves an end"
+    assert notices <= 1, "one warning a stay"
+    assert tasks <= 1, "one task a stay"
+    assert len(keys) == len(set(keys)), "every record has its own key"
+
+
+@given(st.lists(inputs, max_size=20), st.data())
+@settings(max_examples=300, deadline=None)
+def test_a_repeated_input_has_no_second_effect(history: list[CaseInput], data: st.DataObject) -> None:
+    """A worker that died after delivering its result delivers it again."""
+    case, _ = opened()
+    once: list[CaseEffect] = []
+    twice: list[CaseEffect] = []
+    other = case
+    for happened in sorted(history, key=lambda i: i.at_ms):
+        case, effects = step(case, happened)
+        once.extend(effects)
+        other, effects = step(other, happened)
+        twice.extend(effects)
+        if data.draw(st.booleans()) and not isinstance(happened, OfficerOutcome):
+            other, effects = step(other, happened)
+            twice.extend(effects)
+    assert [type(e) for e in once] == [type(e) for e in twice]
+    assert case == other
+
+
+@given(st.integers(-7_200_000, 7_200_000))
+def test_a_clock_step_leaves_the_real_time_left_as_it_was(by_ms: int) -> None:
+    case = notified()
+    assert case.clock_ends_ms is not None
+    moved = shift_clock(case, by_ms)
+    now = T0 + 60_000
+    assert moved.clock_ends_ms is not None
+    assert moved.clock_ends_ms - (now + by_ms) == case.clock_ends_ms - now
+    assert replace(moved, clock_ends_ms=case.clock_ends_ms) == case
