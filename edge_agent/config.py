@@ -24,30 +24,50 @@ class AgentSection(_Strict):
 
     id: Ident = Field(title="Agent", description="Unique in the jurisdiction.")
     jurisdiction: Ident = Field(title="Jurisdiction", description="The sub-district that it works for.")
-    data_dir: Path = Field(title="Data folder", description="Database, keys and evidence; relative to this file.")
-    time_zone: str = Field(default="Asia/Shanghai", title="Time zone", description="For deadlines shown to people.")
-    languages: tuple[Literal["zh-Hans", "en"], ...] = Field(
-        default=("zh-Hans",), title="Languages", description="Languages of the warning, in order.", min_length=1
+    data_dir: Path = Field(
+        title="Data folder", description="Database, keys and evidence; relative to this file."
     )
-    health_every_s: float = Field(default=15, title="Health", description="Seconds between health messages.", ge=1, le=3600)
+    time_zone: str = Field(
+        default="Asia/Shanghai", title="Time zone", description="For deadlines shown to people."
+    )
+    languages: tuple[Literal["zh-Hans", "en"], ...] = Field(
+        default=("zh-Hans",),
+        title="Languages",
+        description="Languages of the warning, in order.",
+        min_length=1,
+    )
+    health_every_s: float = Field(
+        default=15, title="Health", description="Seconds between health messages.", ge=1, le=3600
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         try:
             ZoneInfo(self.time_zone)
         except (KeyError, ValueError, OSError) as error:
-            raise ValueError(f"time_zone {self.time_zone!r} is not known; write e.g. Asia/Shanghai") from error
+            raise ValueError(
+                f"time_zone {self.time_zone!r} is not known; write e.g. Asia/Shanghai"
+            ) from error
         return self
 
 
 class DetectorSection(_Strict):
     """Which detector finds vehicles."""
 
-    model: str = Field(default="nanodet-g", title="Model", description="Name in the catalogue, or path of an ONNX file.")
-    threads: int = Field(default=1, title="Threads", description="Processor threads of one inference.", ge=1, le=64)
-    score_threshold: float = Field(default=0.35, title="Score", description="Detections below it are dropped.", gt=0, lt=1)
+    model: str = Field(
+        default="nanodet-g", title="Model", description="Name in the catalogue, or path of an ONNX file."
+    )
+    threads: int = Field(
+        default=1, title="Threads", description="Processor threads of one inference.", ge=1, le=64
+    )
+    score_threshold: float = Field(
+        default=0.35, title="Score", description="Detections below it are dropped.", gt=0, lt=1
+    )
     providers: tuple[str, ...] = Field(
-        default=("CPUExecutionProvider",), title="Providers", description="ONNX Runtime execution providers, in order.", min_length=1
+        default=("CPUExecutionProvider",),
+        title="Providers",
+        description="ONNX Runtime execution providers, in order.",
+        min_length=1,
     )
 
 
@@ -56,15 +76,27 @@ class PlatesSection(_Strict):
 
     enabled: bool = Field(default=True, title="Enabled", description="Without plates nobody can be warned.")
     max_looks: int = Field(default=12, title="Looks", description="Readings per stay at most.", ge=1, le=100)
-    wait_s: float = Field(default=20, title="Wait", description="How long after confirmation a plate is tried for, seconds.", ge=0, le=600)
+    wait_s: float = Field(
+        default=20,
+        title="Wait",
+        description="How long after confirmation a plate is tried for, seconds.",
+        ge=0,
+        le=600,
+    )
 
 
 class OwnersSection(_Strict):
     """Who owns a plate."""
 
-    kind: Literal["none", "local"] = Field(default="none", title="Kind", description="`local`: the encrypted table on this box.")
-    database: Path | None = Field(default=None, title="Database", description="The encrypted table; relative to this file.")
-    key_file: Path | None = Field(default=None, title="Key", description="The table's key; relative to this file.")
+    kind: Literal["none", "local"] = Field(
+        default="none", title="Kind", description="`local`: the encrypted table on this box."
+    )
+    database: Path | None = Field(
+        default=None, title="Database", description="The encrypted table; relative to this file."
+    )
+    key_file: Path | None = Field(
+        default=None, title="Key", description="The table's key; relative to this file."
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -77,18 +109,28 @@ class SmsSection(_Strict):
     """How the warning is sent."""
 
     gateway: Literal["none", "log", "twilio"] = Field(
-        default="none", title="Gateway", description="`log` writes the message to a file in the data folder and sends nothing."
+        default="none",
+        title="Gateway",
+        description="`log` writes the message to a file in the data folder and sends nothing.",
     )
     account_sid: str | None = Field(default=None, title="Twilio account")
-    auth_token_file: Path | None = Field(default=None, title="Twilio token file", description="File whose first line is the token.")
+    auth_token_file: Path | None = Field(
+        default=None, title="Twilio token file", description="File whose first line is the token."
+    )
     from_number: str | None = Field(default=None, title="Sender", description="Twilio number, E.164.")
-    api_base: str | None = Field(default=None, title="API base", description="Another address than Twilio's own, e.g. a local gateway.")
-    timeout_s: float = Field(default=10, title="Time-out", description="Seconds for one request.", gt=0, le=120)
+    api_base: str | None = Field(
+        default=None, title="API base", description="Another address than Twilio's own, e.g. a local gateway."
+    )
+    timeout_s: float = Field(
+        default=10, title="Time-out", description="Seconds for one request.", gt=0, le=120
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.gateway == "twilio":
-            missing = [n for n in ("account_sid", "auth_token_file", "from_number") if getattr(self, n) is None]
+            missing = [
+                n for n in ("account_sid", "auth_token_file", "from_number") if getattr(self, n) is None
+            ]
             if missing:
                 raise ValueError(f"gateway 'twilio' needs {', '.join(missing)}")
         return self
@@ -99,7 +141,9 @@ class CameraConfig(SourceConfig):
 
     id: Ident = Field(title="Camera", description="Unique in the agent.")
     zones: Path = Field(title="Zones", description="The camera's zone file; relative to this file.")
-    position: Position | None = Field(default=None, title="Position", description="WGS-84 position of the camera.")
+    position: Position | None = Field(
+        default=None, title="Position", description="WGS-84 position of the camera."
+    )
 
     def source(self) -> SourceConfig:
         """The part that ingest needs."""
@@ -137,9 +181,13 @@ def load_config(path: Path) -> AgentConfig:
     try:
         data: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise PatrolError("the configuration does not exist", file=path, mend="Check the path, or run `patrol agent init`.") from error
+        raise PatrolError(
+            "the configuration does not exist", file=path, mend="Check the path, or run `patrol agent init`."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise PatrolError(f"cannot be read: {error}", file=path, mend="Check its rights; it must be UTF-8.") from error
+        raise PatrolError(
+            f"cannot be read: {error}", file=path, mend="Check its rights; it must be UTF-8."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise PatrolError(f"is not TOML: {error}", file=path, mend="Mend the line that it names.") from error
     try:
@@ -176,14 +224,18 @@ def _absolute(config: AgentConfig, folder: Path) -> AgentConfig:
         if isinstance(value, SecretStr):
             return value
         if isinstance(value, BaseModel):
-            return value.model_copy(update={name: mend(getattr(value, name)) for name in type(value).model_fields})
+            return value.model_copy(
+                update={name: mend(getattr(value, name)) for name in type(value).model_fields}
+            )
         if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
             return tuple(mend(item) for item in value)
         return value
 
     result: AgentConfig = mend(config)
     cameras = tuple(
-        c if "://" in c.url or Path(c.url).is_absolute() else c.model_copy(update={"url": str(folder / c.url)})
+        c
+        if "://" in c.url or Path(c.url).is_absolute()
+        else c.model_copy(update={"url": str(folder / c.url)})
         for c in result.camera
     )
     return result.model_copy(update={"camera": cameras})

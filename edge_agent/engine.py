@@ -37,8 +37,18 @@ from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
 from edge_agent.perception import Eyes
 from edge_agent.plates import PlateDesk
-from edge_agent.stays import CameraState, Stay, StayEnded, StayEvent, StayRules, StaySettled, StayWatched
+from edge_agent.stays import (
+    CameraState,
+    Seen,
+    Stay,
+    StayEnded,
+    StayEvent,
+    StayRules,
+    StaySettled,
+    StayWatched,
+)
 from edge_agent.stays import step as step_stays
+from edge_agent.stays.step import VEHICLES
 from edge_agent.store import Arrival, Store
 from protocol.clock import Millis, iso
 from protocol.messages import EvidenceRef
@@ -50,7 +60,7 @@ _SAVE_EVERY_MS = 10_000
 class Sealer(Protocol):
     """Seals the picture on which a decision rests; the same case and role give the same reference again."""
 
-    def seal(self, case: Case, role: str, frame: Frame) -> EvidenceRef: ...
+    def seal(self, case: Case, role: str, frame: Frame, seen: tuple[Seen, ...]) -> EvidenceRef: ...
 
 
 @dataclass(slots=True)
@@ -99,6 +109,7 @@ class Engine:
         self._plate_wait_ms = plate_wait_ms
         self._on_event = on_event
         self._told: list[Event] = []
+        self._seen: tuple[Seen, ...] = ()
         self.cameras: dict[str, Camera] = {}
         self._cases: dict[str, Case] = {case.id: case for case in store.open_cases()}
         self._by_stay: dict[str, str] = {case.stay_id: case.id for case in self._cases.values()}
@@ -116,6 +127,8 @@ class Engine:
             return
         seen = camera.eyes.observe(frame, camera.state, force=self.wants_fresh(camera.id, frame.at_ms))
         state, events = step_stays(camera.state, seen, camera.eyes.index, camera.rules)
+        self._seen = seen.seen
+        state, events = self._look_closer(camera, frame, state, events)
         if self._plates is not None:
             state, events = self._read_plates(frame, state, events)
         with self._deciding():
@@ -167,7 +180,39 @@ class Engine:
     def open_cases(self) -> int:
         return len(self._cases)
 
-    # Plates
+    # Closer looks
+
+    def _look_closer(
+        self, camera: Camera, frame: Frame, state: CameraState, events: tuple[StayEvent, ...]
+    ) -> tuple[CameraState, tuple[StayEvent, ...]]:
+        """Before a case is opened: make sure that what stands there is a vehicle."""
+        looked: dict[str, Stay] = {}
+        for event in events:
+            if (
+                isinstance(event, StayWatched)
+                and event.proven
+                and self._wants_check(camera, event.stay, frame.at_ms)
+            ):
+                stay = event.stay
+                score = camera.eyes.examine(frame.image, stay.anchor, VEHICLES)
+                looked[stay.id] = replace(
+                    stay, checks=(*stay.checks, score)[-camera.rules.max_checks :], checked_ms=frame.at_ms
+                )
+        return _with_stays(state, events, looked)
+
+    def _wants_check(self, camera: Camera, stay: Stay, at_ms: Millis) -> bool:
+        zone = camera.eyes.index.zones.get(stay.zone_id or "")
+        if zone is None or self._case_of(stay) is not None:
+            return False
+        confirm_ms = zone.confirm_after_s * 1000
+        if stay.covered_ms < confirm_ms / 2:
+            return False
+        if len(stay.checks) < 2:
+            return not stay.checks or stay.covered_ms >= confirm_ms
+        return (
+            stay.vehicle_score < camera.rules.vehicle_score
+            and at_ms - stay.checked_ms >= camera.rules.recheck_ms
+        )
 
     def _read_plates(
         self, frame: Frame, state: CameraState, events: tuple[StayEvent, ...]
@@ -182,10 +227,7 @@ class Engine:
             case = self._case_of(stay)
             if (case is None or not case.identified) and self._plates.wants(stay):
                 read[stay.id] = self._plates.read(frame, stay)
-        if not read:
-            return state, events
-        stays = tuple(read.get(stay.id, stay) for stay in state.stays)
-        return replace(state, stays=stays), tuple(replace(e, stay=read.get(e.stay.id, e.stay)) for e in events)
+        return _with_stays(state, events, read)
 
     # Decisions
 
@@ -207,12 +249,16 @@ class Engine:
                 if case is not None:
                     self._take(case, Ended(max(at_ms, case.changed_ms), reason), frame)
                 else:
-                    self._note(frame.at_ms, camera.id, stay, None, "ended", f"{reason} before it was confirmed")
+                    self._note(
+                        frame.at_ms, camera.id, stay, None, "ended", f"{reason} before it was confirmed"
+                    )
                 self._by_stay.pop(stay.id, None)
 
     def _maybe_open(self, camera: Camera, stay: Stay, at_ms: Millis, frame: Frame) -> Case | None:
         zone = camera.eyes.index.zones.get(stay.zone_id or "")
         if zone is None or stay.covered_ms < zone.confirm_after_s * 1000:
+            return None
+        if len(stay.checks) < 2 or stay.vehicle_score < camera.rules.vehicle_score:
             return None
         file = camera.eyes.index.file
         case, effects = open_case(
@@ -233,7 +279,9 @@ class Engine:
 
     def _identify(self, case: Case, stay: Stay, at_ms: Millis, frame: Frame) -> Case:
         """Settle who the vehicle is, or wait for more looks."""
-        plate, reason = (None, "plates are not read here") if self._plates is None else self._plates.verdict(stay)
+        plate, reason = (
+            (None, "plates are not read here") if self._plates is None else self._plates.verdict(stay)
+        )
         waiting = at_ms - case.confirmed_ms < self._plate_wait_ms
         if plate is None and self._plates is not None and self._plates.wants(stay) and waiting:
             return case
@@ -271,7 +319,7 @@ class Engine:
         for effect in effects:
             if isinstance(effect, Capture):
                 assert frame is not None, "a picture is only wanted in answer to one"
-                ref = self._sealer.seal(case, effect.role, frame)
+                ref = self._sealer.seal(case, effect.role, frame, self._seen)
                 if ref.sha256 not in {known.sha256 for known in case.evidence}:
                     case = replace(case, evidence=(*case.evidence, ref))
             else:
@@ -281,7 +329,13 @@ class Engine:
                 case PublishRecord():
                     self._writer.record(self._store.db, case, effect)
                     self._note(
-                        effect.at_ms, case.camera_id, None, case, effect.state, effect.reason, stay_id=case.stay_id
+                        effect.at_ms,
+                        case.camera_id,
+                        None,
+                        case,
+                        effect.state,
+                        effect.reason,
+                        stay_id=case.stay_id,
                     )
                 case PublishTask():
                     self._writer.task(self._store.db, case, effect)
@@ -289,7 +343,9 @@ class Engine:
                     self._writer.retraction(self._store.db, case, effect)
                 case SendNotice(plate):
                     self._writer.notice(self._store.db, case, plate)
-                    self._store.note_notice(self._store.vault.mark(plate), case.street, case.id, case.changed_ms)
+                    self._store.note_notice(
+                        self._store.vault.mark(plate), case.street, case.id, case.changed_ms
+                    )
                 case CancelNotice():
                     self._writer.cancel_notice(self._store.db, case)
         self._keep(case)
@@ -369,6 +425,16 @@ class _Deciding:
         if engine._on_event is not None:
             for event in told:
                 engine._on_event(event)
+
+
+def _with_stays(
+    state: CameraState, events: tuple[StayEvent, ...], changed: dict[str, Stay]
+) -> tuple[CameraState, tuple[StayEvent, ...]]:
+    """State and events with these stays in place of their earlier selves."""
+    if not changed:
+        return state, events
+    stays = tuple(changed.get(stay.id, stay) for stay in state.stays)
+    return replace(state, stays=stays), tuple(replace(e, stay=changed.get(e.stay.id, e.stay)) for e in events)
 
 
 def _may_be_due(case: Case, at_ms: Millis) -> bool:

@@ -63,7 +63,10 @@ class Identity:
             place=case.place or case.zone.name,
             position=case.position,
             vehicle=Vehicle(
-                vehicle_class=case.vehicle_class, plate=case.plate, plate_confidence=case.plate_confidence, box=case.box
+                vehicle_class=case.vehicle_class,
+                plate=case.plate,
+                plate_confidence=case.plate_confidence,
+                box=case.box,
             ),
             first_seen_ms=case.first_seen_ms,
             confirmed_at_ms=case.confirmed_ms,

@@ -79,7 +79,9 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.db = connect(path)
         except (OSError, sqlite3.OperationalError) as error:
-            raise UnavailableError(f"cannot be opened: {error}", file=path, mend="Check its folder and rights.") from error
+            raise UnavailableError(
+                f"cannot be opened: {error}", file=path, mend="Check its folder and rights."
+            ) from error
         try:
             version = self.db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
@@ -99,7 +101,9 @@ class Store:
                 self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except sqlite3.DatabaseError as error:
             self.db.close()
-            raise PatrolError(f"is not a database of this agent: {error}", file=path, mend="Restore it from a backup.") from error
+            raise PatrolError(
+                f"is not a database of this agent: {error}", file=path, mend="Restore it from a backup."
+            ) from error
         except PatrolError:
             self.db.close()
             raise
@@ -149,7 +153,7 @@ class Store:
         return CameraState(camera_id) if row is None else _CAMERA.validate_json(self.vault.unseal(row[0]))
 
     def save_camera(self, state: CameraState) -> None:
-        sealed = self.vault.seal(_CAMERA.dump_json(state, serialize_as_any=False))
+        sealed = self.vault.seal(_CAMERA.dump_json(state))
         self.db.execute("INSERT OR REPLACE INTO cameras VALUES (?, ?)", (state.camera_id, sealed))
 
     # Cases
@@ -160,7 +164,15 @@ class Store:
         self.db.execute(
             "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (case_id) DO UPDATE SET "
             "state = excluded.state, open = excluded.open, changed_ms = excluded.changed_ms, sealed = excluded.sealed",
-            (case.id, case.stay_id, case.camera_id, case.state, case.state not in ENDED, case.changed_ms, sealed),
+            (
+                case.id,
+                case.stay_id,
+                case.camera_id,
+                case.state,
+                case.state not in ENDED,
+                case.changed_ms,
+                sealed,
+            ),
         )
 
     def case(self, case_id: str) -> Case | None:
@@ -182,7 +194,9 @@ class Store:
     # Who was warned where
 
     def note_notice(self, plate_mark: str, street: str, case_id: str, at_ms: Millis) -> None:
-        self.db.execute("INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?)", (plate_mark, street, case_id, at_ms))
+        self.db.execute(
+            "INSERT OR IGNORE INTO notices VALUES (?, ?, ?, ?)", (plate_mark, street, case_id, at_ms)
+        )
 
     def forget_notice(self, case_id: str) -> None:
         """The warning of this case never went out."""
@@ -221,7 +235,9 @@ class Store:
     # Events
 
     def add_event(self, at_ms: Millis, body: dict[str, Any]) -> int:
-        cursor = self.db.execute("INSERT INTO events (at_ms, body) VALUES (?, ?)", (at_ms, json.dumps(body, ensure_ascii=False)))
+        cursor = self.db.execute(
+            "INSERT INTO events (at_ms, body) VALUES (?, ?)", (at_ms, json.dumps(body, ensure_ascii=False))
+        )
         number = int(cursor.lastrowid or 0)
         if number % 1000 == 0:
             self.db.execute("DELETE FROM events WHERE id <= ?", (number - _EVENTS_KEPT,))

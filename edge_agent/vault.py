@@ -49,10 +49,14 @@ class Vault:
                     os.fsync(file.fileno())
             key = path.read_bytes()
         except OSError as error:
-            raise PatrolError(f"the key cannot be read: {error.strerror}", file=path, mend="Check its rights.") from error
+            raise PatrolError(
+                f"the key cannot be read: {error.strerror}", file=path, mend="Check its rights."
+            ) from error
         if len(key) != 32:
             raise PatrolError(
-                "is no key of 32 bytes", file=path, mend="Restore it from a backup; without it stored cases cannot be read."
+                "is no key of 32 bytes",
+                file=path,
+                mend="Restore it from a backup; without it stored cases cannot be read.",
             )
         return cls(key)
 
@@ -74,5 +78,6 @@ class Vault:
             return self._cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
         except InvalidTag as error:
             raise PatrolError(
-                "stored data does not open with this box's key", mend="Restore the key file that belongs to the database."
+                "stored data does not open with this box's key",
+                mend="Restore the key file that belongs to the database.",
             ) from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.metadata import version
+from typing import Annotated, Any
 
-import click
 import typer
+from rich.markup import escape
+from typer.core import TyperGroup
 
 from patrol import console
 from protocol.errors import PatrolError
@@ -27,16 +30,25 @@ GROUPS: dict[str, tuple[str, str]] = {
 }
 """Group -> (module with a Typer application called `app`, one line of help)."""
 
-EXTRAS = {"central": "central", "sim": "sim", "bench": "demo", "demo": "demo", "plates": "plates"}
+EXTRAS = {"central": "central", "sim": "sim", "bench": "demo", "demo": "demo"}
+"""Group -> the optional extra that holds its heavy needs."""
+
+HOUSES = {"patrol", "protocol", "zones", "models", "notifier", "edge_agent", "central", "benchmarks"}
+
+EXAMPLES = (
+    "patrol demo",
+    "patrol agent replay street.mp4 --zones street.toml",
+    "patrol models list",
+)
 
 
-class LazyGroups(click.Group):
+class LazyGroups(TyperGroup):
     """A group whose sub-groups are modules, imported when needed."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002
         return list(GROUPS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         if cmd_name not in GROUPS:
             return None
         module_name, _ = GROUPS[cmd_name]
@@ -44,8 +56,7 @@ class LazyGroups(click.Group):
             module = importlib.import_module(module_name)
         except ModuleNotFoundError as error:
             extra = EXTRAS.get(cmd_name)
-            ours = (error.name or "").split(".")[0] in {"patrol", module_name.split(".")[0]}
-            if extra is None or ours:
+            if extra is None or (error.name or "").split(".")[0] in HOUSES:
                 raise
             raise PatrolError(
                 f"`patrol {cmd_name}` needs the Python package {error.name!r}, which is not installed",
@@ -55,18 +66,45 @@ class LazyGroups(click.Group):
         command.name = cmd_name
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, help_text) for name, (_, help_text) in GROUPS.items()])
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Help from the table above, so that asking for it imports no group."""
+        with formatter.section("Usage"):
+            formatter.write_text(f"{ctx.command_path} GROUP COMMAND [OPTIONS]")
+        formatter.write_paragraph()
+        formatter.write_text("street-patrol: keeps sidewalks clear of parked vehicles, warn first.")
+        with formatter.section("Groups"):
+            formatter.write_dl([(name, text) for name, (_, text) in GROUPS.items()])
+        with formatter.section("Options"):
+            formatter.write_dl(
+                [
+                    ("--version", "Show the version and leave."),
+                    ("-h, --help", "This text; also `patrol GROUP --help`, `patrol GROUP COMMAND --help`."),
+                    ("--install-completion", "Install completion for this shell (bash, zsh, fish)."),
+                ]
+            )
+        with formatter.section("Examples"):
+            for line in EXAMPLES:
+                formatter.write_text(line)
 
 
-@click.group(
+app = typer.Typer(
     cls=LazyGroups,
+    add_completion=True,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Examples:  patrol demo   ·   patrol agent replay street.mp4 --zones street.toml   ·   patrol models list",
 )
-@click.version_option(version("street-patrol"), prog_name="patrol")
-def cli() -> None:
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.out.print(f"patrol {version('street-patrol')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True)] = False,
+) -> None:
     """street-patrol: keeps sidewalks clear of parked vehicles, warn first."""
 
 
@@ -74,19 +112,19 @@ def main(argv: list[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0 done, 1 a check failed, 2 wrong input, 3 not available."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        code = cli.main(args=arguments, prog_name="patrol", standalone_mode=False)
+        app(args=arguments, prog_name="patrol")
     except PatrolError as error:
         console.print_error(error, as_json="--json" in arguments)
         sys.exit(error.exit_code)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
+    except Exception as error:  # the last door: a person gets a line, a developer asks for more
+        if os.environ.get("PATROL_DEBUG"):
+            raise
+        console.err.print(f"[bold red]internal error[/] {escape(f'{type(error).__name__}: {error}')}", soft_wrap=True)
+        console.err.print("  This is a mistake of the program. PATROL_DEBUG=1 shows where it happened.")
+        sys.exit(70)
+    except KeyboardInterrupt:
         console.err.print("stopped")
         sys.exit(130)
-    except BrokenPipeError:
-        sys.exit(0)
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 if __name__ == "__main__":

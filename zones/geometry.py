@@ -47,6 +47,11 @@ def iou(one: Box, other: Box) -> float:
     return both / (area(one) + area(other) - both)
 
 
+def nested(one: Box, other: Box) -> float:
+    """Share of the smaller of two boxes that lies in the other, 0 to 1."""
+    return max(covered_share(one, other), covered_share(other, one))
+
+
 def area(box: Box) -> float:
     """Square pixels."""
     return max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1])

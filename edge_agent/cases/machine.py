@@ -44,6 +44,7 @@ Result = tuple[Case, tuple[CaseEffect, ...]]
 _LEFT = {
     "departed": "the vehicle left",
     "replaced": "another vehicle stands there now",
+    "double": "it is the vehicle of an older stay, seen again",
     "left_zone": "the vehicle moved out of the zone",
 }
 

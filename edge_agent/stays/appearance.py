@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict
 
 from edge_agent.frames import Image
 from zones import Box
@@ -37,6 +38,8 @@ class Look:
         patch: 576 bytes, int8, 24 x 24 local contrast, row by row.
         spread: mean local spread in grey levels; below `flat` there is no structure to compare.
     """
+
+    __pydantic_config__ = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     patch: bytes
     spread: float

@@ -23,13 +23,13 @@ from edge_agent.stays.model import (
 )
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
-from zones.geometry import area, covered_share, iou
+from zones.geometry import area, covered_share, iou, nested
 
 VEHICLES = frozenset({"car", "bus", "truck", "motorcycle", "bicycle"})
 """Labels that can stay; anything else that is detected can only hide."""
 
-_RECENT = 7
-"""Boxes whose median is the anchor; then the anchor rests, so that looks compare pixel for pixel."""
+_RECENT = 9
+"""Boxes whose median is the anchor; then it rests."""
 
 _MAX_STAYS = 64
 _MAX_GAPS = 40
@@ -96,8 +96,16 @@ def step(
             continue
         kept.append(_begin(state.camera_id, number, item, seen.at_ms))
         number += 1
+    doubles = _doubles(kept, rules)
+    events = [event for event in events if event.stay.id not in doubles]
+    events.extend(
+        StayEnded(stay, seen.at_ms, "double")
+        for stay in kept
+        if stay.id in doubles and stay.settled and stay.zone_id is not None
+    )
+    kept = [stay for stay in kept if stay.id not in doubles]
     return (
-        CameraState(state.camera_id, seen.at_ms, number, _without_doubles(kept)),
+        CameraState(state.camera_id, seen.at_ms, number, tuple(kept)),
         tuple(sorted(events, key=lambda event: (event.stay.first_ms, event.stay.id))),
     )
 
@@ -172,6 +180,7 @@ def _present(
             stay,
             first_ms=at_ms,
             last_ms=at_ms,
+            spot=found.box,
             anchor=found.box,
             recent=(found.box,),
             look=found.look or stay.look,
@@ -199,30 +208,20 @@ def _present(
         doubt=False,
         verdict="present",
     )
-    clear = found is not None and _blocked(stay, found, seen.seen) < 0.02
-    if found is not None and clear:
-        moved = place < rules.keep_likeness and _shift(stay.anchor, found.box) > rules.still_shift
-        recent = (found.box,) if moved else stay.recent
-        if len(recent) < _RECENT and not moved:
-            recent = (*recent, found.box)
-        after = replace(
-            after,
-            recent=recent,
-            anchor=_middle(recent),
-            score=max(stay.score, found.score),
-            votes=_vote(stay, found),
-        )
+    if found is not None and _blocked(stay, found, seen.seen) < rules.blocked_share:
+        after = replace(after, score=max(stay.score, found.score), votes=_vote(stay, found))
         after = replace(after, label=max(after.votes, key=lambda pair: (pair[1], pair[0]))[0])
-        if moved and found.look is not None:
-            return replace(after, look=found.look)
+        if place < rules.keep_likeness and _shift(stay.anchor, found.box) > rules.still_shift:
+            # It moved a little: the same vehicle at a new place.
+            return replace(
+                after, recent=(found.box,), anchor=found.box, spot=found.box, look=found.look or stay.look
+            )
+        if len(stay.recent) < _RECENT:
+            recent = (*stay.recent, found.box)
+            after = replace(after, recent=recent, anchor=_middle(recent))
     patch = seen.patches.get(stay.id)
-    if (
-        patch is not None
-        and (clear or found is None)
-        and (place >= rules.keep_likeness or stay.hits <= _RECENT)
-    ):
-        weight = 0.5 if stay.hits <= _RECENT else rules.adapt
-        after = replace(after, look=blend(stay.look, patch, weight))
+    if patch is not None and place >= rules.learn_likeness:
+        return replace(after, look=blend(stay.look, patch, rules.adapt))
     return after
 
 
@@ -287,10 +286,13 @@ def _end_reason(stay: Stay, at_ms: Millis, rules: StayRules) -> EndReason | None
 
 def _may_begin(item: Seen, stays: list[Stay], index: ZoneIndex, rules: StayRules) -> bool:
     """Whether an unclaimed detection may be a vehicle that comes to rest in a zone."""
-    if item.label not in VEHICLES or item.look is None:
+    if item.label not in VEHICLES or item.look is None or item.score < rules.begin_score:
         return False
     for stay in stays:
-        if (not stay.settled or stay.verdict == "present") and iou(stay.anchor, item.box) >= rules.match_iou:
+        there = not stay.settled or stay.verdict == "present"
+        if there and (
+            iou(stay.anchor, item.box) >= rules.match_iou or nested(stay.anchor, item.box) >= rules.same_nest
+        ):
             return False
     where = index.presence(item.box, item.label)
     return where.zone_id is not None and where.ratio >= index.zones[where.zone_id].leave_ratio
@@ -303,6 +305,7 @@ def _begin(camera_id: str, number: int, item: Seen, at_ms: Millis) -> Stay:
         label=item.label,
         first_ms=at_ms,
         last_ms=at_ms,
+        spot=item.box,
         anchor=item.box,
         recent=(item.box,),
         look=item.look,
@@ -311,20 +314,19 @@ def _begin(camera_id: str, number: int, item: Seen, at_ms: Millis) -> Stay:
     )
 
 
-def _without_doubles(stays: list[Stay]) -> tuple[Stay, ...]:
-    """Drop an unsettled vehicle that turned out to be an older one, proven at the same place."""
-    kept: list[Stay] = []
-    for stay in stays:
-        double = not stay.settled and any(
-            other is not stay
-            and other.settled
+def _doubles(stays: list[Stay], rules: StayRules) -> set[str]:
+    """Ids of stays that turned out to be an older one, which is proven at the same place again."""
+    return {
+        stay.id
+        for stay in stays
+        if any(
+            other.settled
             and other.verdict == "present"
-            and iou(other.anchor, stay.anchor) >= 0.6
+            and (other.first_ms, other.id) < (stay.first_ms, stay.id)
+            and nested(other.anchor, stay.anchor) >= rules.same_nest
             for other in stays
         )
-        if not double:
-            kept.append(stay)
-    return tuple(kept)
+    }
 
 
 def _shift(one: Box, other: Box) -> float:

@@ -38,7 +38,9 @@ T0 = 1_767_225_600_000
 
 
 def zone(**rules: object) -> Zone:
-    return Zone.model_validate({"id": "P1", "name": "North pavement", "polygon": [(0, 0), (400, 0), (400, 300)], **rules})
+    return Zone.model_validate(
+        {"id": "P1", "name": "North pavement", "polygon": [(0, 0), (400, 0), (400, 300)], **rules}
+    )
 
 
 def opened(rules: Zone | None = None) -> tuple[Case, tuple[CaseEffect, ...]]:
@@ -144,7 +146,9 @@ def test_a_vehicle_nobody_can_be_told_about_follows_the_zones_policy(
     assert case.unnotifiable_reason == "the plate could not be read"
     case, effects = play(case, watched(T0 + GRACE_MS))
     assert case.state == state
-    assert [e.manual_check for e in effects if isinstance(e, PublishTask)] == ([] if manual is None else [manual])
+    assert [e.manual_check for e in effects if isinstance(e, PublishTask)] == (
+        [] if manual is None else [manual]
+    )
 
 
 def test_the_same_vehicle_seen_by_two_cameras_is_one_case() -> None:
@@ -197,7 +201,9 @@ inputs = st.one_of(
     st.builds(lambda t: NoticeAccepted(T0 + t), times),
     st.builds(lambda t: NoticeRefused(T0 + t, "opted out"), times),
     st.builds(
-        lambda t, plate, warned, opened_in: Identified(T0 + t, plate, 0.9 if plate else None, "", warned, opened_in),
+        lambda t, plate, warned, opened_in: Identified(
+            T0 + t, plate, 0.9 if plate else None, "", warned, opened_in
+        ),
         times,
         st.sampled_from([None, "京A12345"]),
         st.sampled_from([None, None, "C-0"]),
@@ -215,7 +221,9 @@ policies = st.fixed_dictionaries(
 
 @given(policies, st.lists(inputs, max_size=30), st.booleans())
 @settings(max_examples=600, deadline=None)
-def test_no_history_breaks_the_invariants(rules: dict[str, str], history: list[CaseInput], in_order: bool) -> None:
+def test_no_history_breaks_the_invariants(
+    rules: dict[str, str], history: list[CaseInput], in_order: bool
+) -> None:
     if in_order:
         history = sorted(history, key=lambda i: i.at_ms)
     case, _ = opened(zone(**rules))

@@ -64,9 +64,9 @@ def paint(vehicles: list[Vehicle], noise_seed: int, light: float = 1.0) -> Image
     picture = texture(1, WIDTH, HEIGHT).astype(np.float32) * 0.2 + 90
     for vehicle in vehicles:
         left, top, right, bottom = (int(v) for v in vehicle.box)
-        picture[max(0, top) : bottom, max(0, left) : right] = texture(vehicle.seed, right - left, bottom - top)[
-            max(0, -top) :, max(0, -left) :
-        ][: HEIGHT - max(0, top), : WIDTH - max(0, left)]
+        picture[max(0, top) : bottom, max(0, left) : right] = texture(
+            vehicle.seed, right - left, bottom - top
+        )[max(0, -top) :, max(0, -left) :][: HEIGHT - max(0, top), : WIDTH - max(0, left)]
     picture = picture * light + np.random.default_rng(noise_seed).normal(0, 3, picture.shape)
     return np.clip(picture, 0, 255).astype(np.uint8)
 
@@ -79,17 +79,21 @@ class Street:
         self.events: list[StayEvent] = []
         self.now = T0
 
-    def look(self, vehicles: list[Vehicle], *, light: float = 1.0, jitter: int = 0, after_s: float = PERIOD_S) -> None:
+    def look(
+        self, vehicles: list[Vehicle], *, light: float = 1.0, jitter: int = 0, after_s: float = PERIOD_S
+    ) -> None:
         self.now += round(after_s * 1000)
         picture = paint(vehicles, self.now % 100_003, light)
-        moves = np.random.default_rng(self.now % 99_991).integers(-jitter, jitter + 1, size=(len(vehicles), 4))
+        moves = np.random.default_rng(self.now % 99_991).integers(
+            -jitter, jitter + 1, size=(len(vehicles), 4)
+        )
         seen = []
         for vehicle, move in zip(vehicles, moves, strict=True):
             if vehicle.detected:
                 left, top, right, bottom = (float(v + m) for v, m in zip(vehicle.box, move, strict=True))
                 box = (left, top, right, bottom)
                 seen.append(Seen(box, vehicle.label, 0.8, look_at(picture, box)))
-        patches = {s.id: look for s in self.state.stays if (look := look_at(picture, s.anchor)) is not None}
+        patches = {s.id: look for s in self.state.stays if (look := look_at(picture, s.spot)) is not None}
         self._take(Observation(self.now, tuple(seen), patches))
 
     def blind(self, kind: str, after_s: float = PERIOD_S) -> None:
@@ -207,7 +211,9 @@ def test_the_same_model_a_little_aside_after_an_outage_is_not_taken_for_the_firs
         street.look([CAR])
     twin = Vehicle((106, 112, 186, 172), seed=CAR.seed)
     street.look([twin], after_s=600)
-    assert not any(e.proven for e in street.of(StayWatched) if isinstance(e, StayWatched) and e.at_ms == street.now)
+    assert not any(
+        e.proven for e in street.of(StayWatched) if isinstance(e, StayWatched) and e.at_ms == street.now
+    )
     for _ in range(10):
         street.look([twin])
     assert len(street.of(StaySettled)) == 2
@@ -270,7 +276,9 @@ def test_likeness_knows_light_from_difference(seed: int, right: int, down: int) 
     car = Vehicle(PLACE, seed)
     day = look_at(paint([car], 1), PLACE)
     dusk = look_at(paint([car], 2, light=0.4), PLACE)
-    other = look_at(paint([Vehicle((PLACE[0] + right, PLACE[1] + down, PLACE[2], PLACE[3]), seed + 1)], 3), PLACE)
+    other = look_at(
+        paint([Vehicle((PLACE[0] + right, PLACE[1] + down, PLACE[2], PLACE[3]), seed + 1)], 3), PLACE
+    )
     assert day is not None
     assert dusk is not None
     assert other is not None

@@ -1,0 +1,127 @@
+"""How packets come from a camera. FFmpeg does it today; whatever keeps this interface can replace it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
+from av.video.stream import VideoStream
+
+from edge_agent.ingest._config import SourceConfig
+from edge_agent.ingest._problem import SourceProblem, connection_problem, reading_problem
+
+SOCKET_LIMIT_SHARE = 0.9
+"""FFmpeg's own limit on silence is a little shorter than the watchdog's, so that it normally ends by itself."""
+
+REORDER_WAIT_US = 300_000
+"""How long FFmpeg waits for a UDP packet that is out of order."""
+
+
+@dataclass(frozen=True, slots=True)
+class VideoPacket:
+    """One compressed picture.
+
+    Attributes:
+        packet: what the decoder takes.
+        pts_ms: time stamp on the camera's scale, milliseconds; None if it has none.
+        keyframe: whether it can be decoded alone.
+    """
+
+    packet: Packet[VideoStream]
+    pts_ms: int | None
+    keyframe: bool
+
+
+class PacketReader(Protocol):
+    """One connection to one camera, used by one thread from `open` to `close`."""
+
+    def open(self) -> VideoCodecContext:
+        """Connect.
+
+        Returns:
+            A codec context for the stream's packets that nothing was decoded with yet.
+
+        Raises:
+            SourceProblem: why not. Comes after a bounded time.
+        """
+
+    def packets(self) -> Iterator[VideoPacket]:
+        """Packets as they arrive, until the camera ends the stream.
+
+        Raises:
+            SourceProblem: the connection broke, or was silent for too long.
+        """
+
+    def close(self) -> None:
+        """Give back everything; may be called at any time by the same thread, also twice."""
+
+
+class FfmpegReader:
+    """RTSP over TCP or UDP by FFmpeg.
+
+    FFmpeg bounds its own waits by the `timeout` option. PyAV's time-out is used only while connecting: during
+    reading its callback would take Python's lock several times per network packet.
+    """
+
+    def __init__(self, config: SourceConfig) -> None:
+        self._config = config
+        self._container: InputContainer | None = None
+
+    def open(self) -> VideoCodecContext:
+        config = self._config
+        url = config.dial_url()
+        options = {
+            "rtsp_transport": config.transport,
+            "timeout": str(round(config.stall_after_s * SOCKET_LIMIT_SHARE * 1e6)),
+            "allowed_media_types": "video",
+            "max_delay": str(REORDER_WAIT_US),
+            # The decoder reads size and format from the stream itself; probing would cost seconds and pictures.
+            "probesize": "32",
+            "analyzeduration": "0",
+        }
+        try:
+            self._container = av.open(url, options=options, timeout=(config.connect_timeout_s, None))
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise connection_problem(
+                error,
+                has_credentials=config.username is not None,
+                transport=config.transport,
+                timeout_s=config.connect_timeout_s,
+            ) from None
+        streams = self._container.streams.video
+        if not streams:
+            raise SourceProblem("unsupported", "the camera sends no video at this address")
+        # PyAV leaves the context out when no decoder is built in.
+        context = getattr(streams[0], "codec_context", None)
+        if context is None:
+            raise SourceProblem("unsupported", "no decoder for the camera's codec: set it to H.264 or H.265")
+        return streams[0].codec_context
+
+    def packets(self) -> Iterator[VideoPacket]:
+        if self._container is None:
+            return
+        stream = self._container.streams.video[0]
+        milliseconds = 1000 * stream.time_base
+        first = True
+        try:
+            for packet in self._container.demux(stream):
+                if not packet.size:
+                    continue
+                stamp = packet.pts if packet.pts is not None else packet.dts
+                # FFmpeg counts from the first packet on, and leaves the stamp of that one out.
+                pts_ms = int(stamp * milliseconds) if stamp is not None else 0 if first else None
+                first = False
+                yield VideoPacket(packet, pts_ms, packet.is_keyframe)
+        except (av.error.FFmpegError, OSError) as error:
+            raise reading_problem(error, self._config.stall_after_s) from None
+
+    def close(self) -> None:
+        if self._container is not None:
+            container, self._container = self._container, None
+            container.close()
