@@ -154,7 +154,7 @@ def make_engine(
     return Engine(
         store,
         sealer,
-        EffectWriter(identity, evidence, text),
+        EffectWriter(identity, store.vault, evidence, text),
         plates=perceiver.plates,
         plate_wait_ms=round(perceiver.plate_wait_s * 1000),
         on_event=on_event,

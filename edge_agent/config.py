@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from edge_agent.ingest import SourceConfig
 from notifier.mqtt import MqttConfig
+from notifier.sms import SmsConfig
 from protocol.errors import PatrolError
 from protocol.messages import Ident, Position
+
+CameraIdent = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,31}$")]
+"""Short enough for case ids, which carry it, to stay safe names themselves."""
 
 
 class _Strict(BaseModel):
@@ -35,6 +47,9 @@ class AgentSection(_Strict):
         title="Languages",
         description="Languages of the warning, in order.",
         min_length=1,
+    )
+    sender: str = Field(
+        default="", title="Sender", description="Who warns: the name in the message.", max_length=40
     )
     health_every_s: float = Field(
         default=15, title="Health", description="Seconds between health messages.", ge=1, le=3600
@@ -61,7 +76,11 @@ class DetectorSection(_Strict):
         default=1, title="Threads", description="Processor threads of one inference.", ge=1, le=64
     )
     score_threshold: float = Field(
-        default=0.35, title="Score", description="Detections below it are dropped.", gt=0, lt=1
+        default=0.2,
+        title="Score",
+        description="Detections below it are not used for tracking; a case also needs closer looks.",
+        gt=0,
+        lt=1,
     )
     providers: tuple[str, ...] = Field(
         default=("CPUExecutionProvider",),
@@ -105,41 +124,10 @@ class OwnersSection(_Strict):
         return self
 
 
-class SmsSection(_Strict):
-    """How the warning is sent."""
-
-    gateway: Literal["none", "log", "twilio"] = Field(
-        default="none",
-        title="Gateway",
-        description="`log` writes the message to a file in the data folder and sends nothing.",
-    )
-    account_sid: str | None = Field(default=None, title="Twilio account")
-    auth_token_file: Path | None = Field(
-        default=None, title="Twilio token file", description="File whose first line is the token."
-    )
-    from_number: str | None = Field(default=None, title="Sender", description="Twilio number, E.164.")
-    api_base: str | None = Field(
-        default=None, title="API base", description="Another address than Twilio's own, e.g. a local gateway."
-    )
-    timeout_s: float = Field(
-        default=10, title="Time-out", description="Seconds for one request.", gt=0, le=120
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.gateway == "twilio":
-            missing = [
-                n for n in ("account_sid", "auth_token_file", "from_number") if getattr(self, n) is None
-            ]
-            if missing:
-                raise ValueError(f"gateway 'twilio' needs {', '.join(missing)}")
-        return self
-
-
 class CameraConfig(SourceConfig):
     """One camera: its source, and the file with its zones."""
 
-    id: Ident = Field(title="Camera", description="Unique in the agent.")
+    id: CameraIdent = Field(title="Camera", description="Unique in the agent, 32 characters at most.")
     zones: Path = Field(title="Zones", description="The camera's zone file; relative to this file.")
     position: Position | None = Field(
         default=None, title="Position", description="WGS-84 position of the camera."
@@ -158,7 +146,7 @@ class AgentConfig(_Strict):
     detector: DetectorSection = DetectorSection()
     plates: PlatesSection = PlatesSection()
     owners: OwnersSection = OwnersSection()
-    sms: SmsSection = SmsSection()
+    sms: SmsConfig = SmsConfig()
     mqtt: MqttConfig | None = None
     camera: tuple[CameraConfig, ...] = Field(min_length=1, max_length=1000)
 

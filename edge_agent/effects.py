@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Protocol
 
 from edge_agent.cases import Case, PublishRecord, PublishRetraction, PublishTask
 from edge_agent.identity import Identity
+from edge_agent.vault import Vault
 from notifier import outbox
 from notifier.outbox import OutboxItem
 
@@ -26,14 +28,20 @@ class EffectWriter:
 
     Args:
         identity: in whose name.
+        vault: seals what waits in the outbox; `unsealed` opens it for the workers.
         pictures: the evidence store.
         text: writes the text of the warning for a case and plate, or None where nobody is warned here.
     """
 
     def __init__(
-        self, identity: Identity, pictures: PictureSource, text: Callable[[Case, str], str] | None
+        self,
+        identity: Identity,
+        vault: Vault,
+        pictures: PictureSource,
+        text: Callable[[Case, str], str] | None,
     ) -> None:
         self._identity = identity
+        self._vault = vault
         self._pictures = pictures
         self._text = text
 
@@ -59,7 +67,7 @@ class EffectWriter:
                 meta={"topic": topics.evidence(ref.sha256), "case_id": case.id},
                 created_ms=effect.at_ms,
             )
-            outbox.put(db, item)
+            self._put(db, item)
         message = self._identity.task(case, effect)
         self._publish(
             db, case, message.idempotency_key, topics.of("tasks"), message.model_dump_json(), effect.at_ms
@@ -79,14 +87,14 @@ class EffectWriter:
     def notice(self, db: sqlite3.Connection, case: Case, plate: str) -> None:
         """The one warning of this stay."""
         text = "" if self._text is None else self._text(case, plate)
-        outbox.put(
+        self._put(
             db,
             OutboxItem(
                 key=self._notice_key(case),
                 channel="sms",
                 payload=text.encode(),
                 meta={
-                    "plate": plate,
+                    "plate": self._vault.seal(plate.encode()).hex(),
                     "case_id": case.id,
                     "give_up_ms": case.changed_ms + round(case.zone.grace_s * 1000 * _NOTICE_TOO_LATE),
                 },
@@ -111,4 +119,19 @@ class EffectWriter:
             meta={"topic": topic, "case_id": case.id},
             created_ms=at_ms,
         )
-        outbox.put(db, item)
+        self._put(db, item)
+
+    def _put(self, db: sqlite3.Connection, item: OutboxItem) -> None:
+        outbox.put(db, replace(item, payload=self._vault.seal(item.payload)))
+
+
+def unsealed(vault: Vault) -> Callable[[OutboxItem], OutboxItem]:
+    """What workers put between the outbox and the world: opens the content of an item."""
+
+    def open_item(item: OutboxItem) -> OutboxItem:
+        meta = dict(item.meta)
+        if "plate" in meta:
+            meta["plate"] = vault.unseal(bytes.fromhex(meta["plate"])).decode()
+        return replace(item, payload=vault.unseal(item.payload), meta=meta)
+
+    return open_item

@@ -39,6 +39,7 @@ from edge_agent.perception import Eyes
 from edge_agent.plates import PlateDesk
 from edge_agent.stays import (
     CameraState,
+    GapKind,
     Seen,
     Stay,
     StayEnded,
@@ -47,6 +48,7 @@ from edge_agent.stays import (
     StaySettled,
     StayWatched,
 )
+from edge_agent.stays import shift as shift_stays
 from edge_agent.stays import step as step_stays
 from edge_agent.stays.step import VEHICLES
 from edge_agent.store import Arrival, Store
@@ -120,12 +122,17 @@ class Engine:
         """Start deciding for a camera, from what was stored of it."""
         self.cameras[camera.id] = camera
 
-    def frame(self, frame: Frame) -> None:
-        """Look at a picture and decide. Raises UnavailableError if the disk refuses; then nothing has changed."""
+    def frame(self, frame: Frame, gap: GapKind = "offline") -> None:
+        """Look at a picture and decide. `gap` says why nothing was seen since the last one, if that was long ago.
+
+        Raises:
+            UnavailableError: the disk refuses; then nothing has changed and the next picture tries again.
+        """
         camera = self.cameras[frame.camera_id]
         if camera.state.last_ms is not None and frame.at_ms <= camera.state.last_ms:
             return
         seen = camera.eyes.observe(frame, camera.state, force=self.wants_fresh(camera.id, frame.at_ms))
+        seen = replace(seen, gap=gap if seen.usable else seen.gap)
         state, events = step_stays(camera.state, seen, camera.eyes.index, camera.rules)
         self._seen = seen.seen
         state, events = self._look_closer(camera, frame, state, events)
@@ -161,8 +168,15 @@ class Engine:
         return len(waiting)
 
     def step_clock(self, by_ms: int) -> None:
-        """The time base stepped by `by_ms`: running clocks keep the time that is really left."""
+        """The time base stepped by `by_ms`: running clocks keep the time that is really left.
+
+        Cameras' memories move along only where time went back, or their next pictures would look old; forward, the
+        step shows as a gap.
+        """
         with self._deciding():
+            if by_ms < 0:
+                for camera_id in self._store.camera_ids():
+                    self._store.save_camera(shift_stays(self._store.camera(camera_id), by_ms))
             for case in list(self._cases.values()):
                 self._keep(shift_clock(case, by_ms))
 

@@ -119,7 +119,7 @@ def _carry_out(store: Store, at_ms: Millis) -> int:
     done = 0
     with store.transaction() as db:
         for channel in ("sms", "mqtt"):
-            for entry in outbox.claim(db, channel, at_ms, 100):  # type: ignore[arg-type]
+            for entry in outbox.claim(db, channel, at_ms, 100):
                 key = entry.item.key
                 outbox.mark_sending(db, key, at_ms, due_ms=at_ms)
                 outbox.mark_done(db, key, at_ms)

@@ -152,6 +152,10 @@ class Store:
         row = self.db.execute("SELECT sealed FROM cameras WHERE camera_id = ?", (camera_id,)).fetchone()
         return CameraState(camera_id) if row is None else _CAMERA.validate_json(self.vault.unseal(row[0]))
 
+    def camera_ids(self) -> list[str]:
+        """Cameras of which something is remembered."""
+        return [str(row[0]) for row in self.db.execute("SELECT camera_id FROM cameras ORDER BY camera_id")]
+
     def save_camera(self, state: CameraState) -> None:
         sealed = self.vault.seal(_CAMERA.dump_json(state))
         self.db.execute("INSERT OR REPLACE INTO cameras VALUES (?, ?)", (state.camera_id, sealed))

@@ -178,13 +178,14 @@ def _on_ended(case: Case, end: Ended) -> Result:
 
 
 def _on_time(case: Case, at_ms: Millis) -> Result:
-    if case.state in ("notified", "unnotifiable") and case.clock_ends_ms is not None:
-        if at_ms < case.clock_ends_ms:
+    ends_ms = case.clock_ends_ms
+    if case.state in ("notified", "unnotifiable") and ends_ms is not None:
+        if at_ms < ends_ms:
             return case, ()
         if case.state == "unnotifiable" and case.zone.unnotifiable == "close":
             case, record = _move(case, "closed", at_ms, f"nobody could be told: {case.unnotifiable_reason}")
             return case, (record,)
-        until = max(case.clock_ends_ms, at_ms) + round(case.zone.recheck_window_s * 1000)
+        until = max(ends_ms, at_ms) + round(case.zone.recheck_window_s * 1000)
         case, record = _move(replace(case, recheck_until_ms=until), "rechecking", at_ms, "the clock ended")
         return case, (record,)
     if case.state == "rechecking" and case.recheck_until_ms is not None and at_ms >= case.recheck_until_ms:

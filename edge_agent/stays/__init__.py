@@ -18,7 +18,7 @@ from edge_agent.stays.model import (
     StayWatched,
     Verdict,
 )
-from edge_agent.stays.step import step
+from edge_agent.stays.step import shift, step
 
 __all__ = [
     "CameraState",
@@ -36,5 +36,6 @@ __all__ = [
     "Verdict",
     "blend",
     "likeness",
+    "shift",
     "step",
 ]

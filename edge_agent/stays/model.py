@@ -29,6 +29,8 @@ class PlateLook:
     confidence: float
     sharpness: float
     at_ms: Millis
+    kind: str = ""
+    per_character: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,23 @@ def step(
     )
 
 
+def shift(state: CameraState, by_ms: int) -> CameraState:
+    """The memory in a time base that stepped by `by_ms`: durations stay as they were."""
+
+    def moved(stay: Stay) -> Stay:
+        return replace(
+            stay,
+            first_ms=stay.first_ms + by_ms,
+            last_ms=stay.last_ms + by_ms,
+            absent_ms=stay.absent_ms + by_ms,
+            checked_ms=stay.checked_ms + by_ms,
+            gaps=tuple(replace(g, start_ms=g.start_ms + by_ms, end_ms=g.end_ms + by_ms) for g in stay.gaps),
+        )
+
+    last_ms = None if state.last_ms is None else state.last_ms + by_ms
+    return replace(state, last_ms=last_ms, stays=tuple(moved(stay) for stay in state.stays))
+
+
 def _blind(state: CameraState, seen: Observation) -> CameraState:
     """A picture that cannot be trusted: time passes uncovered, everything is in doubt, nothing ends."""
     stays = tuple(replace(s, verdict="unseen", unseen_as=seen.gap, doubt=True) for s in state.stays)

@@ -1,0 +1,346 @@
+"""The live agent: cameras, the deciding loop, and the workers that carry its effects out."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from contextlib import ExitStack
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+from edge_agent.build import Perceiver, make_camera, make_engine, open_perceiver
+from edge_agent.config import AgentConfig, CameraConfig
+from edge_agent.effects import unsealed
+from edge_agent.engine import Engine, Listener
+from edge_agent.frames import Frame
+from edge_agent.identity import Identity
+from edge_agent.ingest import Source, SteadyClock, open_source
+from edge_agent.notices import make_owners, notice_text
+from edge_agent.stays import GapKind
+from edge_agent.store import Store
+from edge_agent.timebase import Mark, boot_id, step_since
+from edge_agent.vault import Vault
+from notifier import outbox
+from notifier.mqtt import MqttLink
+from notifier.outbox import FileTransactions, OutboxItem
+from notifier.sms import Accepted, Refused, SmsResult, SmsWorker, make_gateway
+from protocol.clock import Clock, Millis, SystemClock
+from protocol.errors import PatrolError, UnavailableError
+from protocol.messages import Accept, AgentHealth, Outcome, Refuse
+from zones import ZoneFile, load_zone_file
+
+_log = logging.getLogger(__name__)
+
+_POLL_S = 0.05
+"""How long the loop rests when no camera has a picture: a twentieth of a second is nothing to a parked car."""
+
+_TICK_MS = 500
+"""How often time is let pass for open cases."""
+
+_MARK_MS = 5_000
+"""How often the time base is noted. After a crash the clock may end this much later, never earlier."""
+
+_PRUNE_MS = 3_600_000
+_KEEP_OUTBOX_MS = 30 * 86_400_000
+"""Finished messages are forgotten after a month; their keys make repetitions harmless until then."""
+
+_CLOCK_STEP_MS = 1_000
+"""A wall clock that is off by more than this is told: evidence may err by one second at most (GA/T 832)."""
+
+_GAPS: dict[str, GapKind] = {"frozen": "frozen"}
+
+
+@dataclass(slots=True)
+class _Feed:
+    """One camera of the running agent."""
+
+    config: CameraConfig
+    zones: ZoneFile
+    source: Source
+    gap: GapKind = "offline"
+    size: tuple[int, int] | None = None
+    problem: str | None = None
+
+
+def check_config(config: AgentConfig) -> dict[str, Any]:
+    """Load everything that the configuration names, without starting or writing anything.
+
+    Raises:
+        PatrolError: something in it, or in a file that it names, is wrong.
+    """
+    cameras = [
+        {"id": camera.id, "url": camera.url, "zones": [zone.id for zone in load_zone_file(camera.zones).zone]}
+        for camera in config.camera
+    ]
+    for camera in config.camera:
+        open_source(camera.id, camera.source(), clock=SystemClock())
+    perceiver = _perceiver(config)
+    if config.sms.twilio is not None:
+        config.sms.twilio.auth_token()
+    return {"agent": config.agent.id, "model": perceiver.model_name, "cameras": cameras}
+
+
+def _perceiver(config: AgentConfig) -> Perceiver:
+    return open_perceiver(
+        config.detector.model,
+        threads=config.detector.threads,
+        score_threshold=config.detector.score_threshold,
+        providers=config.detector.providers,
+        plates=config.plates.enabled,
+        max_looks=config.plates.max_looks,
+        plate_wait_s=config.plates.wait_s,
+    )
+
+
+class Agent:
+    """Runs until told to stop. All that matters is on disk at any moment.
+
+    Args:
+        config: the whole configuration.
+        on_event: told of every stored event.
+        clock: the machine's clocks.
+
+    Raises:
+        PatrolError: something in the configuration, or in a file that it names, is wrong.
+        UnavailableError: the data folder cannot be written.
+    """
+
+    def __init__(
+        self, config: AgentConfig, *, on_event: Listener | None = None, clock: Clock | None = None
+    ) -> None:
+        self._config = config
+        self._clock = SteadyClock(clock or SystemClock())
+        self._identity = Identity(config.agent.jurisdiction, config.agent.id)
+        self._problems: dict[str, str] = {}
+        self._stop = threading.Event()
+        feeds = [(camera, load_zone_file(camera.zones)) for camera in config.camera]
+        self._perceiver = _perceiver(config)
+        data = config.agent.data_dir
+        self._store = Store(data / "agent.db", Vault.open(data / "keys" / "box.key"))
+        self._transactions = FileTransactions(self._store.path)
+        self._engine: Engine = make_engine(
+            self._store,
+            self._identity,
+            data,
+            self._perceiver,
+            time_zone=config.agent.time_zone,
+            clock_offset_ms=self._clock.wall_error_ms,
+            text=notice_text(config, self._identity),
+            on_event=on_event,
+        )
+        self._feeds = {
+            camera.id: _Feed(camera, zones, open_source(camera.id, camera.source(), clock=self._clock))
+            for camera, zones in feeds
+        }
+        opener = unsealed(self._store.vault)
+        self._sms = SmsWorker(
+            self._transactions,
+            make_gateway(config.sms, self._clock),
+            make_owners(config, self._clock),
+            self._on_sms_result,
+            self._clock,
+            unseal=opener,
+        )
+        self._link: MqttLink | None = None
+        if config.mqtt is not None:
+            self._link = MqttLink(
+                config.mqtt,
+                self._identity.topics,
+                self._transactions,
+                self._on_inbox,
+                self._clock,
+                version=version("street-patrol"),
+                unseal=opener,
+            )
+            self._link.check()
+
+    def run(self, stop: threading.Event) -> None:
+        """Watch, decide and carry out until `stop` is set; then leave tidily."""
+        self._note_time_base()
+        with ExitStack() as stack:
+            stack.callback(self._store.close)
+            stack.callback(self._transactions.close)
+            workers = [threading.Thread(target=self._sms.run, args=(self._stop,), name="sms", daemon=True)]
+            if self._link is not None:
+                stack.callback(self._link.close)
+                workers.append(
+                    threading.Thread(target=self._link.run, args=(self._stop,), name="mqtt", daemon=True)
+                )
+            for worker in workers:
+                worker.start()
+            stack.callback(self._join, workers)
+            for feed in self._feeds.values():
+                stack.callback(feed.source.stop)
+                feed.source.start()
+            self._loop(stop)
+
+    def _join(self, workers: list[threading.Thread]) -> None:
+        self._stop.set()
+        self._sms.wake()
+        if self._link is not None:
+            self._link.wake()
+        for worker in workers:
+            worker.join(timeout=15)
+
+    # The loop
+
+    def _loop(self, stop: threading.Event) -> None:
+        next_tick = next_mark = next_health = next_prune = 0
+        while not stop.is_set():
+            worked = self._look_round()
+            now = self._clock.monotonic_ms()
+            if now >= next_tick:
+                next_tick = now + _TICK_MS
+                self._guarded("deciding", lambda: self._engine.tick(self._clock.utc_ms()))
+            self._guarded("results", self._take_results)
+            if now >= next_mark:
+                next_mark = now + _MARK_MS
+                self._guarded("time base", self._mark_time)
+            if now >= next_health:
+                next_health = now + round(self._config.agent.health_every_s * 1000)
+                self._send_health()
+            if now >= next_prune:
+                next_prune = now + _PRUNE_MS
+                self._guarded("tidying", self._prune)
+            if not worked:
+                stop.wait(_POLL_S)
+
+    def _look_round(self) -> bool:
+        """Take the newest picture of each camera in turn. Whether there was any."""
+        worked = False
+        for camera_id, feed in self._feeds.items():
+            state = feed.source.health().state
+            if state != "live":
+                feed.gap = _GAPS.get(state, "offline")
+            if self._engine.wants_fresh(camera_id, self._clock.utc_ms()):
+                feed.source.request_now()
+            frame = feed.source.take(0)
+            if frame is not None:
+                worked = True
+                self._guarded("deciding", lambda f=frame, d=feed: self._look(f, d))
+        return worked
+
+    def _look(self, frame: Frame, feed: _Feed) -> None:
+        height, width = frame.image.shape[:2]
+        if feed.size != (width, height):
+            feed.size = (width, height)
+            try:
+                camera = make_camera(
+                    feed.config.id,
+                    feed.zones,
+                    width,
+                    height,
+                    self._perceiver,
+                    self._store,
+                    feed.config.sample_period_s,
+                )
+            except PatrolError as error:
+                feed.problem = f"camera {feed.config.id}: zones: {error}"
+                return
+            feed.problem = None
+            self._engine.add_camera(camera)
+        if feed.problem is not None:
+            return
+        self._engine.frame(frame, feed.gap)
+        feed.gap = "offline"
+        self._wake()
+
+    def _take_results(self) -> None:
+        if self._engine.arrivals(self._clock.utc_ms()):
+            self._wake()
+
+    def _wake(self) -> None:
+        self._sms.wake()
+        if self._link is not None:
+            self._link.wake()
+
+    def _guarded(self, what: str, act: Any) -> None:
+        """Do it; a disk that refuses is a named state of health, and the next round tries again."""
+        try:
+            act()
+        except UnavailableError as error:
+            if what not in self._problems:
+                _log.error("%s: %s", what, error)
+            kind = "disk_full" if "full" in error.problem or "No space" in error.problem else "storage"
+            self._problems[what] = f"{kind}: {error}"
+        else:
+            self._problems.pop(what, None)
+
+    # Results and messages, in the workers' threads and transactions: they only store
+
+    def _on_sms_result(self, db: sqlite3.Connection, item: OutboxItem, result: SmsResult) -> None:
+        case_id = str(item.meta["case_id"])
+        if isinstance(result, Accepted):
+            self._store.arrive(db, "notice_accepted", case_id, {}, f"{item.key}#result")
+            return
+        reason = (
+            result.reason
+            if isinstance(result, Refused)
+            else f"nobody knows whether the warning went out: {result.reason}"
+        )
+        self._store.arrive(db, "notice_refused", case_id, {"reason": reason}, f"{item.key}#result")
+
+    def _on_inbox(self, db: sqlite3.Connection, message: Accept | Refuse | Outcome) -> None:
+        if isinstance(message, Outcome):
+            body = {"outcome_id": message.outcome_id, "result": message.result}
+            self._store.arrive(db, "outcome", message.case_id, body, f"outcome/{message.outcome_id}")
+
+    # Time, health, tidying
+
+    def _note_time_base(self) -> None:
+        saved = self._store.meta("time_base")
+        if saved is None:
+            return
+        step = step_since(
+            Mark.model_validate_json(saved),
+            boot=boot_id(),
+            utc_ms=self._clock.utc_ms(),
+            monotonic_ms=self._clock.monotonic_ms(),
+        )
+        if step:
+            _log.warning(
+                "clock_step: time stepped by %+.1f s while the agent was off; running clocks keep what was left",
+                step / 1000,
+            )
+            self._engine.step_clock(step)
+
+    def _mark_time(self) -> None:
+        mark = Mark(boot=boot_id(), utc_ms=self._clock.utc_ms(), monotonic_ms=self._clock.monotonic_ms())
+        with self._store.transaction():
+            self._store.set_meta("time_base", mark.model_dump_json())
+
+    def _prune(self) -> None:
+        now = self._clock.utc_ms()
+        with self._store.transaction() as db:
+            outbox.prune(db, now - _KEEP_OUTBOX_MS)
+
+    def health(self, now: Millis | None = None) -> AgentHealth:
+        """What the agent would report now."""
+        problems = [*self._problems.values(), *self._sms.problems]
+        problems.extend(feed.problem for feed in self._feeds.values() if feed.problem is not None)
+        if self._link is not None:
+            problems.extend(self._link.problems)
+        if abs(self._clock.wall_error_ms()) > _CLOCK_STEP_MS:
+            problems.append(
+                f"clock_step: the wall clock moved by {self._clock.wall_error_ms() / 1000:+.1f} s since the start; "
+                "restart the agent when no case is open"
+            )
+        return AgentHealth(
+            jurisdiction_id=self._identity.jurisdiction_id,
+            agent_id=self._identity.agent_id,
+            at_ms=now or self._clock.utc_ms(),
+            version=version("street-patrol"),
+            cameras=tuple(feed.source.health() for feed in self._feeds.values()),
+            outbox_waiting=outbox.waiting(self._store.db).total,
+            open_cases=self._engine.open_cases,
+            problems=tuple(problems),
+        )
+
+    def _send_health(self) -> None:
+        health = self.health()
+        for problem in health.problems:
+            _log.warning("%s", problem)
+        if self._link is not None:
+            self._link.publish_health(health)
