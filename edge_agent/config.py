@@ -19,6 +19,7 @@ from pydantic import (
 
 from edge_agent.ingest import SourceConfig
 from notifier.mqtt import MqttConfig
+from notifier.owners.config import OwnersConfig
 from notifier.sms import SmsConfig
 from protocol.errors import PatrolError
 from protocol.messages import Ident, Position
@@ -104,26 +105,6 @@ class PlatesSection(_Strict):
     )
 
 
-class OwnersSection(_Strict):
-    """Who owns a plate."""
-
-    kind: Literal["none", "local"] = Field(
-        default="none", title="Kind", description="`local`: the encrypted table on this box."
-    )
-    database: Path | None = Field(
-        default=None, title="Database", description="The encrypted table; relative to this file."
-    )
-    key_file: Path | None = Field(
-        default=None, title="Key", description="The table's key; relative to this file."
-    )
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.kind == "local" and (self.database is None or self.key_file is None):
-            raise ValueError("kind 'local' needs database and key_file")
-        return self
-
-
 class CameraConfig(SourceConfig):
     """One camera: its source, and the file with its zones."""
 
@@ -145,7 +126,7 @@ class AgentConfig(_Strict):
     agent: AgentSection
     detector: DetectorSection = DetectorSection()
     plates: PlatesSection = PlatesSection()
-    owners: OwnersSection = OwnersSection()
+    owners: OwnersConfig = OwnersConfig()
     sms: SmsConfig = SmsConfig()
     mqtt: MqttConfig | None = None
     camera: tuple[CameraConfig, ...] = Field(min_length=1, max_length=1000)

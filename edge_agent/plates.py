@@ -86,6 +86,8 @@ class PlateDesk:
                 round(float(reading.confidence), 4),
                 round(float(reading.sharpness), 4),
                 frame.at_ms,
+                reading.kind,
+                tuple(round(float(share), 4) for share in reading.per_character),
             )
             plates = (*plates, look)
         return replace(stay, plates=plates, plate_tries=stay.plate_tries + 1)

@@ -17,7 +17,7 @@ from edge_agent.engine import Engine, Listener
 from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.ingest import Source, SteadyClock, open_source
-from edge_agent.notices import make_owners, notice_text
+from edge_agent.notices import notice_text
 from edge_agent.stays import GapKind
 from edge_agent.store import Store
 from edge_agent.timebase import Mark, boot_id, step_since
@@ -25,6 +25,7 @@ from edge_agent.vault import Vault
 from notifier import outbox
 from notifier.mqtt import MqttLink
 from notifier.outbox import FileTransactions, OutboxItem
+from notifier.owners.config import make_directory
 from notifier.sms import Accepted, Refused, SmsResult, SmsWorker, make_gateway
 from protocol.clock import Clock, Millis, SystemClock
 from protocol.errors import PatrolError, UnavailableError
@@ -138,7 +139,7 @@ class Agent:
         self._sms = SmsWorker(
             self._transactions,
             make_gateway(config.sms, self._clock),
-            make_owners(config, self._clock),
+            make_directory(config.owners, self._clock),
             self._on_sms_result,
             self._clock,
             unseal=opener,

@@ -1,7 +1,7 @@
 """The one error that reaches a person: what is wrong, where, and how to mend it.
 
-    PatrolError             exit code 2 at a command line, HTTP 400 at an interface
-    └── UnavailableError    the input is right but something it needs is not there: exit code 3
+PatrolError             exit code 2 at a command line, HTTP 400 at an interface
+└── UnavailableError    the input is right but something it needs is not there: exit code 3
 """
 
 from __future__ import annotations

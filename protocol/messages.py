@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from protocol import PROTOCOL_VERSION
 
 Ident = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A name that is safe in a topic, a path and a file name."""
@@ -37,7 +36,7 @@ class Message(BaseModel):
     """Base of all messages: immutable, tolerant of unknown fields, versioned."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
-    v: Literal[1] = Field(default=PROTOCOL_VERSION, description="Major version of the protocol.")
+    v: Literal[1] = Field(default=1, description="Major version of the protocol.")
 
 
 class Position(BaseModel):
@@ -68,7 +67,9 @@ class Vehicle(BaseModel):
     vehicle_class: str = Field(description="Detector class: car, bus, truck, motorcycle.")
     plate: str | None = Field(default=None, max_length=12)
     plate_confidence: float | None = Field(default=None, ge=0, le=1)
-    box: tuple[float, float, float, float] = Field(description="Left, top, right, bottom in the recheck picture.")
+    box: tuple[float, float, float, float] = Field(
+        description="Left, top, right, bottom in the recheck picture."
+    )
 
 
 class Keyed(Message):
@@ -96,12 +97,18 @@ class EnforcementTask(Keyed):
     vehicle: Vehicle
     first_seen_ms: int
     confirmed_at_ms: int
-    notified_at_ms: int | None = Field(default=None, description="When the SMS gateway accepted; none if it never did.")
+    notified_at_ms: int | None = Field(
+        default=None, description="When the SMS gateway accepted; none if it never did."
+    )
     unnotifiable_reason: str | None = None
     clock_started_ms: int
     clock_ends_ms: int
-    rechecked_at_ms: int | None = Field(default=None, description="Time of the frame that proves; none for a manual check.")
-    why: str = Field(description="The decision explained, e.g. '62% of its footprint is in zone P3, needs 40%'.")
+    rechecked_at_ms: int | None = Field(
+        default=None, description="Time of the frame that proves; none for a manual check."
+    )
+    why: str = Field(
+        description="The decision explained, e.g. '62% of its footprint is in zone P3, needs 40%'."
+    )
     evidence: tuple[EvidenceRef, ...] = ()
 
 
@@ -127,7 +134,9 @@ class CaseRecord(Keyed):
     plate: str | None = None
     first_seen_ms: int
     clock_ends_ms: int | None = None
-    outcome_id: str | None = Field(default=None, description="The officer's outcome that this step applies, if any.")
+    outcome_id: str | None = Field(
+        default=None, description="The officer's outcome that this step applies, if any."
+    )
 
 
 class CameraHealth(BaseModel):
@@ -135,7 +144,9 @@ class CameraHealth(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     camera_id: Ident
-    state: Literal["connecting", "live", "stalled", "frozen", "unauthorised", "unreachable", "unsupported", "ended"]
+    state: Literal[
+        "connecting", "live", "stalled", "frozen", "unauthorised", "unreachable", "unsupported", "ended"
+    ]
     reason: str = ""
     since_ms: int
     last_frame_age_ms: int | None = None
@@ -184,7 +195,9 @@ class Refuse(Message):
     reason: str
 
 
-OutcomeResult = Literal["ticketed", "moved_on", "towed", "vehicle_gone", "not_a_violation", "wrong_vehicle", "other"]
+OutcomeResult = Literal[
+    "ticketed", "moved_on", "towed", "vehicle_gone", "not_a_violation", "wrong_vehicle", "other"
+]
 
 
 class Outcome(Message):

@@ -40,7 +40,7 @@ def storage_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def write_atomically(path: Path, data: bytes, *, mode: int = 0o640) -> None:
     """Write a file so that a reader, or the next start after a crash, finds the old one or the new one, whole.
 
     Raises:
@@ -91,7 +91,7 @@ def make_folder(path: Path) -> None:
     with storage_errors(path):
         if path.parent != path:
             make_folder(path.parent)
-        path.mkdir(mode=0o755, exist_ok=True)
+        path.mkdir(mode=0o750, exist_ok=True)
         sync_folder(path.parent)
 
 

@@ -25,6 +25,7 @@ from protocol.errors import PatrolError
 app = typer.Typer(
     help="Verify, show, open and purge evidence, offline.",
     no_args_is_help=True,
+    add_completion=False,
     epilog="Examples:\n\n"
     "patrol evidence verify evidence/ --public-key agent-1.pub.pem\n\n"
     "patrol evidence show evidence/c1-20260101-0007\n\n"
@@ -81,7 +82,9 @@ def show(folder: Folder, as_json: AsJson = False) -> None:
             console.print_json(package.model_dump(mode="json"))
             continue
         table = Table(title=f"case {escape(package.case_id)}", title_justify="left")
-        for heading in ("picture", "taken (UTC)", "clock", "camera", "zone", "place", "model", "size"):
+        for heading in ("picture", "taken (UTC)"):
+            table.add_column(heading, no_wrap=True)
+        for heading in ("clock", "camera", "zone", "place", "model", "size"):
             table.add_column(heading, overflow="fold")
         for entry in package.entries:
             manifest, meta = entry.manifest, entry.manifest.meta
@@ -169,12 +172,10 @@ def receipts(
 
 @app.command(epilog="Example: patrol evidence key keys/agent.pem > agent-1.pub.pem")
 def key(
-    file: Annotated[
-        Path, typer.Argument(metavar="FILE", help="The agent's private key; made if there is none.")
-    ],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The agent's private key.")],
 ) -> None:
     """Print the public half of an agent's key, for the centre and for `verify`; its fingerprint on stderr."""
-    public = AgentKey.load_or_create(file).public
+    public = AgentKey.load(file).public
     console.out.out(public.pem, end="")
     console.err.print(f"fingerprint {public.fingerprint}", soft_wrap=True)
 

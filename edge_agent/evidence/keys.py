@@ -66,7 +66,7 @@ class AgentKey:
         """The key in a PEM file.
 
         Raises:
-            PatrolError: the file is no Ed25519 private key, or others may read it.
+            PatrolError: the file is missing, is no Ed25519 private key, or others may read it.
             UnavailableError: it cannot be read.
         """
         pem = _read_secret(path)
@@ -165,7 +165,7 @@ def load_secret(path: Path) -> bytes:
     """The 32 secret bytes in a file (as hexadecimal text).
 
     Raises:
-        PatrolError: the file holds something else, or others may read it.
+        PatrolError: the file is missing, holds something else, or others may read it.
         UnavailableError: it cannot be read.
     """
     try:
@@ -196,6 +196,10 @@ def _read_secret(path: Path) -> bytes:
                     mend=f"Run: chmod 600 {path}",
                 )
             return file.read()
+    except FileNotFoundError as error:
+        raise PatrolError(
+            "no such file", file=path, mend="Name the file that the agent made at its first start"
+        ) from error
     except OSError as error:
         raise UnavailableError(
             f"cannot be read: {error.strerror}", file=path, mend="Check the file's owner and permissions"

@@ -64,6 +64,17 @@ class SourceConfig(BaseModel):
         title="Password variable",
         description="Environment variable that holds the password.",
     )
+    tls_verify: bool = Field(
+        default=True,
+        title="Verify the certificate",
+        description="rtsps:// only. false accepts any certificate, so anybody in between can read the password.",
+    )
+    tls_ca_file: Path | None = Field(
+        default=None,
+        title="Trusted certificate",
+        description="rtsps:// only. PEM file with the certificate that signed the camera's, or the camera's own; "
+        "by default the system's authorities.",
+    )
     sample_period_s: float = Field(
         default=2.0,
         gt=0,
@@ -100,7 +111,7 @@ class SourceConfig(BaseModel):
         "frozen. An exact repeat is never delivered as a new picture. null turns both off. Not used for files.",
     )
     start_at: AwareDatetime = Field(
-        default=DEFAULT_START,  # type: ignore[assignment]  # validated by validate_default
+        default=DEFAULT_START,
         validate_default=True,
         title="Start of a recording",
         description="Instant of a recording's first picture, ISO 8601 with offset. Not used for cameras.",
@@ -164,6 +175,8 @@ class SourceConfig(BaseModel):
             raise ValueError("give only one of password, password_file and password_env")
         if any(ways) and self.username is None:
             raise ValueError("username: a password is given but no user name; write username")
+        if self.is_encrypted and self.transport != "tcp":
+            raise ValueError("transport: rtsps:// protects pictures only over tcp")
         if self.backoff_max_s < self.backoff_min_s:
             raise ValueError("backoff_max_s: must not be less than backoff_min_s")
         return self
@@ -187,9 +200,29 @@ class SourceConfig(BaseModel):
         return self.url.partition("://")[0].lower() in CAMERA_SCHEMES
 
     @property
+    def is_encrypted(self) -> bool:
+        """True for an rtsps:// address."""
+        return self.url.partition("://")[0].lower() == "rtsps"
+
+    @property
     def start_at_ms(self) -> Millis:
         """`start_at` in UTC milliseconds."""
         return round(self.start_at.timestamp() * 1000)
+
+    def check_files(self) -> None:
+        """Look for what the configuration names beside the camera.
+
+        Raises:
+            PatrolError: the password or the trusted certificate is not where it should be.
+        """
+        self.read_password()
+        if self.tls_ca_file is not None and not self.tls_ca_file.is_file():
+            raise PatrolError(
+                "there is no such file",
+                file=self.tls_ca_file,
+                field="tls_ca_file",
+                mend="Save the camera's certificate there, in PEM form.",
+            )
 
     def read_password(self) -> str | None:
         """The password from wherever it is kept, or None.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import zlib
 
-import av
 import av.error
 import numpy as np
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from edge_agent.frames import Image
 
@@ -31,14 +31,14 @@ class PictureDecoder:
         self._context.thread_type = "AUTO" if threads > 1 else "SLICE"
         self._fresh = True
 
-    def alone(self, keyframe: Packet) -> VideoFrame | None:
+    def alone(self, keyframe: Packet[VideoStream]) -> VideoFrame | None:
         """The picture of one keyframe, with nothing decoded before it or after it; None if it is damaged."""
         self.reset()
         pictures = self.next(keyframe) + self.next(None)
         self.reset()
         return pictures[0] if pictures else None
 
-    def next(self, packet: Packet | None) -> list[VideoFrame]:
+    def next(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
         """The pictures that one more packet completes, in the order of showing. None at the end of the stream."""
         self._fresh = False
         try:
@@ -56,7 +56,7 @@ class PictureDecoder:
 
 def to_image(picture: VideoFrame) -> Image:
     """The picture as height x width x 3, uint8, BGR, read-only."""
-    image: Image = picture.to_ndarray(format="bgr24")
+    image = picture.to_ndarray(format="bgr24").astype(np.uint8, copy=False)
     image.flags.writeable = False
     return image
 
@@ -64,4 +64,4 @@ def to_image(picture: VideoFrame) -> Image:
 def fingerprint(image: Image) -> tuple[int, int, int]:
     """Height, width and a checksum of the green values: equal for pictures that are exactly equal."""
     green = np.ascontiguousarray(image[::FINGERPRINT_ROW_STEP, :, 1])
-    return image.shape[0], image.shape[1], zlib.crc32(green)
+    return image.shape[0], image.shape[1], zlib.crc32(green.data)

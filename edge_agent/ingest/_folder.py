@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -85,7 +86,7 @@ class PictureFolder(Recording):
         instants = [_instant(file.stem) for file in files]
         if all(at_ms is not None for at_ms in instants):
             timed = sorted((at_ms or 0, file) for at_ms, file in zip(instants, files, strict=True))
-            for (earlier, _), (later, file) in zip(timed, timed[1:], strict=False):
+            for (earlier, _), (later, file) in pairwise(timed):
                 if earlier == later:
                     raise PatrolError(
                         "two pictures have the same time in their names",
@@ -115,7 +116,7 @@ def _instant(stem: str) -> Millis | None:
 
 def _read(file: Path) -> Image:
     try:
-        image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
+        image: Image | None = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)  # type: ignore[assignment]
     except (OSError, cv2.error):
         image = None
     if image is None:

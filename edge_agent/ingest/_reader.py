@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 import av
@@ -15,12 +16,16 @@ from av.video.stream import VideoStream
 
 from edge_agent.ingest._config import SourceConfig
 from edge_agent.ingest._problem import SourceProblem, connection_problem, reading_problem
+from protocol.clock import Clock
 
 SOCKET_LIMIT_SHARE = 0.9
 """FFmpeg's own limit on silence is a little shorter than the watchdog's, so that it normally ends by itself."""
 
 REORDER_WAIT_US = 300_000
 """How long FFmpeg waits for a UDP packet that is out of order."""
+
+RTP_VIDEO_CLOCK = Fraction(1, 90_000)
+"""Seconds per unit of a video stream's time stamps (RFC 3551)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +74,10 @@ class FfmpegReader:
     reading its callback would take Python's lock several times per network packet.
     """
 
-    def __init__(self, config: SourceConfig) -> None:
+    def __init__(self, config: SourceConfig, clock: Clock) -> None:
         self._config = config
+        self._clock = clock
+        self._silence_limit_s = config.stall_after_s * SOCKET_LIMIT_SHARE
         self._container: InputContainer | None = None
 
     def open(self) -> VideoCodecContext:
@@ -78,13 +85,18 @@ class FfmpegReader:
         url = config.dial_url()
         options = {
             "rtsp_transport": config.transport,
-            "timeout": str(round(config.stall_after_s * SOCKET_LIMIT_SHARE * 1e6)),
+            "timeout": str(round(self._silence_limit_s * 1e6)),
             "allowed_media_types": "video",
             "max_delay": str(REORDER_WAIT_US),
             # The decoder reads size and format from the stream itself; probing would cost seconds and pictures.
             "probesize": "32",
             "analyzeduration": "0",
         }
+        if config.is_encrypted:
+            options["tls_verify"] = "1" if config.tls_verify else "0"
+            if config.tls_ca_file is not None:
+                options["ca_file"] = str(config.tls_ca_file)
+        began_ms = self._clock.monotonic_ms()
         try:
             self._container = av.open(url, options=options, timeout=(config.connect_timeout_s, None))
         except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -92,7 +104,9 @@ class FfmpegReader:
                 error,
                 has_credentials=config.username is not None,
                 transport=config.transport,
-                timeout_s=config.connect_timeout_s,
+                encrypted=config.is_encrypted,
+                waited_s=(self._clock.monotonic_ms() - began_ms) / 1000,
+                limit_s=min(config.connect_timeout_s, self._silence_limit_s),
             ) from None
         streams = self._container.streams.video
         if not streams:
@@ -107,10 +121,15 @@ class FfmpegReader:
         if self._container is None:
             return
         stream = self._container.streams.video[0]
-        milliseconds = 1000 * stream.time_base
+        milliseconds = 1000 * (stream.time_base or RTP_VIDEO_CLOCK)
         first = True
+        asked_ms = self._clock.monotonic_ms()
         try:
             for packet in self._container.demux(stream):
+                if self._clock.monotonic_ms() - asked_ms >= self._silence_limit_s * 1000:
+                    # When its wait runs out FFmpeg first hands over what its parser still held, as if the camera
+                    # had just sent it, and would then wait once more.
+                    raise SourceProblem("stalled", f"nothing received for {self._silence_limit_s:.0f} s")
                 if not packet.size:
                     continue
                 stamp = packet.pts if packet.pts is not None else packet.dts
@@ -118,8 +137,9 @@ class FfmpegReader:
                 pts_ms = int(stamp * milliseconds) if stamp is not None else 0 if first else None
                 first = False
                 yield VideoPacket(packet, pts_ms, packet.is_keyframe)
+                asked_ms = self._clock.monotonic_ms()
         except (av.error.FFmpegError, OSError) as error:
-            raise reading_problem(error, self._config.stall_after_s) from None
+            raise reading_problem(error, self._silence_limit_s) from None
 
     def close(self) -> None:
         if self._container is not None:

@@ -23,7 +23,10 @@ from edge_agent.ingest._decode import PictureDecoder, to_image
 from edge_agent.ingest._sampling import Grid, keyframes_suffice
 from protocol.errors import PatrolError
 
-LOCAL_FILES_ONLY = {"protocol_whitelist": "file"}
+LOCAL_FILES_ONLY = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,matroska,avi,mpegts,mpeg,flv,asf,ogg,h264,hevc,m4v,mpegvideo,mjpeg",
+}
 """A playlist in disguise must not make the agent fetch from the network."""
 
 DECODING_THREADS = 2
@@ -115,7 +118,7 @@ class VideoRecording(Recording):
             yield from pick(self._packets(container, stream), decoder, grid, offset_ms)
 
     def _pick_keyframes(
-        self, packets: Iterator[Packet], decoder: PictureDecoder, grid: Grid, offset_ms: int
+        self, packets: Iterator[Packet[VideoStream]], decoder: PictureDecoder, grid: Grid, offset_ms: int
     ) -> Iterator[tuple[int, VideoFrame]]:
         for packet in packets:
             at_ms = _ms(packet, self._layout.time_base)
@@ -127,13 +130,14 @@ class VideoRecording(Recording):
                 yield at_ms + offset_ms, picture
 
     def _pick_exactly(
-        self, packets: Iterator[Packet], decoder: PictureDecoder, grid: Grid, offset_ms: int
+        self, packets: Iterator[Packet[VideoStream]], decoder: PictureDecoder, grid: Grid, offset_ms: int
     ) -> Iterator[tuple[int, VideoFrame]]:
         decode_from = self._keyframe_before(grid.boundary_ms - offset_ms)
         skipping = decode_from is not None
         last_ms = -1
+        newest_key_ms: int | None = None
 
-        def completed(packet: Packet | None) -> Iterator[tuple[int, VideoFrame]]:
+        def completed(packet: Packet[VideoStream] | None) -> Iterator[tuple[int, VideoFrame]]:
             nonlocal last_ms
             for picture in decoder.next(packet):
                 at_ms = _ms(picture, self._layout.time_base)
@@ -152,13 +156,16 @@ class VideoRecording(Recording):
                     continue
                 decoder.reset()
                 skipping = False
+            if packet.is_keyframe:
+                newest_key_ms = at_ms
             for since, picture in completed(packet):
                 if not grid.reached(since):
                     continue
                 grid.took(since)
                 yield since, picture
                 decode_from = self._keyframe_before(grid.boundary_ms - offset_ms)
-                if decode_from is not None and at_ms is not None and decode_from > at_ms:
+                # The decoder may already hold that keyframe: pictures come out later than packets go in.
+                if decode_from is not None and newest_key_ms is not None and decode_from > newest_key_ms:
                     skipping = True
                     break
         if not skipping:
@@ -195,7 +202,7 @@ class VideoRecording(Recording):
             return _Layout(0, count * interval_ms, (), interval_ms, time_base)
         return _Layout(first, last + interval_ms, tuple(sorted(keyframes)), interval_ms, time_base)
 
-    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet]:
+    def _packets(self, container: InputContainer, stream: VideoStream) -> Iterator[Packet[VideoStream]]:
         """The stream's packets that hold something."""
         try:
             for packet in container.demux(stream):
@@ -227,7 +234,7 @@ class VideoRecording(Recording):
         return PatrolError(problem, file=self._path, field="url", mend=mend)
 
 
-def _ms(item: Packet | VideoFrame, time_base: Fraction) -> int | None:
+def _ms(item: Packet[VideoStream] | VideoFrame, time_base: Fraction) -> int | None:
     """Milliseconds on the file's own clock. Pictures drained at the end do not know their time base."""
     stamp = item.pts if item.pts is not None else item.dts
     return None if stamp is None else int(stamp * time_base * 1000)

@@ -9,7 +9,7 @@ from av.video.frame import VideoFrame
 
 from edge_agent.frames import Image
 from edge_agent.ingest._config import SourceConfig
-from edge_agent.ingest._decode import PictureDecoder, fingerprint, to_image
+from edge_agent.ingest._decode import PictureDecoder, to_image
 from edge_agent.ingest._problem import SourceProblem
 from edge_agent.ingest._reader import PacketReader, VideoPacket
 from edge_agent.ingest._sampling import Pace
@@ -39,14 +39,14 @@ class Outlet(Protocol):
     def connected(self) -> None:
         """The camera has answered and will send."""
 
+    def repeats(self, image: Image) -> bool:
+        """True if this picture is exactly the one before."""
+
     def deliver(self, image: Image, taken_ms: Millis) -> None:
         """A new picture."""
 
     def answered(self) -> None:
         """A picture that was wanted without waiting is decoded."""
-
-    def repeated(self, for_ms: int) -> None:
-        """The picture has been exactly the same for this long."""
 
     def remark(self, text: str) -> None:
         """What a person should know of the stream although it works."""
@@ -58,7 +58,6 @@ class _Waiting:
 
     image: Image
     pts_ms: int
-    scale: int
 
 
 class Session:
@@ -71,7 +70,9 @@ class Session:
         first_picture_ms: first decoded picture, monotonic milliseconds; None before it.
     """
 
-    def __init__(self, reader: PacketReader, config: SourceConfig, clock: SteadyClock, outlet: Outlet) -> None:
+    def __init__(
+        self, reader: PacketReader, config: SourceConfig, clock: SteadyClock, outlet: Outlet
+    ) -> None:
         self._reader = reader
         self._config = config
         self._clock = clock
@@ -79,8 +80,6 @@ class Session:
         self._times = CaptureTimes()
         self._pace = Pace(round(config.sample_period_s * 1000))
         self._waiting: _Waiting | None = None
-        self._print: tuple[int, int, int] | None = None
-        self._print_since_ms = 0
         self._damaged = 0
         self._saw_keyframe = False
         self._first_wait_ms = 0
@@ -91,7 +90,9 @@ class Session:
     @property
     def patience_ms(self) -> int:
         """How long packets may arrive without a picture, milliseconds."""
-        longest = max(self._first_wait_ms, self._pace.key_interval_ms or 0, round(self._config.sample_period_s * 1000))
+        longest = max(
+            self._first_wait_ms, self._pace.key_interval_ms or 0, round(self._config.sample_period_s * 1000)
+        )
         return max(round(self._config.stall_after_s * 1000), PATIENCE_INTERVALS * longest)
 
     def run(self) -> None:
@@ -119,7 +120,11 @@ class Session:
             # A picture that nobody can date proves nothing.
             return
         arrived_ms = self._clock.utc_ms()
-        self._times.saw(packet.pts_ms, arrived_ms)
+        if not self._times.saw(packet.pts_ms, arrived_ms):
+            # Stamps of the old scale cannot be converted any more.
+            self._waiting = None
+            self._saw_keyframe = False
+            decoder.reset()
         if packet.keyframe:
             self._note_keyframe(packet.pts_ms)
         late_ms = arrived_ms - self._times.taken_ms(packet.pts_ms)
@@ -127,7 +132,9 @@ class Session:
             raise SourceProblem("stalled", f"pictures arrive {late_ms / 1000:.0f} s late")
         for picture, pts_ms in self._decoded(packet, packet.pts_ms, decoder):
             self._decoded_at(pts_ms)
-            self._keep_if_new(to_image(picture), pts_ms)
+            image = to_image(picture)
+            if not self._outlet.repeats(image):
+                self._waiting = _Waiting(image, pts_ms)
         self._deliver_when_certain()
 
     def _note_keyframe(self, pts_ms: int) -> None:
@@ -157,10 +164,7 @@ class Session:
         if not self._saw_keyframe:
             return []
         due = []
-        pictures = decoder.next(packet.packet)
-        if packet.keyframe:
-            self._judge(bool(pictures) or not self._damaged)
-        for picture in pictures:
+        for picture in decoder.next(packet.packet):
             stamp_ms = pts_ms if picture.pts is None else int(picture.pts * packet.packet.time_base * 1000)
             self.picture_ms = self._clock.monotonic_ms()
             if self._due(stamp_ms):
@@ -182,20 +186,9 @@ class Session:
         if self.first_picture_ms is None:
             self.first_picture_ms = self.picture_ms
 
-    def _keep_if_new(self, image: Image, pts_ms: int) -> None:
-        now_ms = self._clock.monotonic_ms()
-        if self._config.freeze_after_s is not None:
-            seen = fingerprint(image)
-            if seen == self._print:
-                self._outlet.repeated(now_ms - self._print_since_ms)
-                return
-            self._print, self._print_since_ms = seen, now_ms
-        self._waiting = _Waiting(image, pts_ms, self._times.scale)
-
     def _deliver_when_certain(self) -> None:
         waiting = self._waiting
         if waiting is None or not self._times.settled:
             return
         self._waiting = None
-        if waiting.scale == self._times.scale:
-            self._outlet.deliver(waiting.image, self._times.taken_ms(waiting.pts_ms))
+        self._outlet.deliver(waiting.image, self._times.taken_ms(waiting.pts_ms))

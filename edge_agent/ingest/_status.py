@@ -32,7 +32,7 @@ class Status:
         self._lock = threading.RLock()
         self._state: SourceState = "connecting"
         self._reason = ""
-        self._note = ""
+        self._notes: dict[str, str] = {}
         self._since_ms = now()
         self._last_frame_ms: Millis | None = None
         self._frames = 0
@@ -59,10 +59,13 @@ class Status:
                     # A listener's mistake must not end the camera's thread.
                     log.exception("camera %s: a listener failed", self._camera_id)
 
-    def note(self, text: str) -> None:
-        """A remark on a live source, e.g. that keyframes are too rare; empty takes it back."""
+    def note(self, subject: str, text: str) -> None:
+        """A remark on a source although it works, e.g. that keyframes are too rare; empty takes it back."""
         with self._lock:
-            self._note = text
+            if text:
+                self._notes[subject] = text
+            else:
+                self._notes.pop(subject, None)
 
     def delivered(self, at_ms: Millis) -> None:
         """Count one frame, taken at this stream time."""
@@ -82,7 +85,7 @@ class Status:
             return CameraHealth(
                 camera_id=self._camera_id,
                 state=self._state,
-                reason="; ".join(part for part in (self._reason, self._note) if part),
+                reason="; ".join(part for part in (self._reason, *self._notes.values()) if part),
                 since_ms=self._since_ms,
                 last_frame_age_ms=age_ms,
                 frames=self._frames,

@@ -68,19 +68,20 @@ class CaptureTimes:
         self._arrived_ms: Millis | None = None
         self._newest_pts_ms = 0
         self._fell_ms: Millis = 0
-        self.scale = 0
-        """Counts up when the camera starts a new scale; stamps of an older scale can no longer be converted."""
 
-    def saw(self, pts_ms: int, arrived_ms: Millis) -> None:
+    def saw(self, pts_ms: int, arrived_ms: Millis) -> bool:
         """Note one packet.
 
         Args:
             pts_ms: its time stamp on the camera's scale.
             arrived_ms: when it was received, by a steady clock.
+
+        Returns:
+            False if the camera began a new scale with this packet: earlier stamps can no longer be converted.
         """
         delay_ms = arrived_ms - pts_ms
-        if self._arrived_ms is None or pts_ms < self._newest_pts_ms - REORDER_MS:
-            self.scale += 1
+        same_scale = self._arrived_ms is None or pts_ms >= self._newest_pts_ms - REORDER_MS
+        if self._arrived_ms is None or not same_scale:
             self._anchor_ms = delay_ms
             self._newest_pts_ms = pts_ms
             self._fell_ms = arrived_ms
@@ -91,6 +92,7 @@ class CaptureTimes:
             self._anchor_ms = min(risen, delay_ms)
             self._newest_pts_ms = max(self._newest_pts_ms, pts_ms)
         self._arrived_ms = arrived_ms
+        return same_scale
 
     @property
     def settled(self) -> bool:

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.frames import Image
+from edge_agent.stays.appearance import likeness, look_at
+from zones import Box
 
 SMALL_WIDTH = 320
 """Width of the small copy, pixels; one vehicle of interest covers several of its cells."""
@@ -22,6 +24,15 @@ _DARK_MEAN, _DARK_SPREAD = 14.0, 4.0
 
 _MAX_SHAKE = 0.02
 """Camera shake is followed up to this share of the width; anything larger is another view."""
+
+_LEARN = 0.04
+"""Share of each picture in the ground's memory: half is new after 17 pictures."""
+
+_HALO = 0.1
+"""Margin around vehicles, in shares of the box, that is not learned: mirrors, shadow, a loose box."""
+
+_ENOUGH_KNOWN = 0.9
+"""Share of a box that must have been seen empty before the ground under it counts as known."""
 
 _SHAKE_TRUST = 0.15
 """Least response of the phase correlation for its answer to be used."""
@@ -72,11 +83,60 @@ class Steadier:
         share = right / SMALL_WIDTH, down / SMALL_WIDTH
         if response < _SHAKE_TRUST or max(abs(share[0]), abs(share[1])) > _MAX_SHAKE:
             return 0.0, 0.0
-        self._reference = cv2.addWeighted(self._reference, 0.95, _moved(grey, -right, -down), 0.05, 0)  # type: ignore[assignment]
+        self._reference = cv2.addWeighted(self._reference, 0.95, moved(grey, -right, -down), 0.05, 0)  # type: ignore[assignment]
         return share if max(abs(right), abs(down)) > 0.15 else (0.0, 0.0)
 
 
-def _moved(grey: Grey, right: float, down: float) -> Grey:
+class Ground:
+    """The scene without vehicles, learned slowly wherever none is detected or stands.
+
+    What is passed by quickly hardly marks it; what a vehicle stood on before it came is remembered under it.
+    """
+
+    def __init__(self) -> None:
+        self._mean: Grey | None = None
+        self._known: NDArray[np.bool_] | None = None
+        self._last: Grey | None = None
+
+    def learn(self, grey: Grey, taken: list[Box]) -> None:
+        """Take in a steadied picture; `taken` are the boxes of vehicles, small pixels."""
+        free = np.ones(grey.shape, dtype=bool)
+        for left, top, right, bottom in taken:
+            across, down = (right - left) * _HALO, (bottom - top) * _HALO
+            free[
+                max(0, int(top - down)) : int(bottom + down) + 1,
+                max(0, int(left - across)) : int(right + across) + 1,
+            ] = False
+        if self._mean is None or self._known is None or self._mean.shape != grey.shape:
+            self._mean, self._known = grey.copy(), free
+            return
+        fresh = free & ~self._known
+        self._mean[fresh] = grey[fresh]
+        old = free & self._known
+        self._mean[old] += _LEARN * (grey[old] - self._mean[old])
+        self._known |= free
+
+    def compare(self, grey: Grey, box: Box) -> tuple[float | None, float]:
+        """Likeness of a box to the empty ground (None where that is not known) and to the picture before."""
+        now = look_at(grey, box)
+        before = None if self._last is None or self._last.shape != grey.shape else look_at(self._last, box)
+        calm = likeness(now, before) if now is not None and before is not None else 0.0
+        if now is None or self._mean is None or self._known is None or self._mean.shape != grey.shape:
+            return None, calm
+        left, top, right, bottom = (max(0, round(v)) for v in box)
+        known = self._known[top:bottom, left:right]
+        if known.size == 0 or known.mean() < _ENOUGH_KNOWN:
+            return None, calm
+        ground = look_at(self._mean, box)
+        return (None if ground is None else likeness(now, ground)), calm
+
+    def remember(self, grey: Grey) -> None:
+        """This was the picture before the next."""
+        self._last = grey
+
+
+def moved(grey: Grey, right: float, down: float) -> Grey:
+    """The picture shifted by this many pixels."""
     matrix = np.array([[1, 0, right], [0, 1, down]], dtype=np.float32)
     size = (grey.shape[1], grey.shape[0])
     return np.asarray(cv2.warpAffine(grey, matrix, size, borderMode=cv2.BORDER_REPLICATE), dtype=np.float32)

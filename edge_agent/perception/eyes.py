@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from edge_agent.frames import Frame, Image
-from edge_agent.perception._change import Grey, Steadier, has_changed, is_dark, shrink
+from edge_agent.perception._change import Grey, Ground, Steadier, has_changed, is_dark, moved, shrink
 from edge_agent.stays import CameraState, Observation, Seen
 from edge_agent.stays.appearance import Look, look_at
 from models.detections import Detection, Detections
@@ -76,6 +76,7 @@ class Eyes:
         self._whole = _region(index, config.margin)
         self._regions = [self._whole, *_tiles(self._whole, round(input_side * config.detail))]
         self._steadier = Steadier()
+        self._ground = Ground()
         self._last_grey: Grey | None = None
         self._last_at_ms: Millis = 0
         self._last_detections: Detections | None = None
@@ -114,11 +115,26 @@ class Eyes:
             for d in sure
         )
         patches: dict[str, Look] = {}
+        empty: dict[str, float] = {}
+        calm: dict[str, float] = {}
+        factor = grey.shape[1] / (right - left)
+        steady = moved(grey, -share[0] * grey.shape[1], -share[1] * grey.shape[1]) if any(share) else grey
+
+        def small(box: Box) -> Box:
+            x1, y1, x2, y2 = box
+            return ((x1 - left) * factor, (y1 - top) * factor, (x2 - left) * factor, (y2 - top) * factor)
+
         for stay in state.stays:
             patch = look_at(frame.image, _moved(stay.spot, *shift))
             if patch is not None:
                 patches[stay.id] = patch
-        return Observation(frame.at_ms, tuple(sorted(seen, key=lambda s: s.box)), patches)
+            ground, calm[stay.id] = self._ground.compare(steady, small(stay.spot))
+            if ground is not None:
+                empty[stay.id] = round(ground, 4)
+        vehicles = [item.box for item in seen if item.label != "person"]
+        self._ground.learn(steady, [small(box) for box in (*vehicles, *(stay.spot for stay in state.stays))])
+        self._ground.remember(steady)
+        return Observation(frame.at_ms, tuple(sorted(seen, key=lambda s: s.box)), patches, empty, calm)
 
     def examine(self, image: Image, box: Box, labels: Collection[str]) -> float:
         """A closer look at one box: how surely there is a vehicle in it, 0 to 1.

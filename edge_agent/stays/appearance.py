@@ -50,11 +50,11 @@ class Look:
         return (np.frombuffer(self.patch, dtype=np.int8).astype(np.float32) / _SCALE).reshape(SIDE, SIDE)
 
 
-def look_at(image: Image, box: Box) -> Look | None:
+def look_at(image: Image | NDArray[np.float32], box: Box) -> Look | None:
     """The look of `box` in a picture, or None where less than a quarter of the box is in the picture.
 
     Args:
-        image: height x width x 3, uint8, BGR.
+        image: height x width x 3, uint8, BGR, or height x width, float32, grey.
         box: left, top, right, bottom, pixels; the part beyond the picture is left out of the patch.
     """
     height, width = image.shape[:2]
@@ -66,7 +66,8 @@ def look_at(image: Image, box: Box) -> Look | None:
         return None
     if (inner[2] - inner[0]) * (inner[3] - inner[1]) * 4 < (right - left) * (bottom - top):
         return None
-    grey = cv2.cvtColor(image[inner[1] : inner[3], inner[0] : inner[2]], cv2.COLOR_BGR2GRAY)
+    part = image[inner[1] : inner[3], inner[0] : inner[2]]
+    grey = cv2.cvtColor(part, cv2.COLOR_BGR2GRAY) if part.ndim == 3 else part
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     mean = cv2.blur(small, (_BLUR, _BLUR), borderType=cv2.BORDER_REFLECT)
     spread = np.sqrt(

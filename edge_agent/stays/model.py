@@ -15,8 +15,8 @@ from zones import Box
 GapKind = Literal["offline", "frozen", "dark", "occluded", "absent", "overloaded", "clock_step"]
 """Why a moment is not covered: nothing of it counts as standing time."""
 
-Verdict = Literal["present", "occluded", "absent", "different", "unseen"]
-"""What one observation says of one stay. `unseen`: the picture could not tell (dark, frozen)."""
+Verdict = Literal["present", "occluded", "hidden", "absent", "different", "unseen"]
+"""What one observation says of one stay. `hidden`: by something that the detector does not know. `unseen`: the picture could not tell (dark, frozen)."""
 
 EndReason = Literal["departed", "replaced", "lost", "left_zone", "double", "passing"]
 
@@ -51,6 +51,8 @@ class Observation:
         at_ms: when the picture was taken.
         seen: detections, whole picture's pixels.
         patches: stay id -> the look of this picture at that stay's spot.
+        empty: stay id -> likeness of the spot now to the spot without any vehicle; missing where that is not known.
+        calm: stay id -> likeness of the spot now to the spot in the picture before.
         usable: whether the picture can be trusted; if not, `gap` says why.
         gap: why it cannot, or why nothing was seen since the last observation.
     """
@@ -58,6 +60,8 @@ class Observation:
     at_ms: Millis
     seen: tuple[Seen, ...] = ()
     patches: Mapping[str, Look] = field(default_factory=dict)
+    empty: Mapping[str, float] = field(default_factory=dict)
+    calm: Mapping[str, float] = field(default_factory=dict)
     usable: bool = True
     gap: GapKind = "offline"
 
@@ -91,6 +95,7 @@ class Stay:
         ratio, why: share of the footprint in that zone and the decision in words.
         doubt: it was out of sight since last proven; only a strict match may clear that.
         absent: consecutive observations in which it was visibly not there, since `absent_ms`.
+        hidden_ms: since when something unknown has been standing still in its place.
         different: consecutive observations in which something else stood there.
         unseen_as: why it was last not proven; names the gap when it is proven again.
         votes: class -> summed scores; the class with the most is the label.
@@ -115,6 +120,7 @@ class Stay:
     doubt: bool = False
     absent: int = 0
     absent_ms: Millis = 0
+    hidden_ms: Millis | None = None
     different: int = 0
     verdict: Verdict = "present"
     unseen_as: GapKind = "absent"
@@ -161,6 +167,10 @@ class StayRules:
         learn_likeness: the remembered look follows the picture only from this likeness, so that what passes in
             front is not learned.
         blocked_share: share of the place covered by something nearer, from which it counts as occluded.
+        empty_likeness: the spot looks as it did without any vehicle, from here on.
+        calm_likeness, hidden_ms: a spot that shows neither the vehicle nor the empty ground is hidden by something
+            that the detector does not know (a bus roof close to the lens). If it then rests for this long, the ground
+            itself must have changed, and the vehicle counts as gone.
         absent_hits, absent_ms: clear looks and time without the vehicle before it counts as departed.
         different_hits: looks at another vehicle in the place before the first counts as replaced.
         adapt: how fast the remembered look follows the light, per proven look.
@@ -181,6 +191,9 @@ class StayRules:
     strict_likeness: float = 0.75
     learn_likeness: float = 0.7
     blocked_share: float = 0.12
+    empty_likeness: float = 0.55
+    calm_likeness: float = 0.8
+    hidden_ms: int = 30_000
     absent_hits: int = 3
     absent_ms: int = 5_000
     different_hits: int = 3

@@ -35,7 +35,12 @@ _MAX_STAYS = 64
 _MAX_GAPS = 40
 _CANDIDATE_MISSES = 2
 
-_GAP_OF: dict[Verdict, GapKind] = {"occluded": "occluded", "absent": "absent", "different": "occluded"}
+_GAP_OF: dict[Verdict, GapKind] = {
+    "occluded": "occluded",
+    "hidden": "occluded",
+    "absent": "absent",
+    "different": "occluded",
+}
 
 
 def step(
@@ -66,7 +71,7 @@ def step(
     for stay in state.stays:
         number = _match(stay, seen.seen, rules)
         found = seen.seen[number] if number is not None else None
-        verdict, place = _judge(stay, found, seen, rules, doubt=stay.doubt or late)
+        verdict, place = _judge(stay, found, seen, index, rules, doubt=stay.doubt or late)
         if verdict == "present":
             if number is not None:
                 claimed.add(number)
@@ -79,7 +84,7 @@ def step(
             if not ended:
                 kept.append(after)
             continue
-        missing = _missing(stay, verdict, seen.at_ms, late=late, gap=seen.gap)
+        missing = _missing(stay, verdict, seen, rules, late=late)
         reason = _end_reason(missing, seen.at_ms, rules)
         if reason is None:
             kept.append(missing)
@@ -155,7 +160,7 @@ def _blocked(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> float:
 
 
 def _judge(
-    stay: Stay, found: Seen | None, seen: Observation, rules: StayRules, *, doubt: bool
+    stay: Stay, found: Seen | None, seen: Observation, index: ZoneIndex, rules: StayRules, *, doubt: bool
 ) -> tuple[Verdict, float]:
     """What this picture says of the stay, and how much its place looks as before."""
     patch = seen.patches.get(stay.id)
@@ -164,21 +169,22 @@ def _judge(
     if doubt and stay.settled:
         if place >= rules.strict_likeness:
             return "present", place
-        if blocked >= rules.blocked_share:
-            return "occluded", place
-        return ("different" if found is not None else "absent"), place
-    if place >= rules.keep_likeness:
-        return "present", place
-    if found is not None and blocked < rules.blocked_share:
-        if place >= rules.match_likeness:
+    else:
+        if place >= rules.keep_likeness:
             return "present", place
-        if found.look is not None and likeness(stay.look, found.look) >= rules.keep_likeness:
-            return "present", place
-        if not stay.settled:
-            return "present", place
+        if found is not None and blocked < rules.blocked_share:
+            if place >= rules.match_likeness or not stay.settled:
+                return "present", place
+            if found.look is not None and likeness(stay.look, found.look) >= rules.keep_likeness:
+                return "present", place
     if blocked >= rules.blocked_share:
         return "occluded", place
-    return ("different" if found is not None else "absent"), place
+    if not stay.settled:
+        return "absent", place
+    if found is not None:
+        # Another vehicle in the place: it replaced the first only if it stands in a zone itself, not in the lane before.
+        return ("different" if index.presence(found.box, found.label).inside else "occluded"), place
+    return ("absent" if seen.empty.get(stay.id, 0.0) >= rules.empty_likeness else "hidden"), place
 
 
 def _present(
@@ -221,6 +227,7 @@ def _present(
         covered_ms=stay.covered_ms + (at_ms - covered_since if covered_since is not None else 0),
         gaps=gaps,
         absent=0,
+        hidden_ms=None,
         different=0,
         doubt=False,
         verdict="present",
@@ -270,24 +277,23 @@ def _place_in_zones(
     return stay, [StayWatched(stay, at_ms, proven=proven)], False
 
 
-def _missing(stay: Stay, verdict: Verdict, at_ms: Millis, *, late: bool, gap: GapKind) -> Stay:
+def _missing(stay: Stay, verdict: Verdict, seen: Observation, rules: StayRules, *, late: bool) -> Stay:
     """The stay, not proven by this picture."""
-    cause: GapKind = gap if late and stay.verdict == "present" else _GAP_OF[verdict]
+    at_ms = seen.at_ms
+    cause: GapKind = seen.gap if late and stay.verdict == "present" else _GAP_OF[verdict]
+    after = replace(stay, verdict=verdict, unseen_as=cause, doubt=True)
     if verdict == "absent":
-        return replace(
-            stay,
-            verdict=verdict,
-            unseen_as=cause,
-            doubt=True,
-            absent=stay.absent + 1,
-            absent_ms=stay.absent_ms if stay.absent else at_ms,
-            different=0,
-        )
-    if verdict == "different":
-        return replace(
-            stay, verdict=verdict, unseen_as=cause, doubt=True, absent=0, different=stay.different + 1
-        )
-    return replace(stay, verdict=verdict, unseen_as=cause, doubt=True, absent=0, different=0)
+        since = stay.absent_ms if stay.absent else at_ms
+        return replace(after, absent=stay.absent + 1, absent_ms=since, hidden_ms=None, different=0)
+    if verdict == "hidden":
+        calm = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
+        since = stay.hidden_ms if calm and stay.hidden_ms is not None else at_ms
+        after = replace(after, absent=0, different=0, hidden_ms=since)
+        if at_ms - since >= rules.hidden_ms:
+            return replace(after, verdict="absent", absent=rules.absent_hits, absent_ms=since)
+        return after
+    different = stay.different + 1 if verdict == "different" else 0
+    return replace(after, absent=0, hidden_ms=None, different=different)
 
 
 def _end_reason(stay: Stay, at_ms: Millis, rules: StayRules) -> EndReason | None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge_agent.frames import Image
 from edge_agent.stays import (
     CameraState,
+    Look,
     Observation,
     Seen,
     StayEnded,
@@ -78,6 +79,7 @@ class Street:
         self.state = CameraState("cam1")
         self.events: list[StayEvent] = []
         self.now = T0
+        self.last = paint([], 1)
 
     def look(
         self, vehicles: list[Vehicle], *, light: float = 1.0, jitter: int = 0, after_s: float = PERIOD_S
@@ -94,7 +96,22 @@ class Street:
                 box = (left, top, right, bottom)
                 seen.append(Seen(box, vehicle.label, 0.8, look_at(picture, box)))
         patches = {s.id: look for s in self.state.stays if (look := look_at(picture, s.spot)) is not None}
-        self._take(Observation(self.now, tuple(seen), patches))
+        bare = paint([], 0)
+        empty = {
+            i: likeness(patch, ground)
+            for i, patch in patches.items()
+            if (ground := self._at(bare, i)) is not None
+        }
+        calm = {
+            i: likeness(patch, old)
+            for i, patch in patches.items()
+            if (old := self._at(self.last, i)) is not None
+        }
+        self.last = picture
+        self._take(Observation(self.now, tuple(seen), patches, empty, calm))
+
+    def _at(self, picture: Image, stay_id: str) -> Look | None:
+        return look_at(picture, next(s.spot for s in self.state.stays if s.id == stay_id))
 
     def blind(self, kind: str, after_s: float = PERIOD_S) -> None:
         self.now += round(after_s * 1000)
@@ -156,6 +173,34 @@ def test_departure_is_told_with_its_first_moment() -> None:
     ended = street.of(StayEnded)
     assert [(e.at_ms, e.reason) for e in ended if isinstance(e, StayEnded)] == [(left_at, "departed")]
     assert street.state.stays == ()
+
+
+@pytest.mark.parametrize("looks", [3, 8, 30])
+def test_a_bus_that_the_detector_does_not_know_ends_nothing_while_it_moves(looks: int) -> None:
+    """Close to the lens a bus is a roof; nothing is detected, and the place shows neither car nor ground."""
+    street = Street()
+    for _ in range(10):
+        street.look([CAR])
+    for moment in range(looks):
+        street.look([Vehicle((0, 0, 320, 240), seed=500 + moment, label="bus", detected=False)])
+    assert street.of(StayEnded) == []
+    street.look([CAR])
+    street.look([CAR])
+    assert len(street.of(StaySettled)) == 1
+    assert [g.kind for g in street.state.stays[0].gaps] == ["occluded"]
+
+
+def test_a_place_that_changed_for_good_means_that_the_car_has_left() -> None:
+    """A heap of sand lies there now: not the ground that is remembered, but it does not move either."""
+    street = Street()
+    for _ in range(10):
+        street.look([CAR])
+    left_at = street.now + 2000
+    for _ in range(20):
+        street.look([Vehicle(PLACE, seed=77, detected=False)])
+    assert [(e.reason, e.at_ms) for e in street.of(StayEnded) if isinstance(e, StayEnded)] == [
+        ("departed", left_at)
+    ]
 
 
 @pytest.mark.parametrize("looks", [3, 8, 30])

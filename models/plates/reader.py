@@ -1,0 +1,239 @@
+"""From a picture to the plates in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.detections import Box, Image
+from models.plates import rectify
+from models.plates._fusion import Fusion, Look
+from models.plates.colour import ground_colour
+from models.plates.decoder import Decoder, Floats
+from models.plates.finder import PlateFinder
+from models.plates.grammar import Automaton, compile_grammar, load_grammar
+from models.plates.reading import PlateReading
+from models.plates.recogniser import Recogniser, first_reader, second_reader
+from protocol.errors import PatrolError
+
+Corners = NDArray[np.float32]
+
+THRESHOLD = 0.96
+"""Confidence from which a reading may be acted upon; docs/plates.md shows how it was chosen."""
+
+ROW = (192, rectify.HEIGHT)
+"""Width and height of a plate of one row for the first reader, pixels: three of its slices per character."""
+
+HALF_ROW = (128, rectify.HEIGHT)
+"""The same for each row of a plate of two."""
+
+SECOND_ROW, SECOND_HALF_ROW = (128, 32), (96, 32)
+"""The same for the second reader."""
+
+SECOND_WIDE_ROW, SECOND_WIDE_HALF_ROW = (160, 32), (112, 32)
+"""The second reader's second look is wider: it errs elsewhere."""
+
+SURE = 0.995
+"""Confidence at which a second outline of the plate is not read: it could change nothing."""
+
+SPREAD = (0.02, 0.04)
+"""How much wider and higher than found a second outline is, each side, as parts of the plate."""
+
+LEAST_CONTRAST = 8.0
+"""Grey levels; noise of less is not stretched into characters."""
+
+AGAIN, AGAIN_MARGIN = (384, 288), 0.5
+"""Size in pixels at which a straightened plate is searched once more, with this margin in parts of the plate."""
+
+CROP_WIDTH, CROP_PAD = 240, 48
+"""A plate's own crop is enlarged to this width, with this border, before its corners are looked for: pixels."""
+
+
+class PlateReader:
+    """Finds and reads plates. Thread-safe.
+
+    Attributes:
+        threshold: confidence from which a reading may be acted upon. Readings below it are returned too: voting over
+            several frames needs them.
+        automaton: the grammar in force.
+    """
+
+    def __init__(self, automaton: Automaton, *, threads: int = 1, threshold: float = THRESHOLD) -> None:
+        if not 0 < threshold <= 1:
+            raise PatrolError("expected a threshold above 0 and up to 1", field="threshold", value=threshold)
+        self.threshold = threshold
+        self.automaton = automaton
+        self._fusion = Fusion(Decoder(automaton))
+        self._finder = PlateFinder(threads=threads)
+        self._first = first_reader(automaton, threads=threads)
+        self._second = second_reader(automaton, threads=threads)
+
+    def read(self, picture: Image, *, region: Box | None = None) -> list[PlateReading]:
+        """Every plate in the picture, or in a region of it (a vehicle's box) at full resolution.
+
+        Args:
+            picture: H x W x 3, uint8, BGR.
+            region: left, top, right, bottom in pixels; None: the whole picture.
+
+        Returns:
+            One reading per plate that holds a legal text, the surest finding first; corners in pixels of `picture`.
+
+        Raises:
+            PatrolError: the picture is no H x W x 3 array of uint8.
+        """
+        check_picture(picture)
+        readings = []
+        for plate in self._finder.find(picture, region):
+            reading = self._read_plate(picture, plate.corners, partial(self._again, picture, plate.corners))
+            if reading is not None:
+                readings.append(reading)
+        return readings
+
+    def read_best(self, crop: Image) -> PlateReading | None:
+        """The plate of the vehicle in this crop: the most confident, the larger one among equals; None if none."""
+        readings = self.read(crop)
+        if not readings:
+            return None
+        return max(
+            readings, key=lambda reading: (round(reading.confidence, 2), rectify.area(reading.corners))
+        )
+
+    def read_crop(self, plate: Image) -> PlateReading | None:
+        """The text of a picture that one plate fills, of any size; None where nothing legal can be read.
+
+        The crop is read as it is and, where its corners can be found, straightened as well.
+        """
+        check_picture(plate)
+        return self._read_plate(plate, rectify.whole(plate), partial(self._corners_in_crop, plate), both=True)
+
+    def _again(self, picture: Image, corners: Corners) -> Corners:
+        """Corners found once more on the straightened plate, where they are found better; else the outline spread."""
+        width, height = AGAIN
+        room = AGAIN_MARGIN
+        found = self._finder.find(rectify.flatten(picture, corners, AGAIN, margin=(room, room)))
+        if not found:
+            return rectify.spread(corners, *SPREAD)
+        inside = found[0].corners / np.array([width, height], np.float32) * (1 + 2 * room) - room
+        return rectify.from_plate(corners, inside)
+
+    def _corners_in_crop(self, plate: Image) -> Corners | None:
+        height, width = plate.shape[:2]
+        scale = CROP_WIDTH / width
+        large = cv2.resize(plate, (CROP_WIDTH, max(8, round(height * scale))), interpolation=cv2.INTER_CUBIC)
+        pad = CROP_PAD
+        padded = cv2.copyMakeBorder(large, pad, pad, pad, pad, cv2.BORDER_REPLICATE)
+        found = self._finder.find(padded.astype(np.uint8, copy=False), least_score=0.3)
+        return ((found[0].corners - pad) / scale).astype(np.float32) if found else None
+
+    def _read_plate(
+        self, picture: Image, corners: Corners, elsewhere: Callable[[], Corners | None], *, both: bool = False
+    ) -> PlateReading | None:
+        """Read one plate. `elsewhere` gives another outline, asked where the first leaves a doubt, or if `both`."""
+        flat = rectify.flatten(picture, corners, ROW)
+        colour = ground_colour(flat)
+        weights = self.automaton.weights(colour)
+        look, rows = self._look(picture, corners, flat, weights)
+        looks = [look]
+        second = [self._ask(self._second, picture, corners, rows, SECOND_ROW, SECOND_HALF_ROW)]
+        posterior = self._fusion.posterior(looks, second, weights)
+        if both or posterior is None or posterior.confidence < SURE:
+            other = elsewhere()
+            if other is not None:
+                looks.append(self._look(picture, other, rectify.flatten(picture, other, ROW), weights)[0])
+            wider = rectify.spread(corners, *SPREAD)
+            second.append(
+                self._ask(self._second, picture, wider, rows, SECOND_WIDE_ROW, SECOND_WIDE_HALF_ROW)
+            )
+            posterior = self._fusion.posterior(looks, second, weights)
+        if posterior is None:
+            return None
+        text = posterior.texts[0]
+        kind = self.automaton.kind(text, colour)
+        assert kind is not None, "the decoder gives legal texts only"
+        return PlateReading(
+            text=text,
+            confidence=posterior.confidence,
+            kind=kind,
+            corners=corners,
+            sharpness=rectify.sharpness(flat),
+            per_character=posterior.per_character(),
+            colour=colour,
+            margin=posterior.margin,
+        )
+
+    def _look(
+        self, picture: Image, corners: Corners, flat: Image, weights: Mapping[str, float]
+    ) -> tuple[Look, int]:
+        """The first reader's look at an outline, as one row or as two, whichever is more of a plate."""
+        one = self._fusion.look(self._first.read([even_light(flat)])[0], weights)
+        if rectify.aspect(corners) >= rectify.TWO_ROW_ASPECT:
+            return one, 1
+        stacked = {
+            form.name: weights[form.name] if form.rows else 0.0 for form in self.automaton.grammar.forms
+        }
+        two = self._fusion.look(self._ask(self._first, picture, corners, 2, ROW, HALF_ROW), stacked)
+        return (two, 2) if two.texts and two.log_total > one.log_total else (one, 1)
+
+    def _ask(
+        self,
+        reader: Recogniser,
+        picture: Image,
+        corners: Corners,
+        rows: int,
+        row: tuple[int, int],
+        half_row: tuple[int, int],
+    ) -> Floats:
+        """A reader's probabilities for the outline; those of two rows follow one another, a blank between."""
+        if rows == 1:
+            return reader.read([rectify.flatten(picture, corners, row)])[0]
+        upper, lower = (rectify.flatten(picture, half, half_row) for half in rectify.two_rows(corners))
+        if reader is self._first:
+            upper, lower = even_light(upper), even_light(lower)
+        above, below = reader.read([upper, lower])
+        blank = np.zeros((1, above.shape[1]))
+        blank[0, 0] = 1.0
+        return np.concatenate([above, blank, below])
+
+
+def open_plate_reader(
+    *, threads: int = 1, threshold: float = THRESHOLD, grammar: str | Path = "CN"
+) -> PlateReader:
+    """A reader with the measured weights.
+
+    Args:
+        threads: threads per network; they sleep while they wait.
+        threshold: confidence from which a reading may be acted upon.
+        grammar: country code of a shipped grammar, or the path of a grammar file.
+
+    Raises:
+        UnavailableError: a package that brings the weights is not installed.
+        PatrolError: weights or grammar are not what they should be, or an argument is out of range.
+    """
+    return PlateReader(compile_grammar(load_grammar(grammar)), threads=threads, threshold=threshold)
+
+
+def even_light(picture: Image) -> Image:
+    """The picture in grey, from black to white whatever the light; still three channels.
+
+    The first reader errs less on it than on colours.
+    """
+    plain = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    dark, light = np.percentile(plain, (2, 98))
+    spread = np.clip((plain - dark) * (255.0 / max(float(light - dark), LEAST_CONTRAST)), 0, 255)
+    result: Image = cv2.cvtColor(spread.astype(np.uint8), cv2.COLOR_GRAY2BGR)
+    return result
+
+
+def check_picture(picture: Image) -> None:
+    """Raise PatrolError unless this is H x W x 3, uint8, at least one pixel."""
+    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8 or 0 in picture.shape:
+        raise PatrolError(
+            "expected a picture of height x width x 3, uint8, BGR",
+            field="picture",
+            value=f"{'x'.join(map(str, picture.shape))} {picture.dtype}",
+        )

@@ -1,0 +1,182 @@
+"""The centre under test: Django set up once, each test on its own fresh database, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+_home = Path(tempfile.mkdtemp(prefix="patrol-central-tests-"))
+with patch.dict(os.environ):
+    for _name in [name for name in os.environ if name.startswith("PATROL_CENTRAL_")]:
+        del os.environ[_name]
+    os.environ.pop("PATROL_DATABASE_URL", None)
+    os.environ["PATROL_CENTRAL_DATA"] = str(_home)
+    from central.project import bootstrap, environment
+
+    bootstrap.start()
+    _django_settings_module = os.environ["DJANGO_SETTINGS_MODULE"]
+
+from django.db import connections  # noqa: E402
+from django.test import override_settings  # noqa: E402
+from django.test.client import Client  # noqa: E402
+from django.test.utils import setup_test_environment, teardown_test_environment  # noqa: E402
+
+from protocol.clock import ManualClock  # noqa: E402
+from tests.central.street import AGENT, JURISDICTION, NOON  # noqa: E402
+
+ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def django_at_rest() -> Iterator[None]:
+    """Static files in place once; the folder goes when all tests have run."""
+    setup_test_environment(debug=False)
+    bootstrap.collect_static()
+    yield
+    teardown_test_environment()
+    connections.close_all()
+    shutil.rmtree(_home, ignore_errors=True)
+
+
+@contextmanager
+def _connected(settings: dict[str, object]) -> Iterator[None]:
+    """Django's default connection of this thread, and of threads that start meanwhile, goes there."""
+    connections["default"].close()
+    del connections["default"]
+    connections.settings = connections.configure_settings({"default": settings})
+    try:
+        yield
+    finally:
+        connections["default"].close()
+        del connections["default"]
+
+
+@pytest.fixture(scope="session")
+def sqlite_template() -> Path:
+    """A migrated, empty SQLite file to copy."""
+    folder = _home / "template"
+    folder.mkdir()
+    with _connected(environment.database(None, folder)):
+        bootstrap.migrate()
+        with connections["default"].cursor() as cursor:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return folder / "central.sqlite3"
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Callable[[str], str]]:
+    """A real PostgreSQL 16; gives the URL of a database by its name. `template_patrol` is migrated and empty."""
+    folder = Path(tempfile.mkdtemp(prefix="patrol-pg-"))
+    with patch.dict(os.environ, {"XDG_RUNTIME_DIR": str(folder)}):  # it asks where locks lie when imported
+        import pgserver
+
+    server = pgserver.get_server(folder / "data", cleanup_mode="delete")
+
+    def url(name: str) -> str:
+        return server.get_uri(name)
+
+    server.psql("CREATE DATABASE template_patrol")
+    with _connected(environment.database(url("template_patrol"), folder)):
+        bootstrap.migrate()
+    yield url
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Centre:
+    """The database and the folder of one test."""
+
+    engine: str
+    url: str | None
+    data: Path
+    clock: ManualClock
+
+    def env(self, **more: str) -> dict[str, str]:
+        """The environment of a process that works on the same centre."""
+        plain = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PATROL_CENTRAL_") and name != "PATROL_DATABASE_URL"
+        }
+        if self.url:
+            plain["PATROL_DATABASE_URL"] = self.url
+        return {**plain, "PATROL_CENTRAL_DATA": str(self.data), "NO_COLOR": "1", **more}
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=ENGINES)
+def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
+    """A fresh, migrated centre whose clock stands at noon; the test runs once per database engine."""
+    data = tmp_path / "centre"
+    data.mkdir(mode=0o700)
+    shutil.copy(_home / "secret_key", data / "secret_key")
+    url = None
+    admin = None
+    name = f"test_{next(_numbers)}"
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), data / "central.sqlite3")
+    else:
+        import psycopg
+
+        url_of = request.getfixturevalue("postgresql_server")
+        url = url_of(name)
+        admin = psycopg.connect(url_of("postgres"), autocommit=True)
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template_patrol")
+    clock = ManualClock(NOON)
+    from django.conf import settings
+
+    patrol = dataclasses.replace(settings.PATROL, data=data)
+    with (
+        _connected(environment.database(url, data)),
+        override_settings(PATROL=patrol, PATROL_CLOCK=clock),
+    ):
+        yield Centre(request.param, url, data, clock)
+    if admin is not None:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        admin.close()
+
+
+@pytest.fixture
+def agent(centre: Centre) -> Any:
+    """The enrolled agent of `tests.central.street`."""
+    from central.fleet.services import enrol
+
+    return enrol(AGENT, JURISDICTION)[0]
+
+
+@pytest.fixture
+def person(centre: Centre) -> Callable[..., Any]:
+    """`person(name, role='officer', scope='*')`: somebody who may log in."""
+    from central.people.services import add_user
+
+    def make(name: str, role: str = "officer", scope: str = "*", password: str | None = None) -> Any:
+        return add_user(name, role, scope=scope, password=password, full_name=name.title())
+
+    return make
+
+
+@pytest.fixture
+def browse(centre: Centre) -> Callable[..., Client]:
+    """`browse(user)`: a client that is logged in, asks in English and checks CSRF like a browser's server would."""
+
+    def client(user: Any = None, *, csrf: bool = False) -> Client:
+        made = Client(headers={"accept-language": "en"}, enforce_csrf_checks=csrf)
+        if user is not None:
+            made.force_login(user)
+        return made
+
+    return client

@@ -1,0 +1,67 @@
+"""The design system keeps its promises: contrast in both themes, no colour beside the tokens, no inline style."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parents[2] / "central" / "pages"
+CSS = (PAGES / "static" / "patrol" / "patrol.css").read_text()
+
+TEXT_ON = [
+    ("ink", "ground"),
+    ("ink", "surface"),
+    ("soft", "ground"),
+    ("soft", "surface"),
+    ("soft", "sunken"),
+    ("brand", "ground"),
+    ("brand", "surface"),
+    ("brand-strong", "surface"),
+    ("brand-strong", "green-bg"),
+    ("on-brand", "brand"),
+    ("on-brand", "brand-strong"),
+    ("on-bar", "bar"),
+    ("red", "surface"),
+    *((tone, f"{tone}-bg") for tone in ("amber", "blue", "green", "red", "violet", "grey")),
+]
+
+
+def themes() -> dict[str, dict[str, str]]:
+    light, dark = re.findall(r":root \{(.*?)\}", CSS, re.S)[:2]
+    parse = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
+    return {"light": parse, "dark": {**parse, **dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark))}}
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as WCAG 2.2 defines it."""
+    parts = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize(("text", "ground"), TEXT_ON)
+def test_text_stands_out_from_its_ground(theme, text, ground):
+    colours = themes()[theme]
+    lighter, darker = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 4.5
+
+
+def test_no_template_carries_style_script_or_an_address_of_the_network():
+    for path in PAGES.parent.rglob("templates/**/*.html"):
+        text = path.read_text()
+        assert not re.search(r" style=| on\w+=|<style|<script(?![^>]* src=)", text), path.name
+        assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text), path.name
+    assert "http" not in CSS
+
+
+def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
+    used = set()
+    for path in PAGES.parent.rglob("templates/**/*.html"):
+        for names in re.findall(r'class="([^"]*)"', path.read_text()):
+            used |= set(re.findall(r"[a-z][\w-]*", re.sub(r"{[{%].*?[%}]}", " ", names)))
+    styled = set(re.findall(r"\.([a-z][\w-]*)", CSS))
+    plain = {"state", "person", "task", "idle"}  # marks without a look of their own
+    assert sorted(name for name in used - styled - plain if not name.startswith("state-")) == []

@@ -1,0 +1,128 @@
+"""Open pages hear of every change, whatever the order of commits, and the apps import in one direction."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import contextlib
+import threading
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+
+from central.live.feed import Feed
+from central.live.models import Change
+from central.live.services import KEPT_MS, announce, sweep
+
+HOUSE = Path(__file__).parents[2] / "central"
+
+
+async def heard(queue: asyncio.Queue, topic: str) -> None:
+    """Return once the topic was told; what is told beside it is let go."""
+    while True:
+        topics = await asyncio.wait_for(queue.get(), 10)
+        if topic in topics:
+            return
+
+
+def test_a_follower_hears_what_commits_and_not_what_is_rolled_back(centre):
+    feed = Feed()
+
+    def change() -> None:
+        from django.db import connection
+
+        with contextlib.suppress(RuntimeError), transaction.atomic():
+            announce("undone")
+            raise RuntimeError
+        announce("done")
+        connection.close()
+
+    async def follow() -> set[str]:
+        async with feed.follow() as queue:
+            assert await queue.get() == {"*"}, "the page may have been drawn a while ago"
+            assert await asyncio.wait_for(queue.get(), 10) == {"*"}, "the first look is taken"
+            await asyncio.to_thread(change)
+            return set(await asyncio.wait_for(queue.get(), 10))
+
+    assert asyncio.run(follow()) == {"done"}
+    feed.close()
+
+
+@pytest.mark.parametrize("centre", ["postgresql"], indirect=True)
+def test_a_change_that_commits_after_a_younger_one_is_heard(centre):
+    """PostgreSQL gives numbers out before the commit; only there can two writers overlap."""
+    feed = Feed()
+    begun, release = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        from django.db import connection
+
+        with transaction.atomic():
+            announce("slow")
+            begun.set()
+            assert release.wait(10)
+        connection.close()
+
+    def quick() -> None:
+        from django.db import connection
+
+        announce("quick")
+        connection.close()
+
+    async def follow() -> None:
+        async with feed.follow() as queue:
+            await queue.get()
+            await asyncio.wait_for(queue.get(), 10)
+            thread = threading.Thread(target=slow)
+            thread.start()
+            await asyncio.to_thread(begun.wait, 10)
+            await asyncio.to_thread(quick)
+            await heard(queue, "quick")
+            release.set()
+            await heard(queue, "slow")
+            thread.join()
+
+    asyncio.run(follow())
+    numbers = dict(Change.objects.values_list("topic", "id"))
+    assert numbers["slow"] < numbers["quick"]
+    feed.close()
+
+
+def test_closing_ends_every_follower(centre):
+    feed = Feed()
+
+    async def follow() -> None:
+        async with feed.follow() as queue:
+            feed.close()
+            while await asyncio.wait_for(queue.get(), 10) is not None:
+                pass
+
+    asyncio.run(follow())
+    asyncio.run(follow())  # also one who comes later
+
+
+def test_old_changes_are_swept(centre):
+    announce("old")
+    centre.clock.advance(KEPT_MS + 1)
+    announce("new")
+    assert sweep() == 1
+    assert Change.objects.get().topic == "new"
+
+
+RANK = {"live": 0, "people": 1, "fleet": 1, "cases": 2, "parking": 3, "ingest": 4, "pages": 5}
+PUTS_TOGETHER = {"project/urls.py", "project/health.py", "project/web.py", "cli.py", "people/views.py"}
+
+
+def test_apps_import_in_one_direction():
+    for path in HOUSE.rglob("*.py"):
+        name = path.relative_to(HOUSE).as_posix()
+        if name in PUTS_TOGETHER or path.parent.name == "migrations":
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("central."):
+                continue
+            here, there = name.split("/")[0], node.module.split(".")[1]
+            if here == there or there == "project":
+                continue
+            assert RANK[there] < RANK[here], f"{name} imports {node.module}"

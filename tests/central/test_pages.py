@@ -1,0 +1,355 @@
+"""Who may see which page, what each shows, and what a forged or repeated form does."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import get_resolver
+from django.urls.resolvers import URLPattern, URLResolver
+
+from central.cases import services
+from central.cases.models import Evidence, WorkOrder
+from central.cases.states import Result, WorkState
+from central.fleet.models import Letter
+from central.fleet.services import note_stranger
+from central.ingest import intake
+from central.ingest.state import CONNECTED, REFUSED, beat
+from central.people.models import Role
+from tests.central.street import MINUTE, TOPICS, health, picture, record, reference, retraction, sha256, task
+
+FIRST, SECOND = picture(1), picture(2)
+
+
+def take(topic, payload):
+    intake.take_all([(topic, payload)])
+
+
+OPEN = {"healthz", "readyz", "people:login", "people:login-link", "people:language"}
+"""What answers without a log-in. Think twice before you make this list longer."""
+
+ROLES = {
+    "people:logout": {Role.OFFICER, Role.DISPATCHER},
+    "pages:board": {Role.OFFICER, Role.DISPATCHER},
+    "pages:home": {Role.OFFICER, Role.DISPATCHER},
+    "pages:live": {Role.OFFICER, Role.DISPATCHER},
+    "pages:case": {Role.OFFICER, Role.DISPATCHER},
+    "pages:picture": {Role.OFFICER, Role.DISPATCHER},
+    "pages:thumbnail": {Role.OFFICER, Role.DISPATCHER},
+    "pages:task": {Role.OFFICER, Role.DISPATCHER},
+    "pages:officer": {Role.OFFICER},
+    "pages:accept": {Role.OFFICER},
+    "pages:close": {Role.OFFICER},
+}
+POSTS = {"people:logout", "people:language", "pages:accept", "pages:close"}
+
+
+@pytest.fixture
+def order(agent):
+    refs = (reference(FIRST, "confirm"), reference(SECOND, "recheck"))
+    take(TOPICS.of("tasks"), task(pictures=refs).model_dump_json().encode())
+    take(TOPICS.evidence(sha256(FIRST)), FIRST)
+    return WorkOrder.objects.get()
+
+
+def addresses(order):
+    """(name, address) of every page there is."""
+
+    def walk(patterns, space=""):
+        for pattern in patterns:
+            if isinstance(pattern, URLResolver):
+                yield from walk(pattern.url_patterns, f"{pattern.namespace}:" if pattern.namespace else space)
+            elif isinstance(pattern, URLPattern):
+                yield space + (pattern.name or "?"), str(pattern.pattern), pattern
+
+    from django.urls import reverse
+
+    values = {"case_id": order.case_id, "order_id": order.pk, "sha256": sha256(FIRST), "secret": "no-such"}
+    for name, route, _ in walk(get_resolver().url_patterns):
+        wanted = re.findall(r"<\w+:(\w+)>", route)
+        yield name, reverse(name, kwargs={key: values[key] for key in wanted})
+
+
+def ask(client, name, address):
+    return client.post(address) if name in POSTS else client.get(address)
+
+
+def test_every_page_that_is_not_marked_open_sends_a_stranger_to_the_log_in(order, browse):
+    seen = set()
+    for name, address in addresses(order):
+        seen.add(name)
+        answer = ask(browse(), name, address)
+        if name in OPEN:
+            assert not answer.get("Location", "").startswith("/login/?"), name
+        else:
+            assert answer.status_code == 302, name
+            assert answer["Location"].startswith("/login/?next="), name
+    assert seen == OPEN | set(ROLES), "a new page must say here who may see it"
+
+
+def test_every_page_opens_to_its_roles_and_to_no_other(order, browse, person):
+    for role in Role:
+        user = person(f"some-{role}", role)
+        for name, address in addresses(order):
+            if name in OPEN:
+                continue
+            status = ask(browse(user), name, address).status_code
+            if role in ROLES[name]:
+                assert status in {200, 302, 422}, (name, role, status)
+            else:
+                assert status == 403, (name, role, status)
+
+
+def test_what_lies_outside_the_scope_does_not_exist(order, browse, person):
+    client = browse(person("zhao", scope="elsewhere"))
+    for name, address in addresses(order):
+        if "<" not in name and str(order.pk) in address:
+            assert ask(client, name, address).status_code == 404, name
+    for address in ("/", "/officer/"):
+        assert "三里河路" not in client.get(address).content.decode()
+
+
+def test_every_answer_carries_the_headers_that_keep_forged_text_harmless(order, browse, person):
+    client = browse(person("wang"))
+    for address in ("/", "/officer/", f"/cases/{order.case_id}/", "/nothing", "/login/"):
+        answer = client.get(address)
+        assert "script-src 'self'" in answer["Content-Security-Policy"]
+        assert "unsafe" not in answer["Content-Security-Policy"]
+        assert answer["X-Content-Type-Options"] == "nosniff"
+        assert answer["X-Frame-Options"] == "DENY"
+        assert "no-store" in answer["Cache-Control"]
+        text = answer.content.decode()
+        assert not re.search(r"<script(?![^>]* src=)|<style| style=| on\w+=", text), "nothing inline"
+        assert not re.search(r"""(?:src|href)=["'](?:https?:)?//""", text), "nothing from the network"
+
+
+def test_texts_from_the_street_are_shown_as_text(agent, browse, person):
+    evil = "<script>alert(1)</script>"
+    message = task(place=evil, why=evil, zone_name=evil)
+    take(TOPICS.of("tasks"), message.model_dump_json().encode())
+    order = WorkOrder.objects.get()
+    client = browse(person("wang"))
+    for address in ("/", "/officer/", f"/officer/{order.pk}/", f"/cases/{order.case_id}/"):
+        text = client.get(address).content.decode()
+        assert evil not in text
+        assert "&lt;script&gt;" in text
+
+
+def test_a_picture_goes_only_to_those_who_may_see_the_case(order, browse, person):
+    address = f"/cases/{order.case_id}/pictures/{sha256(FIRST)}.jpg"
+    answer = browse(person("wang")).get(address)
+    assert answer.content == FIRST
+    assert answer["Content-Type"] == "image/jpeg"
+    assert "sandbox" in answer["Content-Security-Policy"]
+    assert answer["Cache-Control"].startswith("private")
+    again = browse(person("li")).get(address, headers={"if-none-match": answer["ETag"]})
+    assert again.status_code == 304
+    assert browse(person("zhao", scope="elsewhere")).get(address).status_code == 404
+    assert browse().get(address).status_code == 302
+    waiting = f"/cases/{order.case_id}/pictures/{sha256(SECOND)}.jpg"
+    assert browse(person("chen")).get(waiting).status_code == 404, "named but not yet arrived"
+
+
+def test_the_list_masks_the_plate_and_the_case_shows_it(order, browse, person):
+    client = browse(person("chen", Role.DISPATCHER))
+    board = client.get("/").content.decode()
+    assert "京A12345" not in board
+    assert "京A•••45" in board
+    assert "京A12345" in client.get(f"/cases/{order.case_id}/").content.decode()
+
+
+def test_the_case_page_draws_the_box_on_the_recheck_picture(order, browse, person):
+    take(TOPICS.evidence(sha256(SECOND)), SECOND)
+    text = browse(person("wang")).get(f"/cases/{order.case_id}/").content.decode()
+    assert text.count('<rect class="box" x="120.0" y="90.0" width="300.0" height="210.0"/>') == 1
+
+
+@pytest.mark.parametrize("shown", ["all", "open", "closed", "retracted", "' OR 1=1 --", ""])
+@pytest.mark.parametrize("before", ["", "1-1", "x", "9999999999999999-1", "1-" + "9" * 60])
+def test_filters_take_any_text_without_harm(order, browse, person, shown, before):
+    answer = browse(person("wang")).get("/", {"show": shown, "before": before})
+    assert answer.status_code == 200
+
+
+def test_the_list_is_read_in_pages(agent, browse, person):
+    for number in range(60):
+        message = task(f"c{number}", issued_at_ms=1_767_240_000_000 + number // 2, place=f"Place {number}.")
+        take(TOPICS.of("tasks"), message.model_dump_json().encode())
+    client = browse(person("wang"))
+    first = client.get("/").content.decode()
+    older = re.search(r'href="(\?show=all&amp;before=[^"]+)"', first).group(1).replace("&amp;", "&")
+    second = client.get("/" + older).content.decode()
+    places = [re.findall(r"<h2>Place (\d+)\.</h2>", text) for text in (first, second)]
+    assert [int(place) for page in places for place in page] == list(range(59, -1, -1))
+
+
+def test_an_offline_agents_cameras_are_not_shown_as_live(agent, browse, person, centre):
+    client = browse(person("wang"))
+    take(
+        TOPICS.of("status"),
+        b'{"jurisdiction_id":"sanlihe","agent_id":"box-1","online":true}',
+    )
+    take(TOPICS.of("health"), health(state="live").model_dump_json().encode())
+    assert "<b>live</b>" in client.get("/").content.decode()
+    centre.clock.advance(3 * MINUTE)
+    text = client.get("/").content.decode()
+    assert "<b>live</b>" not in text, "it said nothing for minutes"
+    assert "<b>not known</b>" in text
+
+
+def test_the_strip_says_how_ingest_is(browse, person, centre):
+    client = browse(person("wang"))
+    assert "<b>not running</b>" in client.get("/").content.decode()
+    beat("w", REFUSED, "Not authorized", 0)
+    text = client.get("/").content.decode()
+    assert "<b>refused by the broker</b>" in text
+    assert "Not authorized" in text
+    beat("w", CONNECTED, "", 5)
+    assert "<b>receiving</b>" in client.get("/").content.decode()
+    centre.clock.advance(MINUTE)
+    assert "<b>not running</b>" in client.get("/").content.decode()
+
+
+def test_a_stranger_is_shown_with_the_command_that_enrols_it_to_dispatchers_only(browse, person, centre):
+    note_stranger("sanlihe", "box-9")
+    hint = "patrol central agents add box-9 --jurisdiction sanlihe"
+    assert hint in browse(person("chen", Role.DISPATCHER)).get("/").content.decode()
+    assert hint not in browse(person("wang")).get("/").content.decode()
+
+
+def test_an_officer_accepts_and_closes_without_any_script(order, browse, person):
+    client = browse(person("wang"))
+    assert "Accept this task" in client.get(f"/officer/{order.pk}/").content.decode()
+    answer = client.post(f"/officer/{order.pk}/accept/", follow=True)
+    assert "The task is yours." in answer.content.decode()
+    nothing = client.post(f"/officer/{order.pk}/close/", {"note": "kept"})
+    assert nothing.status_code == 422
+    assert "Choose what you found." in nothing.content.decode()
+    assert "kept" in nothing.content.decode()
+    for _ in range(2):
+        done = client.post(
+            f"/officer/{order.pk}/close/", {"result": "towed", "note": "by truck"}, follow=True
+        )
+        assert "Closed: Towed" in done.content.decode()
+    assert Letter.objects.count() == 1
+    changed = client.post(f"/officer/{order.pk}/close/", {"result": "ticketed"}, follow=True)
+    assert "Wang has already closed this task: Towed" in changed.content.decode()
+
+
+def test_the_second_officer_reads_who_was_faster(order, browse, person):
+    browse(person("wang")).post(f"/officer/{order.pk}/accept/")
+    answer = browse(person("li")).post(f"/officer/{order.pk}/accept/", follow=True)
+    assert "Wang has already accepted this task." in answer.content.decode()
+    refused = browse(person("zhao")).post(f"/officer/{order.pk}/close/", {"result": "towed"}, follow=True)
+    assert WorkOrder.objects.get().state == WorkState.ACCEPTED
+    assert "Wang has already accepted this task." in refused.content.decode()
+
+
+def test_a_retracted_task_drops_out_with_a_word(order, browse, person):
+    client = browse(person("wang"))
+    client.post(f"/officer/{order.pk}/accept/")
+    take(TOPICS.of("tasks"), retraction().model_dump_json().encode())
+    listed = client.get("/officer/").content.decode()
+    assert f'id="job-{order.pk}"' not in listed
+    assert "the vehicle has left" in listed
+    page = client.get(f"/officer/{order.pk}/").content.decode()
+    assert "The vehicle has left. Nobody needs to go." in page
+    late = client.post(f"/officer/{order.pk}/close/", {"result": "ticketed"}, follow=True)
+    assert "nobody needs to go" in late.content.decode()
+    assert WorkOrder.objects.get().state == WorkState.RETRACTED
+
+
+def test_a_manual_check_says_that_the_camera_could_not_tell(agent, browse, person):
+    take(TOPICS.of("tasks"), task(manual_check=True).model_dump_json().encode())
+    order = WorkOrder.objects.get()
+    client = browse(person("wang"))
+    assert "The camera could not tell" in client.get("/").content.decode()
+    assert "the camera could not tell" in client.get(f"/officer/{order.pk}/").content.decode()
+    assert "Manual check" in client.get("/officer/").content.decode()
+
+
+def test_a_form_from_another_site_does_nothing(order, browse, person):
+    client = browse(person("wang"), csrf=True)
+    assert client.post(f"/officer/{order.pk}/accept/").status_code == 403
+    assert client.post("/logout/").status_code == 403
+    assert WorkOrder.objects.get().state == WorkState.NEW
+
+
+def test_a_get_changes_nothing(order, browse, person):
+    client = browse(person("wang"))
+    for address in (f"/officer/{order.pk}/accept/", f"/officer/{order.pk}/close/", "/logout/"):
+        assert client.get(address).status_code == 405
+    assert WorkOrder.objects.get().state == WorkState.NEW
+
+
+def test_the_history_page_tells_the_whole_course(order, browse, person, agent):
+    officer = person("wang")
+    services.accept(order.pk, officer)
+    services.close(order.pk, officer, services.Finding(Result.OTHER, "spoke with the driver"))
+    message = record("c1", "closed", 1_767_240_100_000, outcome_id=WorkOrder.objects.get().outcome_id)
+    take(TOPICS.of("cases"), message.model_dump_json().encode())
+    text = browse(officer).get(f"/cases/{order.case_id}/").content.decode()
+    for words in (
+        "Case opened",
+        "Task received",
+        "Picture received and verified",
+        "Accepted by an officer",
+        "spoke with the driver",
+        "Closed at the camera",
+        "The agent has applied the outcome",
+    ):
+        assert words in text, words
+
+
+def test_the_language_follows_the_browser_and_the_switch(order, person):
+    from django.test import Client
+
+    chinese = Client(headers={"accept-language": "zh-CN,zh;q=0.9"})
+    chinese.force_login(person("wang"))
+    text = chinese.get("/").content.decode()
+    assert '<html lang="zh-hans">' in text
+    assert "待受理" in text
+    chinese.post("/language/", {"language": "en", "next": "/"})
+    assert '<html lang="en">' in chinese.get("/").content.decode()
+    away = chinese.post("/language/", {"language": "en", "next": "https://evil.example/"})
+    assert not away["Location"].startswith("https://evil")
+    other = Client(headers={"accept-language": "fr"})
+    assert '<html lang="zh-hans">' in other.get("/login/").content.decode()
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "There is no such page"), ("zh-CN", "没有这个页面")])
+def test_error_pages_speak_the_readers_language(order, person, language, words):
+    from django.test import Client
+
+    client = Client(headers={"accept-language": language}, raise_request_exception=False)
+    client.force_login(person("wang"))
+    answer = client.get("/nothing")
+    assert answer.status_code == 404
+    assert words in answer.content.decode()
+    assert client.post("/officer/").status_code == 405
+
+
+def test_a_mistake_of_ours_shows_a_page_and_no_traceback(person, monkeypatch, centre):
+    from django.test import Client
+
+    from central.pages import queries
+
+    monkeypatch.setattr(queries, "counts", lambda user: 1 / 0)
+    client = Client(headers={"accept-language": "en"}, raise_request_exception=False)
+    client.force_login(person("wang"))
+    answer = client.get("/")
+    assert answer.status_code == 500
+    assert "Something went wrong here" in answer.content.decode()
+    assert "ZeroDivision" not in answer.content.decode()
+
+
+def test_health_addresses_answer_without_a_log_in(browse, centre):
+    assert browse().get("/healthz").json() == {"status": "ok"}
+    ready = browse().get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json()["ingest"] == "stopped"
+
+
+def test_evidence_that_is_on_its_way_is_said_to_be(order, browse, person):
+    assert Evidence.objects.filter(picture__isnull=True).count() == 1
+    assert "Picture on its way" in browse(person("wang")).get("/").content.decode()
