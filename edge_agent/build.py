@@ -9,9 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from edge_agent.attention import Camera
 from edge_agent.cases import Case
 from edge_agent.effects import EffectWriter
-from edge_agent.engine import Camera, Engine, Listener
+from edge_agent.engine import Engine, Listener
 from edge_agent.evidence import AgentKey, EvidenceStore, load_or_create_secret
 from edge_agent.evidence import Sealer as EvidenceSealer
 from edge_agent.evidence import Vault as OriginalsVault

@@ -170,8 +170,17 @@ def run(
     json: Annotated[bool, typer.Option("--json", help="One event a line on stdout.")] = False,
 ) -> None:
     """Run the agent until Ctrl-C or SIGTERM. Everything that matters is on disk at any moment."""
+    import logging
+
+    import cv2
+
     from edge_agent.config import load_config
     from edge_agent.runtime import Agent
+    from notifier import masking
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    masking.install()
+    cv2.setNumThreads(1)
 
     def show(event: Event) -> None:
         if json:

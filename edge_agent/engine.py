@@ -8,9 +8,10 @@ only then is it told to listeners.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Protocol
 
+from edge_agent.attention import Camera, look_closer, read_plates
 from edge_agent.cases import (
     ENDED,
     CancelNotice,
@@ -35,22 +36,18 @@ from edge_agent.cases import (
 )
 from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
-from edge_agent.perception import Eyes
 from edge_agent.plates import PlateDesk
 from edge_agent.stays import (
-    CameraState,
     GapKind,
     Seen,
     Stay,
     StayEnded,
     StayEvent,
-    StayRules,
     StaySettled,
     StayWatched,
 )
 from edge_agent.stays import shift as shift_stays
 from edge_agent.stays import step as step_stays
-from edge_agent.stays.step import VEHICLES
 from edge_agent.store import Arrival, Store
 from protocol.clock import Millis, iso
 from protocol.messages import EvidenceRef
@@ -63,19 +60,6 @@ class Sealer(Protocol):
     """Seals the picture on which a decision rests; the same case and role give the same reference again."""
 
     def seal(self, case: Case, role: str, frame: Frame, seen: tuple[Seen, ...]) -> EvidenceRef: ...
-
-
-@dataclass(slots=True)
-class Camera:
-    """What the engine keeps of one camera."""
-
-    id: str
-    eyes: Eyes
-    rules: StayRules
-    state: CameraState
-    place: str
-    street: str
-    saved_ms: Millis = 0
 
 
 Event = dict[str, Any]
@@ -135,9 +119,9 @@ class Engine:
         seen = replace(seen, gap=gap if seen.usable else seen.gap)
         state, events = step_stays(camera.state, seen, camera.eyes.index, camera.rules)
         self._seen = seen.seen
-        state, events = self._look_closer(camera, frame, state, events)
+        state, events = look_closer(camera, frame, state, events, self._case_of)
         if self._plates is not None:
-            state, events = self._read_plates(frame, state, events)
+            state, events = read_plates(camera, self._plates, frame, state, events, self._case_of)
         with self._deciding():
             for event in events:
                 self._on_stay(camera, event, frame)
@@ -193,55 +177,6 @@ class Engine:
     @property
     def open_cases(self) -> int:
         return len(self._cases)
-
-    # Closer looks
-
-    def _look_closer(
-        self, camera: Camera, frame: Frame, state: CameraState, events: tuple[StayEvent, ...]
-    ) -> tuple[CameraState, tuple[StayEvent, ...]]:
-        """Before a case is opened: make sure that what stands there is a vehicle."""
-        looked: dict[str, Stay] = {}
-        for event in events:
-            if (
-                isinstance(event, StayWatched)
-                and event.proven
-                and self._wants_check(camera, event.stay, frame.at_ms)
-            ):
-                stay = event.stay
-                score = camera.eyes.examine(frame.image, stay.anchor, VEHICLES)
-                looked[stay.id] = replace(
-                    stay, checks=(*stay.checks, score)[-camera.rules.max_checks :], checked_ms=frame.at_ms
-                )
-        return _with_stays(state, events, looked)
-
-    def _wants_check(self, camera: Camera, stay: Stay, at_ms: Millis) -> bool:
-        zone = camera.eyes.index.zones.get(stay.zone_id or "")
-        if zone is None or self._case_of(stay) is not None:
-            return False
-        confirm_ms = zone.confirm_after_s * 1000
-        if stay.covered_ms < confirm_ms / 2:
-            return False
-        if len(stay.checks) < 2:
-            return not stay.checks or stay.covered_ms >= confirm_ms
-        return (
-            stay.vehicle_score < camera.rules.vehicle_score
-            and at_ms - stay.checked_ms >= camera.rules.recheck_ms
-        )
-
-    def _read_plates(
-        self, frame: Frame, state: CameraState, events: tuple[StayEvent, ...]
-    ) -> tuple[CameraState, tuple[StayEvent, ...]]:
-        """Read the plates of proven vehicles that still want one; what is read belongs to the stay."""
-        assert self._plates is not None
-        read: dict[str, Stay] = {}
-        for event in events:
-            if not isinstance(event, StayWatched) or not event.proven:
-                continue
-            stay = event.stay
-            case = self._case_of(stay)
-            if (case is None or not case.identified) and self._plates.wants(stay):
-                read[stay.id] = self._plates.read(frame, stay)
-        return _with_stays(state, events, read)
 
     # Decisions
 
@@ -439,16 +374,6 @@ class _Deciding:
         if engine._on_event is not None:
             for event in told:
                 engine._on_event(event)
-
-
-def _with_stays(
-    state: CameraState, events: tuple[StayEvent, ...], changed: dict[str, Stay]
-) -> tuple[CameraState, tuple[StayEvent, ...]]:
-    """State and events with these stays in place of their earlier selves."""
-    if not changed:
-        return state, events
-    stays = tuple(changed.get(stay.id, stay) for stay in state.stays)
-    return replace(state, stays=stays), tuple(replace(e, stay=changed.get(e.stay.id, e.stay)) for e in events)
 
 
 def _may_be_due(case: Case, at_ms: Millis) -> bool:

@@ -63,6 +63,14 @@ def parse_agent_topic(topic: str) -> ParsedTopic | None:
 
 
 def ingest_filters(jurisdiction_id: str = "+", group: str = "ingest") -> tuple[str, ...]:
-    """Shared subscriptions of the centre's ingest workers: each message goes to one worker of the group."""
-    base = f"$share/{group}/{_ROOT}/{jurisdiction_id}/agents/+"
-    return tuple(f"{base}/{leaf}" for leaf in ("tasks", "cases", "evidence/+", "health", "status"))
+    """Shared subscriptions of the centre's ingest workers: each message goes to one worker of the group.
+
+    Each channel has a group of its own, because rumqttd loses messages where one group has several filters. The
+    retained status is subscribed by each worker for itself: brokers do not give retained messages to shared ones.
+    """
+    base = f"{_ROOT}/{jurisdiction_id}/agents/+"
+    shared = tuple(
+        f"$share/{group}-{channel}/{base}/{leaf}"
+        for channel, leaf in (("tasks", "tasks"), ("cases", "cases"), ("evidence", "evidence/+"), ("health", "health"))
+    )
+    return (*shared, f"{base}/status")

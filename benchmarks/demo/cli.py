@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from benchmarks.demo.scenes import Footage
     from benchmarks.demo.stage import Stage
 
-app = typer.Typer(help="The whole loop on this machine: cameras, agent, broker, centre.")
+app = typer.Typer(help="The whole loop on this machine: cameras, agent, broker, centre.", add_completion=False)
 
 _STORY = {
     "observing": ("cyan", "a vehicle came to rest where it must not stand"),
@@ -69,7 +69,7 @@ def demo(
 
     Everything runs on this machine: two simulated cameras over RTSP with a password, the agent with the real
     detector and plate reader, an MQTT 5 broker, and the centre with its pages. Nothing leaves it; the SMS goes into a
-    file. The time to leave is shortened to 20 s and the confirmation to 8 s, and Ctrl-C ends all of it.
+    file. The time to leave is shortened to 30 s and the confirmation to 8 s, and Ctrl-C ends all of it.
     """
     if keep is not None and keep.exists():
         raise UnavailableError(
@@ -140,7 +140,7 @@ def _set_up(stage: Stage) -> tuple[list[Footage], dict[str, str]]:
 def _announce(stage: Stage, *, headless: bool) -> None:
     lines = [
         "Two cameras, one agent, one broker, one centre, all on this machine.",
-        "[bold]Shortened for the demo:[/] a vehicle is confirmed after 8 s (a street: 60 s) and has 20 s to leave "
+        "[bold]Shortened for the demo:[/] a vehicle is confirmed after 8 s (a street: 60 s) and has 30 s to leave "
         "(a street: 10 minutes).",
     ]
     if not headless:

@@ -27,7 +27,7 @@ from zones import parse_zone_file
 
 JURISDICTION = "demo-street"
 AGENT = "demo-box"
-CONFIRM_S, GRACE_S, RECHECK_S = 8.0, 20.0, 30.0
+CONFIRM_S, GRACE_S, RECHECK_S = 8.0, 30.0, 30.0
 """Shortened so that the whole story takes two minutes; in a street it is 60 s and 10 minutes."""
 
 _UP_S = 90

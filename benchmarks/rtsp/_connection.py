@@ -161,6 +161,7 @@ class Connection(asyncio.Protocol):
     # requests
 
     def _handle(self, request: Request) -> None:
+        self._swallowed_by = None
         if request.cseq is None:
             self._write(Answer(400), None)
             return
@@ -192,7 +193,6 @@ class Connection(asyncio.Protocol):
         if "require" in request.headers:
             raise Refusal(551, ("Unsupported", request.headers["require"]))
         camera, _ = self._server.find(_messages.path_of(request.uri))
-        self._swallowed_by = None
         if camera is not None:
             if camera.switch.now.black_hole:
                 self._swallowed_by = camera

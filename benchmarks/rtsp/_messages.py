@@ -88,6 +88,9 @@ class Parser:
         """
         self._buffer += data
         while self._buffer:
+            if self._buffer[:2] == b"\r\n":  # empty lines between messages are to be ignored
+                del self._buffer[:2]
+                continue
             message = self._interleaved() if self._buffer[0] == 0x24 else self._request()
             if message is None:
                 return
@@ -106,8 +109,6 @@ class Parser:
 
     def _request(self) -> Request | None:
         buffer = self._buffer
-        while buffer[:2] == b"\r\n":  # empty lines before a request are to be ignored
-            del buffer[:2]
         head_end = buffer.find(b"\r\n\r\n", 0, MAX_HEAD)
         if head_end < 0:
             if len(buffer) >= MAX_HEAD:

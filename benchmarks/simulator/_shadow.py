@@ -14,6 +14,9 @@ from benchmarks.simulator.camera import NEAR_M, Camera
 from benchmarks.simulator.light import Light
 
 Image = NDArray[np.uint8]
+LONGEST = 1.6
+"""Longest shadow as a multiple of a thing's height."""
+
 Shadow = tuple[int, int, Image]
 
 
@@ -27,7 +30,9 @@ def cast_shadow(mesh: Mesh, pose: Pose, camera: Camera, light: Light) -> Shadow 
     )
     layers = [(pose.place(corners * 1.02), 0.62)]
     if max(light.sun) > 0.05 and sun[2] > 0.05:
-        fallen = points - sun * (points[:, 2:3] / sun[2])
+        # A low sun throws shadows onto walls, which are not drawn: beyond this length they are cut short.
+        reach = min(1.0, LONGEST * float(sun[2]) / max(float(np.hypot(sun[0], sun[1])), 1e-6))
+        fallen = points - sun * (points[:, 2:3] / sun[2]) * reach
         fallen[:, 2] = 0
         layers.insert(0, (fallen, light.shadow))
     else:

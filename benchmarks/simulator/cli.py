@@ -115,11 +115,12 @@ app.command("serve")(serve)
 
 
 def _list(as_json: bool) -> None:
-    from benchmarks.simulator.scene import load_scene, preset_names
+    from benchmarks.simulator.scene import PRESETS, preset_names
+    from benchmarks.simulator.spec import read_scene
 
     rows = []
     for name in preset_names():
-        spec = load_scene(name).spec
+        spec = read_scene(PRESETS / f"{name}.toml")
         rows.append(
             {"name": name, "title": spec.title, "size": list(spec.size), "duration_s": spec.duration_s}
         )

@@ -152,9 +152,25 @@ def _headings(stops: Sequence[Stop]) -> list[float]:
     return result
 
 
+def _straight(stops: Sequence[Stop], headings: Sequence[float]) -> bool:
+    angle = math.atan2(stops[1].y - stops[0].y, stops[1].x - stops[0].x)
+    return all(abs(math.remainder(heading - angle, 2 * math.pi)) < 1e-9 for heading in headings)
+
+
 def _drive(
     stops: Sequence[Stop], headings: Sequence[float], start_s: float, *, from_rest: bool, to_rest: bool
 ) -> _Drive:
+    if len(stops) == 2 and not (from_rest or to_rest or stops[1].reverse) and _straight(stops, headings):
+        length = math.hypot(stops[1].x - stops[0].x, stops[1].y - stops[0].y)
+        speed = stops[1].speed
+        return _Drive(
+            start_s,
+            np.array([0.0, length / speed]),
+            np.array([s.x for s in stops]),
+            np.array([s.y for s in stops]),
+            np.array([headings[0], headings[0]]),
+            np.array([speed, speed]),
+        )
     xs, ys, limits = [], [], []
     backwards = stops[-1].reverse
     for (a, angle_a), (b, angle_b) in zip(

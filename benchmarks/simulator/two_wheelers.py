@@ -28,8 +28,8 @@ def _wheel(b: Builder, x: float, radius: float) -> None:
     ):  # fmt: skip
         for i in range(steps):
             b.face([low[i], low[i + 1], high[i + 1], high[i]], colour, 0.15, two_sided=True)
-    for i in range(5):
-        a = 2 * math.pi * i / 5 + 0.2
+    for i in range(8):
+        a = 2 * math.pi * i / 8 + 0.2
         b.rod(
             (x, 0, radius),
             (x + radius * 0.7 * math.cos(a), 0, radius + radius * 0.7 * math.sin(a)),
@@ -39,7 +39,7 @@ def _wheel(b: Builder, x: float, radius: float) -> None:
         )
     b.rod((x, -0.09, radius), (x, 0.09, radius), 0.06, (0.35, 0.35, 0.35), 0.3)
     for side in (-1.0, 1.0):
-        b.disc((x, side * 0.065, radius), radius * 0.36, (0.55, 0.55, 0.55), side=side, gloss=0.3, corners=14)
+        b.disc((x, side * 0.065, radius), radius * 0.24, (0.50, 0.50, 0.50), side=side, gloss=0.3, corners=14)
 
 
 def _slab(
@@ -72,12 +72,12 @@ def _slab(
 def build_motorcycle(paint: Colour, *, rider: bool = False) -> Mesh:
     """A small motorcycle of the kind that stands on pavements; the plate is at the rear only."""
     b = Builder()
-    front, rear, radius = 0.70, -0.66, 0.31
+    front, rear, radius = 0.72, -0.66, 0.32
     b.layer = 0
     _wheel(b, rear, radius)
     _wheel(b, front, radius)
     for y in (-0.10, 0.10):
-        b.rod((front, y, radius), (front - 0.24, y, 0.92), 0.028, (0.55, 0.55, 0.55), 0.5)
+        b.rod((front, y, radius), (front - 0.30, y, 0.96), 0.028, (0.55, 0.55, 0.55), 0.5)
         b.rod((rear, y, radius), (rear + 0.12, y, 0.70), 0.024, (0.25, 0.25, 0.25), 0.4)
         b.rod((rear, y, radius), (0.0, y, radius + 0.05), 0.03, _BLACK)
     b.layer = 1
@@ -87,10 +87,10 @@ def build_motorcycle(paint: Colour, *, rider: bool = False) -> Mesh:
     b.rod((0.40, 0.0, 0.80), (0.16, 0.0, 0.24), 0.04, _BLACK)
     _slab(
         b,
-        [(-0.22, 0.22), (0.26, 0.20), (0.34, 0.40), (0.20, 0.58), (-0.18, 0.56), (-0.28, 0.40)],
+        [(-0.14, 0.24), (0.20, 0.22), (0.26, 0.38), (0.18, 0.55), (-0.04, 0.55), (-0.18, 0.40)],
         0.17,
-        (0.22, 0.22, 0.22),
-        0.4,
+        (0.30, 0.30, 0.30),
+        0.5,
     )
     for side in (-1.0, 1.0):
         b.rod((0.30, side * 0.14, 0.30), (-0.10, side * 0.16, 0.24), 0.035, CHROME, 0.6)
@@ -98,21 +98,21 @@ def build_motorcycle(paint: Colour, *, rider: bool = False) -> Mesh:
             b.rod((-0.10, side * 0.18, 0.25), (-0.88, side * 0.20, 0.36), 0.055, (0.5, 0.5, 0.5), 0.6)
     _slab(
         b,
-        [(-0.12, 0.60), (0.36, 0.66), (0.40, 0.80), (0.22, 0.93), (-0.06, 0.90), (-0.16, 0.76)],
+        [(-0.10, 0.64), (0.30, 0.68), (0.38, 0.82), (0.24, 0.97), (-0.02, 0.94), (-0.14, 0.80)],
         0.16,
         paint,
         0.9,
     )
     _slab(
         b,
-        [(-0.92, 0.66), (-0.55, 0.56), (-0.10, 0.60), (-0.10, 0.76), (-0.55, 0.78), (-0.92, 0.80)],
+        [(-0.94, 0.76), (-0.60, 0.64), (-0.10, 0.60), (-0.10, 0.74), (-0.55, 0.80), (-0.94, 0.86)],
         0.13,
         paint,
         0.8,
     )
     _slab(
         b,
-        [(-0.86, 0.79), (-0.30, 0.74), (-0.05, 0.78), (-0.12, 0.86), (-0.60, 0.85), (-0.86, 0.88)],
+        [(-0.86, 0.85), (-0.40, 0.74), (-0.05, 0.76), (-0.14, 0.82), (-0.50, 0.86), (-0.86, 0.95)],
         0.15,
         (0.06, 0.06, 0.06),
         0.35,

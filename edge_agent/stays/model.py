@@ -174,6 +174,7 @@ class StayRules:
         absent_hits, absent_ms: clear looks and time without the vehicle before it counts as departed.
         different_hits: looks at another vehicle in the place before the first counts as replaced.
         adapt: how fast the remembered look follows the light, per proven look.
+        catch_up: how fast it follows a change of a vehicle that was watched all along and stands still.
         vehicle_score: least mean score of the closer looks for a case. On real footage cars reach 0.2 and more,
             the worst heap 0.11, road marks 0.04.
         recheck_ms, max_checks: how often a doubtful thing is looked at again, and how many looks count.
@@ -198,6 +199,7 @@ class StayRules:
     absent_ms: int = 5_000
     different_hits: int = 3
     adapt: float = 0.08
+    catch_up: float = 0.5
     vehicle_score: float = 0.15
     recheck_ms: int = 60_000
     max_checks: int = 6

@@ -244,8 +244,15 @@ def _present(
             recent = (*stay.recent, found.box)
             after = replace(after, recent=recent, anchor=_middle(recent))
     patch = seen.patches.get(stay.id)
-    if patch is not None and place >= rules.learn_likeness:
+    if patch is None:
+        return after
+    if place >= rules.learn_likeness:
         return replace(after, look=blend(stay.look, patch, rules.adapt))
+    at_rest = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
+    if found is not None and not stay.doubt and at_rest and place >= rules.match_likeness:
+        # Watched all along and standing still: the first look was taken while it rolled the last inch, or the light
+        # was switched. The look catches up.
+        return replace(after, look=blend(stay.look, patch, rules.catch_up))
     return after
 
 

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     from models.plates.reader import PlateReader
     from models.plates.reading import PlateReading
 
-app = typer.Typer(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]})
+app = typer.Typer(
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Examples:\n\npatrol plates read car.jpg --out seen/\n\npatrol plates eval crops.zip --json",
+)
 
 GrammarOption = Annotated[
     str,

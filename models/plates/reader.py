@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -23,7 +22,7 @@ from protocol.errors import PatrolError
 
 Corners = NDArray[np.float32]
 
-THRESHOLD = 0.96
+THRESHOLD = 0.98
 """Confidence from which a reading may be acted upon; docs/plates.md shows how it was chosen."""
 
 ROW = (192, rectify.HEIGHT)
@@ -46,9 +45,6 @@ SPREAD = (0.02, 0.04)
 
 LEAST_CONTRAST = 8.0
 """Grey levels; noise of less is not stretched into characters."""
-
-AGAIN, AGAIN_MARGIN = (384, 288), 0.5
-"""Size in pixels at which a straightened plate is searched once more, with this margin in parts of the plate."""
 
 CROP_WIDTH, CROP_PAD = 240, 48
 """A plate's own crop is enlarged to this width, with this border, before its corners are looked for: pixels."""
@@ -89,7 +85,7 @@ class PlateReader:
         check_picture(picture)
         readings = []
         for plate in self._finder.find(picture, region):
-            reading = self._read_plate(picture, plate.corners, partial(self._again, picture, plate.corners))
+            reading = self._read_plate(picture, plate.corners, rectify.spread(plate.corners, *SPREAD))
             if reading is not None:
                 readings.append(reading)
         return readings
@@ -109,17 +105,7 @@ class PlateReader:
         The crop is read as it is and, where its corners can be found, straightened as well.
         """
         check_picture(plate)
-        return self._read_plate(plate, rectify.whole(plate), partial(self._corners_in_crop, plate), both=True)
-
-    def _again(self, picture: Image, corners: Corners) -> Corners:
-        """Corners found once more on the straightened plate, where they are found better; else the outline spread."""
-        width, height = AGAIN
-        room = AGAIN_MARGIN
-        found = self._finder.find(rectify.flatten(picture, corners, AGAIN, margin=(room, room)))
-        if not found:
-            return rectify.spread(corners, *SPREAD)
-        inside = found[0].corners / np.array([width, height], np.float32) * (1 + 2 * room) - room
-        return rectify.from_plate(corners, inside)
+        return self._read_plate(plate, rectify.whole(plate), self._corners_in_crop(plate), both=True)
 
     def _corners_in_crop(self, plate: Image) -> Corners | None:
         height, width = plate.shape[:2]
@@ -131,9 +117,9 @@ class PlateReader:
         return ((found[0].corners - pad) / scale).astype(np.float32) if found else None
 
     def _read_plate(
-        self, picture: Image, corners: Corners, elsewhere: Callable[[], Corners | None], *, both: bool = False
+        self, picture: Image, corners: Corners, other: Corners | None, *, both: bool = False
     ) -> PlateReading | None:
-        """Read one plate. `elsewhere` gives another outline, asked where the first leaves a doubt, or if `both`."""
+        """Read one plate. `other` is another outline of it, asked where the first leaves a doubt, or if `both`."""
         flat = rectify.flatten(picture, corners, ROW)
         colour = ground_colour(flat)
         weights = self.automaton.weights(colour)
@@ -142,7 +128,6 @@ class PlateReader:
         second = [self._ask(self._second, picture, corners, rows, SECOND_ROW, SECOND_HALF_ROW)]
         posterior = self._fusion.posterior(looks, second, weights)
         if both or posterior is None or posterior.confidence < SURE:
-            other = elsewhere()
             if other is not None:
                 looks.append(self._look(picture, other, rectify.flatten(picture, other, ROW), weights)[0])
             wider = rectify.spread(corners, *SPREAD)

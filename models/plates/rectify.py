@@ -63,21 +63,15 @@ def flatten(
     return flat.astype(np.uint8, copy=False)
 
 
-def from_plate(corners: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.float32]:
-    """N x 2 points in the plate's own coordinates, 0 to 1 across and down, as pixels of the picture."""
-    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
-    matrix = cv2.getPerspectiveTransform(unit, corners.astype(np.float32))
-    result: NDArray[np.float32] = cv2.perspectiveTransform(points.astype(np.float32)[None], matrix)[0]
-    return result
-
-
 def part(
     corners: NDArray[np.float32], left: float, top: float, right: float, bottom: float
 ) -> NDArray[np.float32]:
     """Corners of a part of the plate given in its own coordinates, 0 to 1 across and down."""
-    return from_plate(
-        corners, np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32)
-    )
+    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    matrix = cv2.getPerspectiveTransform(unit, corners.astype(np.float32))
+    wanted = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]], np.float32)
+    result: NDArray[np.float32] = cv2.perspectiveTransform(wanted, matrix)[0]
+    return result
 
 
 def spread(corners: NDArray[np.float32], beside: float, above: float) -> NDArray[np.float32]:

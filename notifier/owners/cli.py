@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="Keep the encrypted table of owners on a box that works alone.",
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    add_completion=False,
+    epilog="Examples:\n\n"
+    "patrol owners init-key owners.key\n\n"
+    "patrol owners import owners.csv --table owners.db --key-file owners.key\n\n"
+    "patrol owners check --table owners.db --key-file owners.key --plate 京A12345\n\n"
+    "patrol owners rotate --table owners.db --key-file owners.key",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 

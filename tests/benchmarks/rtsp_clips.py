@@ -30,10 +30,11 @@ def _folder() -> Path:
     return folder
 
 
-@cache
 def clip(codec: str = "h264", *, b_frames: int = 0, suffix: str = "mp4", pictures: int = PICTURES) -> Path:
     """A clip of a square that wanders over noise, every picture different; keyframes every `GOP` pictures."""
     file = _folder() / f"{codec}-{b_frames}-{pictures}.{suffix}"
+    if file.exists():
+        return file  # encoded only once: the encoder's threads do not always choose the same bits
     width, height = SIZE
     noise = np.random.default_rng(1).integers(0, 60, (height, width), dtype=np.uint8)
     encoder = {"h264": "libx264", "hevc": "libx265"}[codec]
@@ -61,10 +62,14 @@ def clip(codec: str = "h264", *, b_frames: int = 0, suffix: str = "mp4", picture
     return file
 
 
-@cache
 def media(codec: str = "h264", *, b_frames: int = 0, pictures: int = PICTURES) -> MediaFile:
     """The clip, ready to be served."""
-    return MediaFile.open(clip(codec, b_frames=b_frames, pictures=pictures))
+    return _opened(clip(codec, b_frames=b_frames, pictures=pictures))
+
+
+@cache
+def _opened(file: Path) -> MediaFile:
+    return MediaFile.open(file)
 
 
 def decoded(

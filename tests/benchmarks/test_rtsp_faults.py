@@ -104,6 +104,8 @@ def test_a_black_hole_swallows_everything_and_keeps_the_connection(server: RtspS
         assert server.faults("/cam1").now.black_hole
         server.faults("/cam1").clear()
         client.socket.settimeout(5)
+        newcomer.socket.settimeout(5)
+        assert newcomer.ask("RECORD", url).status == 405, "and later requests are answered, even wrong ones"
         assert client.rtp(), "when the hole closes, the stream comes back on the same connection"
 
 

@@ -7,7 +7,7 @@ import hashlib
 import socket
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from benchmarks.rtsp import Credentials, RtspServer, ServerThread
@@ -325,6 +325,7 @@ fragments = st.one_of(
 )
 
 
+@example([b"\r\n", b"$", b"\x00\x00\x00"], 1)  # an empty line before an interleaved packet
 @given(st.lists(fragments, max_size=12), st.integers(1, 40))
 def test_the_parser_takes_any_bytes_in_any_pieces(parts: list[bytes], step: int) -> None:
     data = b"".join(parts)

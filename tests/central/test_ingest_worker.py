@@ -18,10 +18,23 @@ from central.cases.models import Case, HistoryEntry, Picture, WorkOrder
 from central.cases.states import Result
 from central.fleet.models import Agent, Letter, Stranger
 from central.fleet.services import enrol
+from central.ingest.link import subscriptions
 from central.ingest.models import Quarantined, Receipt, Worker
+from notifier.mqtt.embedded import EmbeddedBroker
 from protocol.messages import Outcome, Refuse
-from protocol.topics import AgentTopics, ingest_filters
-from tests.central.street import NOON, TOPICS, Sender, picture, record, reference, retraction, sha256, task
+from protocol.topics import AgentTopics
+from tests.central.street import (
+    NOON,
+    TOPICS,
+    Sender,
+    health,
+    picture,
+    record,
+    reference,
+    retraction,
+    sha256,
+    task,
+)
 from tests.servers.mosquitto import Mosquitto
 
 
@@ -297,8 +310,23 @@ def test_a_database_that_goes_away_for_a_while_delays_and_loses_nothing(
     assert worker.poll() is None
 
 
+def test_the_broker_that_comes_with_the_demo_will_do(agent, ingest, sender, connected, free_port, wait_until):
+    with EmbeddedBroker(free_port()) as embedded:
+        ingest(embedded.url)
+        connected()
+        box = sender(embedded.port, again_s=3600)
+        data = picture(1)
+        box.send(task(pictures=(reference(data),)), record("c1", "tasked", NOON))
+        box.send_picture(data)
+        box.publish(TOPICS.of("health"), health().model_dump_json())
+        box.wait_until_accepted(30)
+        wait_until(lambda: agent.cameras.exists() and Agent.objects.get().online, 20, "health and status")
+
+
 def test_the_filters_cover_each_channel_of_an_agent_once():
-    plain = [name.split("/", 2)[2] for name in ingest_filters()]
+    plain = [name.split("/", 2)[2] if name.startswith("$share/") else name for name in subscriptions()]
+    groups = [name.split("/")[1] for name in subscriptions() if name.startswith("$share/")]
+    assert len(set(groups)) == len(groups) == 4
     channels = [TOPICS.of(leaf) for leaf in ("tasks", "cases", "health", "status")]
     for topic in (*channels, TOPICS.evidence("0" * 64)):
         assert sum(mqtt.topic_matches_sub(name, topic) for name in plain) == 1

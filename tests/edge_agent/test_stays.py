@@ -163,6 +163,16 @@ def test_creeping_traffic_never_settles() -> None:
     assert street.of(StaySettled) == []
 
 
+def test_a_car_that_rolls_the_last_inch_is_proven_all_the_same() -> None:
+    """Its first look was taken a few pixels before it stopped; that must not cast doubt on it for ever."""
+    street = Street()
+    street.look([Vehicle((96, 110, 176, 170), seed=7)])
+    for _ in range(15):
+        street.look([CAR])
+    assert len(street.of(StaySettled)) == 1
+    assert street.of(StayWatched)[-1].proven  # type: ignore[union-attr]
+
+
 def test_departure_is_told_with_its_first_moment() -> None:
     street = Street()
     for _ in range(10):

@@ -341,6 +341,28 @@ def test_a_box_that_was_off_for_an_hour_looks_before_it_gives_up(tmp_path: Path)
     box.transact.close()
 
 
+def test_a_second_worker_by_mistake_neither_sends_again_nor_reports_twice(box: Box) -> None:
+    key = box.put("case")
+    second = SmsWorker(box.transact, box.gateway, box.directory, box._on_result, box.clock, policy=POLICY)
+
+    class SlowGateway(MemoryGateway):
+        """While the first worker waits for its answer, the second finds the item and looks it up."""
+
+        def send(self, request: SmsRequest) -> SmsResult:
+            result = super().send(request)
+            self.clock.advance(POLICY.settle_ms)
+            assert second.run_once()
+            return result
+
+    slow = SlowGateway(box.clock, box.fate, [])
+    slow.phones = box.gateway.phones
+    box.gateway = slow
+    box.start()
+    box.live(5_000)
+    assert len(slow.phones) == 1
+    assert box.results() == {key: [("Accepted", "SM1")]}
+
+
 def test_a_worker_in_its_thread_wakes_and_stops_at_once(tmp_path: Path) -> None:
     box = Box(tmp_path / "a.db")
     stop = threading.Event()

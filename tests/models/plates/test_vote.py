@@ -87,10 +87,10 @@ def test_any_number_of_doubtful_frames_stays_doubtful(count: int, confidence: fl
 
 
 def test_two_good_frames_are_surer_than_one() -> None:
-    one, two = vote([reading("皖A12345", 0.97)]), vote([reading("皖A12345", 0.97)] * 2)
+    one, two = vote([reading("皖A12345", 0.985)]), vote([reading("皖A12345", 0.985)] * 2)
     assert isinstance(one, PlateReading)
     assert isinstance(two, PlateReading)
-    assert two.confidence > one.confidence == pytest.approx(0.97)
+    assert two.confidence > one.confidence == pytest.approx(0.985)
 
 
 def test_a_sharp_frame_outweighs_a_smear() -> None:

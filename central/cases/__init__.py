@@ -1,0 +1,1 @@
+"""The case engine: cases, work orders, evidence, append-only history."""

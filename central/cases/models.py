@@ -1,0 +1,171 @@
+"""Cases, work orders, pictures and the history. Facts of one trade (parking) live in that trade's app."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+
+from central.cases.states import CaseState, Result, WorkKind, WorkState
+from central.fleet.models import Agent
+from central.people.models import User
+
+
+class Scoped(models.QuerySet):  # type: ignore[type-arg]
+    """Rows seen through a person's scope. Views begin with `visible_to`."""
+
+    SCOPE = "jurisdiction_id"
+
+    def visible_to(self, user: Any) -> Scoped:
+        """Only what lies in the person's scope; nothing for anybody without one."""
+        scope = getattr(user, "scope", "")
+        if scope == User.EVERYWHERE:
+            return self.all()
+        return self.filter(**{self.SCOPE: scope}) if scope else self.none()
+
+
+class ScopedByCase(Scoped):
+    """The same for rows that belong to a case."""
+
+    SCOPE = "case__jurisdiction_id"
+
+
+class Case(models.Model):
+    """Something that happened somewhere and is followed to its end."""
+
+    source = models.CharField(max_length=20, default="camera")
+    source_key = models.CharField(max_length=300, unique=True)
+    service_code = models.CharField(max_length=40, default="sidewalk_parking")
+    jurisdiction_id = models.CharField(max_length=64)
+    place = models.CharField(max_length=300, blank=True)
+    longitude = models.FloatField(null=True)
+    latitude = models.FloatField(null=True)
+    state = models.CharField(max_length=20, choices=CaseState.choices, default=CaseState.WATCHED)
+    opened_at_ms = models.BigIntegerField()
+    closed_at_ms = models.BigIntegerField(null=True)
+    history_length = models.IntegerField(default=0)
+    history_head = models.CharField(max_length=64, default="")
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        indexes = (models.Index(fields=["jurisdiction_id", "state", "-opened_at_ms"], name="case_list"),)
+
+
+class WorkOrder(models.Model):
+    """One job for an officer: go there, look, act, say what you found."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="work_orders")
+    key = models.CharField(max_length=300, unique=True)
+    kind = models.CharField(max_length=20, choices=WorkKind.choices)
+    state = models.CharField(max_length=20, choices=WorkState.choices, default=WorkState.NEW)
+    issued_at_ms = models.BigIntegerField()
+    received_at_ms = models.BigIntegerField()
+    due_at_ms = models.BigIntegerField()
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="work_orders"
+    )
+    accepted_at_ms = models.BigIntegerField(null=True)
+    ended_at_ms = models.BigIntegerField(null=True)
+    result = models.CharField(max_length=20, choices=Result.choices, blank=True)
+    note = models.TextField(max_length=2000, blank=True)
+    outcome_id = models.CharField(max_length=64, unique=True, null=True)
+    retraction_reason = models.CharField(max_length=500, blank=True)
+
+    objects = ScopedByCase.as_manager()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=["case"],
+                condition=models.Q(state__in=["new", "accepted"]),
+                name="one_open_work_order_per_case",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="closed")
+                | (~models.Q(result="") & models.Q(outcome_id__isnull=False)),
+                name="closed_names_its_outcome",
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state__in=["accepted", "closed"]) | models.Q(assignee__isnull=False),
+                name="accepted_by_somebody",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["-issued_at_ms", "-id"], name="work_newest"),
+            models.Index(fields=["state", "-issued_at_ms", "-id"], name="work_by_state"),
+            models.Index(fields=["assignee", "state", "due_at_ms"], name="work_of_officer"),
+        )
+
+
+class Retraction(models.Model):
+    """Nobody needs to go. Kept even when it comes before the task it takes back."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="retractions")
+    key = models.CharField(max_length=300, unique=True)
+    at_ms = models.BigIntegerField()
+    reason = models.CharField(max_length=500)
+
+
+class Picture(models.Model):
+    """A picture that arrived and was proven to be what its name says. The file is named by its hash."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT, related_name="pictures")
+    sha256 = models.CharField(max_length=64)
+    size = models.IntegerField()
+    width = models.IntegerField()
+    height = models.IntegerField()
+    received_at_ms = models.BigIntegerField()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["agent", "sha256"], name="picture_once_per_agent"),)
+        indexes = (models.Index(fields=["sha256"], name="picture_by_hash"),)
+
+
+class Evidence(models.Model):
+    """A picture that a case names, whether it has arrived or is still on its way."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="evidence")
+    agent = models.ForeignKey(Agent, on_delete=models.PROTECT)
+    sha256 = models.CharField(max_length=64)
+    role = models.CharField(max_length=20)
+    taken_at_ms = models.BigIntegerField()
+    width = models.IntegerField()
+    height = models.IntegerField()
+    picture = models.ForeignKey(Picture, on_delete=models.PROTECT, null=True, related_name="evidence")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["case", "sha256", "role"], name="evidence_once_per_role"),
+        )
+        indexes = (
+            models.Index(
+                fields=["agent", "sha256"], name="evidence_awaited", condition=models.Q(picture__isnull=True)
+            ),
+        )
+        ordering = (
+            "taken_at_ms",
+            "id",
+        )
+
+
+class HistoryEntry(models.Model):
+    """One link of a case's history. Never changed, never deleted: the database itself refuses."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="history")
+    number = models.IntegerField()
+    kind = models.CharField(max_length=40)
+    at_ms = models.BigIntegerField()
+    recorded_at_ms = models.BigIntegerField()
+    actor = models.CharField(max_length=160)
+    body = models.TextField()
+    previous_sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["case", "number"], name="history_without_forks"),)
+        ordering = (
+            "case",
+            "number",
+        )

@@ -1,0 +1,232 @@
+"""Every step a case or work order can take. Each runs in one transaction, on the locked case, once."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.dispatch import Signal
+
+from central.cases import history
+from central.cases.models import Case, Evidence, Picture, Retraction, WorkOrder
+from central.cases.states import (
+    OPEN_STATES,
+    CaseState,
+    NotPossibleError,
+    Result,
+    Step,
+    WorkKind,
+    WorkState,
+    next_state,
+)
+from central.fleet.models import Agent
+from central.live.services import TASKS, announce
+from central.people.models import User
+from central.project.clock import now_ms
+from protocol.messages import EvidenceRef
+
+NOTE_LENGTH = 2000
+
+work_order_closed = Signal()
+"""Sent in the closing transaction with `order`; the trade whose case it is passes the outcome on."""
+
+
+def lock_case(source_key: str, defaults: dict[str, Any]) -> tuple[Case, bool]:
+    """The case of this key, made if need be, locked until the transaction ends; (case, whether it is new)."""
+    _, new = Case.objects.get_or_create(source_key=source_key, defaults=defaults)
+    return Case.objects.select_for_update().get(source_key=source_key), new
+
+
+def issue_work_order(
+    case: Case, *, key: str, kind: WorkKind, issued_at_ms: int, actor: str, **facts: Any
+) -> WorkOrder | None:
+    """Give the officers a job, or None where one is open already. A job taken back before it came starts retracted."""
+    if case.work_orders.filter(state__in=OPEN_STATES).exists():
+        history.append(case, "task_repeated", issued_at_ms, actor, key=key)
+        return None
+    now = now_ms()
+    order = WorkOrder(
+        case=case,
+        key=key,
+        kind=kind,
+        issued_at_ms=issued_at_ms,
+        received_at_ms=now,
+        # Counted from the arrival: an officer is not late for what the network held back.
+        due_at_ms=now + settings.PATROL.response_minutes * 60_000,
+    )
+    taken_back = case.retractions.filter(at_ms__gte=issued_at_ms).order_by("at_ms").first()
+    if taken_back is not None:
+        order.state = WorkState.RETRACTED
+        order.ended_at_ms = taken_back.at_ms
+        order.retraction_reason = taken_back.reason
+    order.save(force_insert=True)
+    history.append(case, "task_issued", issued_at_ms, actor, key=key, work=str(kind), **facts)
+    if taken_back is not None:
+        history.append(
+            case, "task_retracted", taken_back.at_ms, actor, reason=taken_back.reason, before_arrival=True
+        )
+    _settle(case)
+    announce(TASKS)
+    return order
+
+
+def retract(case: Case, *, key: str, at_ms: int, reason: str, actor: str) -> None:
+    """Nobody needs to go any more. Too late where the officer has closed it: then only the history knows."""
+    Retraction.objects.create(case=case, key=key, at_ms=at_ms, reason=reason[:500])
+    order = case.work_orders.filter(state__in=OPEN_STATES, issued_at_ms__lte=at_ms).first()
+    if order is None:
+        kind = "retraction_too_late" if case.work_orders.exists() else "retraction_first"
+        history.append(case, kind, at_ms, actor, reason=reason)
+        return
+    order.state = next_state(order.state, Step.RETRACT)
+    order.ended_at_ms = at_ms
+    order.retraction_reason = reason[:500]
+    order.save(update_fields=["state", "ended_at_ms", "retraction_reason"])
+    history.append(case, "task_retracted", at_ms, actor, reason=reason)
+    _settle(case)
+    announce(TASKS)
+
+
+def close_watched(case: Case, at_ms: int) -> None:
+    """The camera's side has ended the case: closed here too, unless an officer still has work to do."""
+    if not case.work_orders.filter(state__in=OPEN_STATES).exists():
+        _set_state(case, CaseState.CLOSED, at_ms)
+
+
+def accept(order_id: int, user: User) -> WorkOrder:
+    """Take a work order; again by the same officer does nothing more.
+
+    Raises:
+        WorkOrder.DoesNotExist: none in the officer's scope.
+        NotPossibleError: somebody else was faster, or it is over.
+    """
+    with transaction.atomic():
+        order = _lock_order(order_id, user)
+        if order.state == WorkState.ACCEPTED and order.assignee_id == user.pk:
+            return order
+        order.state = next_state(order.state, Step.ACCEPT)
+        order.assignee = user
+        order.accepted_at_ms = now_ms()
+        order.save(update_fields=["state", "assignee", "accepted_at_ms"])
+        history.append(order.case, "accepted", order.accepted_at_ms, _actor(user), officer=user.shown_name)
+        announce(TASKS)
+    return order
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the officer found."""
+
+    result: Result
+    note: str = field(default="")
+
+
+def close(order_id: int, user: User, finding: Finding) -> WorkOrder:
+    """End a work order with what was found; a second press of the button changes nothing.
+
+    Raises:
+        WorkOrder.DoesNotExist: none in the officer's scope.
+        NotPossibleError: it is not this officer's, was retracted, or ended otherwise.
+    """
+    with transaction.atomic():
+        order = _lock_order(order_id, user)
+        if order.assignee_id != user.pk and order.state != WorkState.RETRACTED:
+            raise NotPossibleError("only the officer who accepted it closes it", WorkState(order.state))
+        if order.state == WorkState.CLOSED and order.result == finding.result:
+            return order
+        order.state = next_state(order.state, Step.CLOSE)
+        order.result = finding.result
+        order.note = finding.note.strip()[:NOTE_LENGTH]
+        order.outcome_id = f"o-{uuid.uuid4().hex}"
+        order.ended_at_ms = now_ms()
+        order.save(update_fields=["state", "result", "note", "outcome_id", "ended_at_ms"])
+        history.append(
+            order.case,
+            "outcome",
+            order.ended_at_ms,
+            _actor(user),
+            result=str(order.result),
+            note=order.note,
+            outcome_id=order.outcome_id,
+            officer=user.shown_name,
+        )
+        _settle(order.case)
+        work_order_closed.send(sender=WorkOrder, order=order)
+        announce(TASKS)
+    return order
+
+
+def name_evidence(case: Case, agent: Agent, refs: tuple[EvidenceRef, ...]) -> None:
+    """Note which pictures prove the case; those that came before are tied to it at once."""
+    for ref in refs:
+        picture = Picture.objects.filter(agent=agent, sha256=ref.sha256).first()
+        _, new = Evidence.objects.get_or_create(
+            case=case,
+            sha256=ref.sha256,
+            role=ref.role,
+            defaults={
+                "agent": agent,
+                "taken_at_ms": ref.taken_at_ms,
+                "width": ref.width,
+                "height": ref.height,
+                "picture": picture,
+            },
+        )
+        if new and picture is not None:
+            history.append(case, "picture", picture.received_at_ms, f"agent:{agent}", sha256=ref.sha256)
+
+
+def tie_pictures(agent_id: int, hashes: Iterable[str]) -> None:
+    """Tie pictures that have arrived to the cases that named them; in transactions of its own.
+
+    A task and its picture may be taken by two workers at once, and neither sees what the other has not yet
+    committed. So each side calls this after its own commit: the later one sees both. Cases are locked one at a
+    time, so that workers never wait for one another in a circle.
+    """
+    arrived = Picture.objects.filter(agent_id=agent_id, sha256__in=set(hashes))
+    pictures = {picture.sha256: picture for picture in arrived.select_related("agent")}
+    awaited = Evidence.objects.filter(agent_id=agent_id, sha256__in=list(pictures), picture__isnull=True)
+    for case_id in sorted(set(awaited.values_list("case_id", flat=True))):
+        with transaction.atomic():
+            case = Case.objects.select_for_update().get(pk=case_id)
+            for digest in sorted(set(awaited.filter(case=case).values_list("sha256", flat=True))):
+                picture = pictures[digest]
+                awaited.filter(case=case, sha256=digest).update(picture=picture)
+                actor = f"agent:{picture.agent}"
+                history.append(case, "picture", picture.received_at_ms, actor, sha256=digest)
+            announce(TASKS)
+
+
+def _lock_order(order_id: int, user: User) -> WorkOrder:
+    """The work order and its case, locked in the order in which every writer locks: the case first."""
+    seen: QuerySet[WorkOrder] = WorkOrder.objects.visible_to(user)
+    case_id = seen.values_list("case_id", flat=True).get(pk=order_id)
+    case = Case.objects.select_for_update().get(pk=case_id)
+    order = WorkOrder.objects.select_for_update().get(pk=order_id)
+    order.case = case
+    return order
+
+
+def _settle(case: Case) -> None:
+    """The case is open while one of its work orders is, and closed when the last has ended."""
+    orders = list(case.work_orders.all())
+    if any(order.state in OPEN_STATES for order in orders):
+        _set_state(case, CaseState.OPEN, None)
+    elif orders:
+        _set_state(case, CaseState.CLOSED, max(order.ended_at_ms or 0 for order in orders))
+
+
+def _set_state(case: Case, state: CaseState, closed_at_ms: int | None) -> None:
+    if case.state != state:
+        case.state = state
+        case.closed_at_ms = closed_at_ms
+        case.save(update_fields=["state", "closed_at_ms"])
+
+
+def _actor(user: User) -> str:
+    return f"user:{user.get_username()}"

@@ -1,0 +1,329 @@
+"""`patrol central`: run the centre, and keep its people, agents and history."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from patrol import console
+from protocol.errors import PatrolError
+
+app = typer.Typer(
+    help="Run the centre: web pages, ingest, migrations.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Example: patrol central up --broker mqtt://127.0.0.1:1883",
+)
+users_app = typer.Typer(help="People who may log in.", no_args_is_help=True)
+agents_app = typer.Typer(help="Agents that the centre listens to.", no_args_is_help=True)
+audit_app = typer.Typer(help="The append-only history.", no_args_is_help=True)
+app.add_typer(users_app, name="users")
+app.add_typer(agents_app, name="agents")
+app.add_typer(audit_app, name="audit")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
+Host = Annotated[str, typer.Option(help="Address to listen at.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")]
+Url = Annotated[str, typer.Option(help="Where the pages are, to print a whole address.")]
+BrokerOption = Annotated[
+    str | None, typer.Option(help="MQTT broker, e.g. mqtt://127.0.0.1:1883 or mqtts://host:8883.")
+]
+
+
+@app.callback()
+def central(
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of database, pictures and key. [env: PATROL_CENTRAL_DATA]")
+    ] = None,
+    database: Annotated[
+        str | None, typer.Option(help="postgresql://… instead of SQLite. [env: PATROL_DATABASE_URL]")
+    ] = None,
+) -> None:
+    """The centre. Settings come from PATROL_CENTRAL_… in the environment; see docs/operations.md."""
+    if data is not None:
+        os.environ["PATROL_CENTRAL_DATA"] = str(data.expanduser().absolute())
+    if database is not None:
+        os.environ["PATROL_DATABASE_URL"] = database
+
+
+@app.command(epilog="Example: patrol central up --port 8000 --broker mqtt://127.0.0.1:1883")
+def up(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    broker: BrokerOption = None,
+    ingest_workers: Annotated[int, typer.Option(min=1, max=16, help="Ingest processes.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Migrate, then run web and ingest in one process tree until Ctrl-C or SIGTERM."""
+    _use_broker(broker)
+    _allow(host)
+    from central.project import bootstrap, process
+    from central.project.supervisor import Supervisor
+
+    bootstrap.start()
+    ran = bootstrap.migrate()
+    if ran:
+        console.err.print(f"database: {len(ran)} migrations applied")
+    bootstrap.collect_static()
+    from django.conf import settings
+    from django.db import connection
+
+    connection.close()
+    broker_name = settings.PATROL.broker.name
+
+    def ready(address: str) -> None:
+        if as_json:
+            console.print_json({"event": "ready", "url": address, "broker": broker_name, "pid": os.getpid()})
+        else:
+            console.out.print(f"[bold green]the centre is up[/]  {address}  [dim]broker {broker_name}[/]")
+
+    Supervisor(process.listen(host, port), ingest_workers, console.err.print).run(ready)
+
+
+@app.command(epilog="Example: patrol central migrate")
+def migrate(as_json: Json = False) -> None:
+    """Bring the database to this version; again does nothing."""
+    from central.project import bootstrap
+
+    bootstrap.start()
+    ran = bootstrap.migrate()
+    bootstrap.collect_static()
+    if as_json:
+        console.print_json({"applied": ran, "database": bootstrap.database_name()})
+    else:
+        console.out.print(f"{len(ran)} migrations applied to {bootstrap.database_name()}")
+
+
+@app.command(epilog="Example: patrol central web --host 0.0.0.0 --port 8000")
+def web(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    fd: Annotated[int | None, typer.Option(hidden=True, help="A socket that listens already.")] = None,
+) -> None:
+    """Run only the web pages."""
+    _allow(host)
+    from central.project import bootstrap, process
+    from central.project.web import serve
+
+    process.follow_parent()
+    bootstrap.start()
+    bootstrap.check_schema()
+    if fd is None:
+        bootstrap.collect_static()
+        listener = process.listen(host, port)
+        console.err.print(f"pages at {process.address(listener)}")
+    else:
+        listener = socket.socket(fileno=fd)
+    serve(listener)
+
+
+@app.command(epilog="Example: patrol central ingest --broker mqtts://broker.example.org")
+def ingest(broker: BrokerOption = None) -> None:
+    """Run one ingest worker; start as many as you need."""
+    _use_broker(broker)
+    from central.project import bootstrap, process
+
+    process.follow_parent()
+    bootstrap.start()
+    bootstrap.check_schema()
+    from central.ingest.worker import run_worker
+
+    run_worker()
+
+
+@users_app.command("add", epilog="Example: patrol central users add li.wei --role officer --full-name 李伟")
+def users_add(
+    name: Annotated[str, typer.Argument(help="Log-in name.")],
+    role: Annotated[str, typer.Option(help="officer or dispatcher.")],
+    full_name: Annotated[str, typer.Option(help="The name that colleagues read.")] = "",
+    jurisdiction: Annotated[
+        str, typer.Option(help="The jurisdiction whose cases they see; '*' for each.")
+    ] = "*",
+    password_file: Annotated[
+        Path | None, typer.Option(help="File with the password; without it a log-in link is printed.")
+    ] = None,
+    url: Url = "",
+    as_json: Json = False,
+) -> None:
+    """Add a person who may log in."""
+    password = None
+    if password_file is not None:
+        try:
+            password = password_file.read_text().rstrip("\n")
+        except OSError as error:
+            raise PatrolError(
+                f"the password file cannot be read: {error.strerror}",
+                file=password_file,
+                field="--password-file",
+            ) from error
+    _ready()
+    from central.people import services
+
+    user = services.add_user(name, role, password=password, scope=jurisdiction, full_name=full_name)
+    answer: dict[str, Any] = {"name": user.get_username(), "role": user.role, "scope": user.scope}
+    if password is None:
+        answer["login_url"] = _link(user, url)
+    if as_json:
+        console.print_json(answer)
+        return
+    console.out.print(f"{answer['name']} may log in as {answer['role']}")
+    if "login_url" in answer:
+        console.out.print(f"log in once, within 15 minutes: {answer['login_url']}", soft_wrap=True)
+
+
+@app.command("login-link", epilog="Example: patrol central login-link li.wei --url http://127.0.0.1:8000")
+def login_link(
+    name: Annotated[str, typer.Argument(help="Log-in name.")],
+    url: Url = "",
+    as_json: Json = False,
+) -> None:
+    """Print a link that logs this person in once, within 15 minutes."""
+    _ready()
+    from central.people.models import User
+
+    user = User.objects.filter(username=name, is_active=True).first()
+    if user is None:
+        raise PatrolError("there is no such person", field="name", value=name)
+    link = _link(user, url)
+    if as_json:
+        console.print_json({"name": name, "login_url": link})
+    else:
+        console.out.print(link, soft_wrap=True)
+
+
+@agents_app.command("add", epilog="Example: patrol central agents add north-gate --jurisdiction sanlihe")
+def agents_add(
+    agent: Annotated[str, typer.Argument(help="The agent's name, as in its configuration.")],
+    jurisdiction: Annotated[str, typer.Option(help="The jurisdiction it belongs to.")],
+    as_json: Json = False,
+) -> None:
+    """Enrol an agent: its messages are taken from now on, also those that it kept."""
+    _ready()
+    from central.fleet.services import enrol
+
+    _, new = enrol(agent, jurisdiction)
+    if as_json:
+        console.print_json({"agent": agent, "jurisdiction": jurisdiction, "new": new})
+    else:
+        console.out.print(f"{jurisdiction}/{agent} {'enrolled' if new else 'was enrolled already'}")
+
+
+@agents_app.command("disable", epilog="Example: patrol central agents disable old-box --jurisdiction sanlihe")
+def agents_disable(
+    agent: Annotated[str, typer.Argument(help="The agent's name.")],
+    jurisdiction: Annotated[str, typer.Option(help="The jurisdiction it belongs to.")],
+) -> None:
+    """Listen to an agent no more; what it sent stays."""
+    _ready()
+    from central.fleet import services
+
+    found = services.find_agent(jurisdiction, agent)
+    if found is None:
+        raise PatrolError("no such agent is enrolled", field="agent", value=f"{jurisdiction}/{agent}")
+    services.disable(found)
+    console.out.print(f"{jurisdiction}/{agent} is not listened to any more")
+
+
+@agents_app.command("list", epilog="Example: patrol central agents list --json")
+def agents_list(as_json: Json = False) -> None:
+    """List agents, and strangers that knocked."""
+    _ready()
+    from central.fleet.models import Agent, Stranger
+    from protocol.clock import iso
+
+    rows = [
+        {
+            "jurisdiction": agent.jurisdiction_id,
+            "agent": agent.agent_id,
+            "state": "disabled" if not agent.enabled else "online" if agent.online else "offline",
+            "heard": iso(agent.heard_at_ms) if agent.heard_at_ms else None,
+            "cameras": agent.cameras.count(),
+            "waiting": agent.outbox_waiting,
+        }
+        for agent in Agent.objects.all()
+    ]
+    rows += [
+        {
+            "jurisdiction": stranger.jurisdiction_id,
+            "agent": stranger.agent_id,
+            "state": "stranger",
+            "heard": iso(stranger.last_at_ms),
+            "cameras": 0,
+            "waiting": 0,
+        }
+        for stranger in Stranger.objects.all()
+    ]
+    if as_json:
+        console.print_json(rows)
+        return
+    from rich.table import Table
+
+    table = Table("jurisdiction", "agent", "state", "heard", "cameras", "waiting", box=None)
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row.values()))
+    console.out.print(table)
+
+
+@audit_app.command("verify", epilog="Example: patrol central audit verify --json")
+def audit_verify(as_json: Json = False) -> None:
+    """Walk every history and prove that nothing was changed, removed or put in between."""
+    _ready()
+    from central.cases.history import Audit, verify
+
+    audit = Audit()
+    faults = list(verify(audit))
+    if as_json:
+        console.print_json(
+            {
+                "cases": audit.cases,
+                "entries": audit.entries,
+                "digest": audit.digest,
+                "faults": [
+                    {"case": fault.case_id, "entry": fault.number, "problem": fault.problem}
+                    for fault in faults
+                ],
+            }
+        )
+    else:
+        for fault in faults:
+            console.out.print(f"[bold red]case {fault.case_id}, entry {fault.number}[/]: {fault.problem}")
+        console.out.print(
+            f"{audit.entries} entries of {audit.cases} cases: "
+            + ("[bold red]not as written[/]" if faults else "[bold green]as written[/]")
+        )
+        console.out.print(f"digest {audit.digest}", soft_wrap=True)
+    if faults:
+        raise typer.Exit(1)
+
+
+def _ready() -> None:
+    from central.project import bootstrap
+
+    bootstrap.start()
+    bootstrap.check_schema()
+
+
+def _use_broker(url: str | None) -> None:
+    if url is not None:
+        os.environ["PATROL_CENTRAL_BROKER"] = url
+
+
+def _allow(host: str) -> None:
+    """Answer also to the name that the operator listens at; another name needs PATROL_CENTRAL_HOSTS."""
+    if not os.environ.get("PATROL_CENTRAL_HOSTS") and host not in {"0.0.0.0", "::"}:  # noqa: S104
+        name = f"[{host}]" if ":" in host else host
+        os.environ["PATROL_CENTRAL_HOSTS"] = ",".join(
+            dict.fromkeys(("127.0.0.1", "localhost", "[::1]", name))
+        )
+
+
+def _link(user: Any, url: str) -> str:
+    from django.urls import reverse
+
+    from central.people.services import make_login_link
+
+    return url.rstrip("/") + reverse("people:login-link", args=[make_login_link(user)])

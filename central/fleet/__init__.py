@@ -1,0 +1,1 @@
+"""Agents, their cameras and health, and the letters waiting for agents."""

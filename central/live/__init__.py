@@ -1,0 +1,1 @@
+"""What changed, so that open pages can follow within a moment."""

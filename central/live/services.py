@@ -1,0 +1,27 @@
+"""Announcing changes. What is announced becomes visible to followers exactly when the change commits."""
+
+from __future__ import annotations
+
+from central.live.models import Change
+from central.project.clock import now_ms
+
+KEPT_MS = 3_600_000
+TASKS = "tasks"
+FLEET = "fleet"
+
+
+def case_topic(case_id: int) -> str:
+    """The topic of one case's page."""
+    return f"case-{case_id}"
+
+
+def announce(*topics: str) -> None:
+    """Note that these topics changed, in the caller's transaction."""
+    at = now_ms()
+    Change.objects.bulk_create([Change(topic=topic, at_ms=at) for topic in topics])
+
+
+def sweep() -> int:
+    """Delete changes that every page has long seen; returns how many."""
+    count, _ = Change.objects.filter(at_ms__lt=now_ms() - KEPT_MS).delete()
+    return count

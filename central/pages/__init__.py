@@ -1,0 +1,1 @@
+"""What people see: the live list, cases, the officer's phone pages."""

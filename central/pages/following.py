@@ -1,0 +1,52 @@
+"""Server-sent events: tells open pages which topic changed; they fetch what their reader may see."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.views.decorators.http import require_safe
+
+from central.live.feed import feed
+from central.live.services import FLEET, TASKS, case_topic
+from central.people.access import EVERYONE, roles
+
+HEARTBEAT_S = 15
+GAP_S = 0.3
+LIFE_S = 1800
+"""A page connects anew now and then, so that one who may no longer look is asked to log in."""
+
+
+@require_safe
+@roles(*EVERYONE)
+def changes(request: HttpRequest) -> StreamingHttpResponse:
+    """An endless stream of ``event: changed``; `?case=N` follows one case instead of the list."""
+    case = request.GET.get("case", "")
+    wanted = {case_topic(int(case))} if case.isdigit() and len(case) < 19 else {TASKS, FLEET}
+    response = StreamingHttpResponse(_events(frozenset(wanted)), content_type="text/event-stream")
+    response["Cache-Control"] = "no-store"
+    response["X-Accel-Buffering"] = "no"
+    return response
+
+
+async def _events(wanted: frozenset[str]) -> AsyncIterator[str]:
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + LIFE_S
+    yield "retry: 1000\n\n"
+    async with feed.follow() as queue:
+        while loop.time() < ends:
+            try:
+                topics = await asyncio.wait_for(queue.get(), HEARTBEAT_S)
+            except TimeoutError:
+                yield ": still here\n\n"
+                continue
+            # What waits behind it is told with it: a flood becomes one look every GAP_S.
+            while topics is not None and not queue.empty():
+                more = queue.get_nowait()
+                topics = None if more is None else topics | more
+            if topics is None:
+                return
+            if "*" in topics or topics & wanted:
+                yield "event: changed\ndata: 1\n\n"
+                await asyncio.sleep(GAP_S)

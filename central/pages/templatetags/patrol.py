@@ -1,0 +1,111 @@
+"""Template filters: instants, plates, the protocol's words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+from django import template
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from central.pages import words
+from central.project.clock import now_ms
+
+register = template.Library()
+
+
+def _local(at_ms: int) -> datetime:
+    return timezone.localtime(datetime.fromtimestamp(at_ms / 1000, UTC))
+
+
+@register.filter
+def clock(at_ms: int | None) -> str | SafeString:
+    """Hours and minutes where it is today, else with the date; a dash where it never was."""
+    if at_ms is None:
+        return "–"
+    moment = _local(at_ms)
+    text = f"{moment:%H:%M:%S}"
+    if moment.date() != _local(now_ms()).date():
+        text = f"{formats.date_format(moment, 'MONTH_DAY_FORMAT')} {moment:%H:%M}"
+    return format_html('<time datetime="{}">{}</time>', _iso(at_ms), text)
+
+
+@register.filter
+def age(at_ms: int | None) -> str | SafeString:
+    """'3 min' since then or until then; the page's script keeps it true as time passes."""
+    if at_ms is None:
+        return "–"
+    return format_html(
+        '<time datetime="{}" data-age="{}">{}</time>', _iso(at_ms), at_ms, words_for(abs(now_ms() - at_ms))
+    )
+
+
+def words_for(ms: int) -> str:
+    """A duration in its largest unit."""
+    minutes = ms // 60_000
+    if minutes < 1:
+        return _("under a minute")
+    if minutes < 60:
+        return _("%(count)d min") % {"count": minutes}
+    if minutes < 48 * 60:
+        return _("%(hours)d h %(minutes)d min") % {"hours": minutes // 60, "minutes": minutes % 60}
+    return _("%(count)d days") % {"count": minutes // 1440}
+
+
+def _iso(at_ms: int) -> str:
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+@register.filter
+def past(at_ms: int) -> bool:
+    """Whether the instant has passed."""
+    return at_ms <= now_ms()
+
+
+@register.filter
+def masked(plate: str) -> str:
+    """The plate with its middle hidden."""
+    return words.mask_plate(plate)
+
+
+@register.filter
+def word(value: str, table: str) -> Any:
+    """A word of the protocol in the reader's language: `{{ camera.state|word:"CAMERA_STATES" }}`."""
+    return getattr(words, table).get(value, value)
+
+
+@register.filter
+def last_picture(evidence: Any) -> Any:
+    """The picture to show first: the recheck's, else the newest that is no plate."""
+    shown = [item for item in evidence if item.role != "plate"]
+    rechecks = [item for item in shown if item.role == "recheck"]
+    return (rechecks or shown or [None])[-1]
+
+
+@register.simple_tag
+def box_rect(box: list[float] | None, width: int, height: int) -> dict[str, str] | None:
+    """The vehicle's box as an SVG rectangle inside the picture, or None where it lies outside."""
+    if not box:
+        return None
+    left, top = max(0.0, box[0]), max(0.0, box[1])
+    right, bottom = min(float(width), box[2]), min(float(height), box[3])
+    if right <= left or bottom <= top:
+        return None
+    return {
+        # Texts, because a template would write numbers as the reader's language does.
+        "x": f"{left:.1f}",
+        "y": f"{top:.1f}",
+        "width": f"{right - left:.1f}",
+        "height": f"{bottom - top:.1f}",
+    }
+
+
+@register.simple_tag
+def geo_link(case: Any) -> str:
+    """A geo: address (RFC 5870, WGS-84), which a phone opens in the map of its owner's choice."""
+    point = f"{case.latitude:.6f},{case.longitude:.6f}"
+    return f"geo:{point}?q={point}({quote(case.place)})"

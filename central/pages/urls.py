@@ -1,0 +1,19 @@
+"""Addresses of the pages."""
+
+from django.urls import path
+
+from central.pages import board, cases, following, officer
+
+app_name = "pages"
+urlpatterns = [
+    path("", board.board, name="board"),
+    path("start/", board.home, name="home"),
+    path("live/", following.changes, name="live"),
+    path("cases/<int:case_id>/", cases.detail, name="case"),
+    path("cases/<int:case_id>/pictures/<str:sha256>.jpg", cases.picture, name="picture"),
+    path("cases/<int:case_id>/thumbnails/<str:sha256>.jpg", cases.thumbnail, name="thumbnail"),
+    path("officer/", officer.tasks, name="officer"),
+    path("officer/<int:order_id>/", officer.task, name="task"),
+    path("officer/<int:order_id>/accept/", officer.accept, name="accept"),
+    path("officer/<int:order_id>/close/", officer.close, name="close"),
+]

@@ -1,0 +1,113 @@
+"""The protocol's words in the words of people, translated where they are shown."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from central.cases.models import HistoryEntry
+from central.cases.states import Result
+
+CAMERA_STATES = {
+    "connecting": _("connecting"),
+    "live": _("live"),
+    "stalled": _("stalled"),
+    "frozen": _("picture frozen"),
+    "unauthorised": _("password refused"),
+    "unreachable": _("unreachable"),
+    "unsupported": _("format not supported"),
+    "ended": _("recording ended"),
+    "unknown": _("not known"),
+}
+
+INGEST_STATES = {
+    "connected": _("receiving"),
+    "connecting": _("connecting"),
+    "refused": _("refused by the broker"),
+    "unreachable": _("broker unreachable"),
+    "disk_full": _("disk full"),
+    "database_unavailable": _("database unavailable"),
+    "stopped": _("not running"),
+}
+
+VEHICLES = {
+    "car": _("Car"),
+    "bus": _("Bus"),
+    "truck": _("Truck"),
+    "van": _("Van"),
+    "motorcycle": _("Motorcycle"),
+}
+
+AGENT_STATES = {
+    "observing": _("Standing, being observed"),
+    "confirmed": _("Violation confirmed"),
+    "notified": _("Owner notified, clock running"),
+    "unnotifiable": _("Owner could not be notified"),
+    "rechecking": _("Clock ended, looking again"),
+    "tasked": _("Passed to the officers"),
+    "unverified": _("The camera could not tell"),
+    "self_corrected": _("Left by itself"),
+    "exempt": _("Exempt"),
+    "closed": _("Closed at the camera"),
+}
+
+EVIDENCE_ROLES = {
+    "confirm": _("When confirmed"),
+    "recheck": _("After the clock"),
+    "plate": _("Plate"),
+}
+
+HISTORY = {
+    "opened": _("Case opened"),
+    "agent_step": _("Camera"),
+    "task_issued": _("Task received"),
+    "task_repeated": _("Task received again, one is open already"),
+    "task_retracted": _("Task retracted"),
+    "retraction_first": _("Retraction received before its task"),
+    "retraction_too_late": _("Retraction received after the task had ended"),
+    "picture": _("Picture received and verified"),
+    "accepted": _("Accepted by an officer"),
+    "outcome": _("Closed by the officer"),
+    "outcome_applied": _("The agent has applied the outcome"),
+}
+
+
+def history_line(entry: HistoryEntry) -> dict[str, Any]:
+    """What to show of one entry: title, detail, who, when."""
+    facts = json.loads(entry.body)
+    detail = facts.get("reason", "")
+    title = str(HISTORY.get(entry.kind, entry.kind))
+    if entry.kind == "agent_step":
+        title = str(AGENT_STATES.get(facts.get("state"), facts.get("state")))
+    elif entry.kind == "accepted":
+        detail = facts.get("officer", "")
+    elif entry.kind == "outcome":
+        label = Result(facts["result"]).label if facts.get("result") in Result.values else ""
+        detail = " · ".join(
+            part for part in (str(label), facts.get("officer", ""), facts.get("note", "")) if part
+        )
+    elif entry.kind == "picture":
+        detail = "SHA-256 " + facts.get("sha256", "")[:16] + "…"
+    elif entry.kind == "opened" and facts.get("camera"):
+        detail = gettext("Camera %(camera)s") % {"camera": facts["camera"]}
+    who, _colon, name = entry.actor.partition(":")
+    return {
+        "number": entry.number,
+        "kind": entry.kind,
+        "title": title,
+        "detail": detail,
+        "actor": name or who,
+        "by_person": who == "user",
+        "at_ms": entry.at_ms,
+        "sha256": entry.sha256,
+    }
+
+
+def mask_plate(plate: str) -> str:
+    """A plate that colleagues can tell apart and passers-by cannot read: the middle is hidden."""
+    if len(plate) < 5:
+        return "•" * len(plate)
+    return plate[:2] + "•" * (len(plate) - 4) + plate[-2:]

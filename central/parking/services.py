@@ -1,0 +1,157 @@
+"""An agent's messages applied to its cases, in whatever order they come, and outcomes back to the agent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from central.cases import history
+from central.cases import services as cases
+from central.cases.models import Case, WorkOrder
+from central.cases.states import WorkKind
+from central.fleet.models import Agent
+from central.fleet.services import confirm_letter, write_letter
+from central.live.services import TASKS, announce
+from central.parking.models import Stay
+from protocol.messages import CaseRecord, EnforcementTask, Outcome, TaskRetraction
+
+ENDED = {"self_corrected", "exempt", "closed"}
+
+ORDER = {
+    state: rank
+    for rank, state in enumerate(
+        (
+            "observing",
+            "confirmed",
+            "notified",
+            "unnotifiable",
+            "rechecking",
+            "tasked",
+            "unverified",
+            "self_corrected",
+            "exempt",
+            "closed",
+        )
+    )
+}
+"""Of two steps of one instant, the one further down a case's life is the newer."""
+
+
+def source_key(message: EnforcementTask | TaskRetraction | CaseRecord) -> str:
+    """What makes a camera's case the same case."""
+    return "/".join((message.jurisdiction_id, message.agent_id, message.camera_id, message.case_id))
+
+
+def apply_task(agent: Agent, task: EnforcementTask) -> None:
+    """A vehicle still stands there, or a person has to look: a work order, with its facts and evidence."""
+    case, stay = _open(agent, task, task.first_seen_ms)
+    case.place = task.place[:300]
+    if task.position is not None:
+        case.longitude, case.latitude = task.position.longitude, task.position.latitude
+    case.save(update_fields=["place", "longitude", "latitude"])
+    vehicle = task.vehicle
+    stay.zone_id, stay.zone_name = task.zone_id[:200], task.zone_name[:200]
+    stay.zone_version = task.zone_version[:100]
+    stay.vehicle_class = vehicle.vehicle_class[:40]
+    stay.plate = vehicle.plate or ""
+    stay.plate_confidence = vehicle.plate_confidence
+    stay.box = list(vehicle.box)
+    stay.first_seen_ms = task.first_seen_ms
+    stay.confirmed_at_ms = task.confirmed_at_ms
+    stay.notified_at_ms = task.notified_at_ms
+    stay.unnotifiable_reason = (task.unnotifiable_reason or "")[:300]
+    stay.clock_started_ms, stay.clock_ends_ms = task.clock_started_ms, task.clock_ends_ms
+    stay.rechecked_at_ms = task.rechecked_at_ms
+    stay.why = task.why
+    stay.save()
+    actor = f"agent:{agent}"
+    cases.issue_work_order(
+        case,
+        key=task.idempotency_key,
+        kind=WorkKind.MANUAL_CHECK if task.manual_check else WorkKind.ENFORCE,
+        issued_at_ms=task.issued_at_ms,
+        actor=actor,
+        message=task.model_dump(mode="json", exclude={"idempotency_key"}),
+    )
+    cases.name_evidence(case, agent, task.evidence)
+
+
+def apply_retraction(agent: Agent, retraction: TaskRetraction) -> None:
+    """The vehicle left: nobody needs to go."""
+    case, _ = _open(agent, retraction, retraction.at_ms)
+    cases.retract(
+        case,
+        key=retraction.idempotency_key,
+        at_ms=retraction.at_ms,
+        reason=retraction.reason,
+        actor=f"agent:{agent}",
+    )
+
+
+def apply_record(agent: Agent, record: CaseRecord) -> None:
+    """One step of the case at the camera: the history keeps each, the case shows the newest."""
+    case, stay = _open(agent, record, record.first_seen_ms)
+    history.append(
+        case,
+        "agent_step",
+        record.at_ms,
+        f"agent:{agent}",
+        state=record.state,
+        previous=record.previous,
+        reason=record.reason,
+        clock_ends_ms=record.clock_ends_ms,
+        outcome_id=record.outcome_id,
+    )
+    newest = (stay.agent_state_at_ms or 0, ORDER.get(stay.agent_state, -1))
+    if (record.at_ms, ORDER[record.state]) >= newest:
+        stay.agent_state, stay.agent_state_at_ms = record.state, record.at_ms
+        stay.clock_ends_ms = record.clock_ends_ms or stay.clock_ends_ms
+        if record.state in ENDED:
+            cases.close_watched(case, record.at_ms)
+        announce(TASKS)
+    stay.zone_id = stay.zone_id or record.zone_id[:200]
+    stay.zone_name = stay.zone_name or record.zone_name[:200]
+    stay.vehicle_class = stay.vehicle_class or record.vehicle_class[:40]
+    stay.plate = stay.plate or (record.plate or "")[:12]
+    stay.first_seen_ms = stay.first_seen_ms or record.first_seen_ms
+    stay.save()
+    if not case.place:
+        case.place = record.zone_name[:300]
+        case.save(update_fields=["place"])
+    if record.outcome_id and confirm_letter(agent, record.outcome_id):
+        history.append(case, "outcome_applied", record.at_ms, f"agent:{agent}", outcome_id=record.outcome_id)
+
+
+def report_outcome(order: WorkOrder, **_: Any) -> None:
+    """What the officer found goes back to the agent, until the agent's record names it."""
+    stay = Stay.objects.select_related("agent").filter(case=order.case).first()
+    if stay is None or order.outcome_id is None:
+        return
+    outcome = Outcome(
+        outcome_id=order.outcome_id,
+        case_id=stay.agent_case_id,
+        result=order.result,  # type: ignore[arg-type]  # a member of cases.states.Result; a test compares both
+        note=order.note,
+        at_ms=order.ended_at_ms or 0,
+    )
+    write_letter(stay.agent, order.outcome_id, outcome.model_dump_json())
+
+
+def _open(
+    agent: Agent, message: EnforcementTask | TaskRetraction | CaseRecord, opened_at_ms: int
+) -> tuple[Case, Stay]:
+    """The case of this message, locked; made on the first word of it."""
+    case, new = cases.lock_case(
+        source_key(message),
+        {"jurisdiction_id": agent.jurisdiction_id, "opened_at_ms": opened_at_ms},
+    )
+    if new:
+        history.append(case, "opened", opened_at_ms, f"agent:{agent}", camera=message.camera_id)
+    stay, _ = Stay.objects.get_or_create(
+        case=case,
+        defaults={
+            "agent": agent,
+            "camera_id": message.camera_id,
+            "agent_case_id": message.case_id,
+        },
+    )
+    return case, stay

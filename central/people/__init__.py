@@ -1,0 +1,1 @@
+"""Who may come in, what each role may do, and logging in."""

@@ -1,0 +1,124 @@
+"""Making people, log-in links, and the brake on guessing."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+
+from django.contrib.auth.password_validation import validate_password
+from django.contrib.sessions.models import Session
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import transaction
+from django.db.models import Q
+
+from central.people.models import FailedLogin, LoginLink, Role, User
+from central.project.clock import now_ms
+from protocol.errors import PatrolError
+
+LINK_LIFE_MS = 15 * 60_000
+"""A log-in link is used within minutes of being made, or made again."""
+
+BRAKE_WINDOW_MS = 15 * 60_000
+BRAKE_NAME = 8
+"""Wrong passwords for one name within the window before it must wait."""
+BRAKE_ADDRESS = 40
+"""The same for one address; higher, since a whole station may share it."""
+
+_valid_name = RegexValidator(r"^[\w.@+-]{1,64}\Z")
+
+
+def add_user(
+    name: str, role: str, *, password: str | None = None, scope: str = "*", full_name: str = ""
+) -> User:
+    """Make a person who may log in. Without a password only a log-in link opens the door.
+
+    Raises:
+        PatrolError: the name is taken or malformed, the role does not exist, the password is weak.
+    """
+    if role not in Role.values:
+        raise PatrolError(
+            "there is no such role", field="role", value=role, mend=f"One of {', '.join(Role.values)}"
+        )
+    try:
+        _valid_name(name)
+    except ValidationError as error:
+        raise PatrolError(
+            "a log-in name has letters, digits and . @ + - _ only", field="name", value=name
+        ) from error
+    user = User(username=name, role=role, scope=scope, first_name=full_name[:150])
+    if password is None:
+        user.set_unusable_password()
+    else:
+        try:
+            validate_password(password, user)
+        except ValidationError as error:
+            raise PatrolError(" ".join(error.messages), field="password") from error
+        user.set_password(password)
+    with transaction.atomic():
+        if User.objects.filter(username__iexact=name).exists():
+            raise PatrolError("this person exists already", field="name", value=name)
+        user.save()
+    return user
+
+
+def make_login_link(user: User) -> str:
+    """The secret of a new single-use link, good for `LINK_LIFE_MS`."""
+    secret = secrets.token_urlsafe(32)
+    LoginLink.objects.create(user=user, secret_sha256=_sha256(secret), expires_at_ms=now_ms() + LINK_LIFE_MS)
+    return secret
+
+
+def link_owner(secret: str) -> User | None:
+    """Whom the link would log in, if it still may."""
+    link = _live_links(secret).select_related("user").first()
+    return link.user if link else None
+
+
+def use_login_link(secret: str) -> User | None:
+    """Spend the link; None if it was spent, has expired or never was. Two who hurry: one gets in."""
+    with transaction.atomic():
+        if _live_links(secret).update(used_at_ms=now_ms()) != 1:
+            return None
+        return LoginLink.objects.select_related("user").get(secret_sha256=_sha256(secret)).user
+
+
+def must_wait(name: str, address: str) -> bool:
+    """Whether so many wrong passwords came that no further one is looked at for a while."""
+    since = now_ms() - BRAKE_WINDOW_MS
+    FailedLogin.objects.filter(at_ms__lt=since).delete()
+    recent = FailedLogin.objects.filter(at_ms__gte=since)
+    return (
+        recent.filter(name_sha256=_sha256(name.lower())).count() >= BRAKE_NAME
+        or recent.filter(address=address).count() >= BRAKE_ADDRESS
+    )
+
+
+def remember_failure(name: str, address: str) -> None:
+    """Note a wrong password."""
+    FailedLogin.objects.create(name_sha256=_sha256(name.lower()), address=address[:64], at_ms=now_ms())
+
+
+def forget_failures(name: str) -> None:
+    """The right password came: this name starts afresh."""
+    FailedLogin.objects.filter(name_sha256=_sha256(name.lower())).delete()
+
+
+def sweep() -> None:
+    """Forget sessions that have expired and links that nobody can use any more."""
+    Session.objects.filter(expire_date__lt=datetime.fromtimestamp(now_ms() / 1000, UTC)).delete()
+    LoginLink.objects.filter(expires_at_ms__lt=now_ms() - LINK_LIFE_MS).delete()
+
+
+def _live_links(secret: str):  # type: ignore[no-untyped-def]  # a QuerySet of LoginLink
+    return LoginLink.objects.filter(
+        Q(user__is_active=True),
+        secret_sha256=_sha256(secret),
+        used_at_ms__isnull=True,
+        expires_at_ms__gt=now_ms(),
+    )
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,85 @@
+"""Logging in with a password or a link, logging out, choosing the language."""
+
+from __future__ import annotations
+
+from django.contrib.auth import login, logout
+from django.contrib.auth.forms import AuthenticationForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+from django.views.i18n import set_language
+
+from central.people import services
+from central.people.access import EVERYONE, open_to_all, roles
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@open_to_all
+@sensitive_post_parameters("password")
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def log_in(request: HttpRequest) -> HttpResponse:
+    """The log-in page. After too many wrong passwords it asks to wait and looks at none."""
+    target = _next(request)
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(target)
+    form = AuthenticationForm(request, data=request.POST or None)
+    status = 200
+    if request.method == "POST":
+        name = request.POST.get("username", "")[:150]
+        address = request.META.get("REMOTE_ADDR", "")
+        if services.must_wait(name, address):
+            form = AuthenticationForm(request)
+            form.cleaned_data = {}
+            form._errors = form.error_class()  # the fields are shown again, without looking at the password
+            return render(
+                request, "people/login.html", {"form": form, "next": target, "wait": True}, status=429
+            )
+        if form.is_valid():
+            services.forget_failures(name)
+            login(request, form.get_user())
+            return HttpResponseRedirect(target)
+        services.remember_failure(name, address)
+        status = 403
+    return render(request, "people/login.html", {"form": form, "next": target}, status=status)
+
+
+@open_to_all
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def log_in_by_link(request: HttpRequest, secret: str) -> HttpResponse:
+    """A single-use link: looking at it spends nothing (previews do that), the button does."""
+    if request.method == "POST":
+        user = services.use_login_link(secret)
+        if user is not None:
+            login(request, user, backend=BACKEND)
+            return redirect("pages:home")
+    owner = services.link_owner(secret)
+    status = 200 if owner else 410
+    return render(request, "people/login_link.html", {"owner": owner}, status=status)
+
+
+@require_POST
+@roles(*EVERYONE)
+def log_out(request: HttpRequest) -> HttpResponse:
+    """End the session."""
+    logout(request)
+    return redirect("people:login")
+
+
+@open_to_all
+@require_POST
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Remember the language in a cookie and go back to where the person was."""
+    return set_language(request)
+
+
+def _next(request: HttpRequest) -> str:
+    target = request.POST.get("next") or request.GET.get("next") or ""
+    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        return target
+    return resolve_url("pages:home")

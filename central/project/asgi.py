@@ -1,0 +1,10 @@
+"""The ASGI application. `central.project.bootstrap.start` has set Django up before this is imported."""
+
+from __future__ import annotations
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "central.project.settings")
+application = get_asgi_application()

@@ -1,0 +1,290 @@
+"""The centre's settings as its operator gives them: environment variables, checked before Django starts."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from zoneinfo import ZoneInfo
+
+import platformdirs
+
+from protocol.errors import PatrolError, UnavailableError
+
+PREFIX = "PATROL_CENTRAL_"
+DATABASE_URL = "PATROL_DATABASE_URL"
+HOSTS = ("127.0.0.1", "localhost", "[::1]")
+"""The names that the pages answer to unless told otherwise: this machine only."""
+
+KNOWN = {
+    "DATA": "folder of the database, pictures and secret key",
+    "HOSTS": "host names the pages answer to, comma-separated",
+    "ORIGINS": "origins trusted for forms behind a proxy, e.g. https://patrol.example.org",
+    "HTTPS": "1 where people reach the pages through HTTPS: secure cookies, HSTS, X-Forwarded-Proto",
+    "TIME_ZONE": "zone in which times are shown",
+    "LANGUAGE": "language where the browser asks for none of ours: zh-hans or en",
+    "RESPONSE_MINUTES": "minutes from a task to the deadline shown to officers",
+    "PICTURE_MIB": "largest evidence picture accepted, MiB",
+    "BROKER": "mqtt://host:1883 or mqtts://host:8883",
+    "BROKER_USER": "user name at the broker",
+    "BROKER_PASSWORD_FILE": "file that holds the broker password",
+    "BROKER_CA_FILE": "CA certificates for mqtts, PEM; the system's own where absent",
+    "BROKER_CERT_FILE": "client certificate for mqtts, PEM",
+    "BROKER_KEY_FILE": "key of the client certificate, PEM",
+}
+"""Suffix of each variable that exists -> what it holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """How to reach the MQTT broker. The password is not shown in `repr`."""
+
+    host: str
+    port: int
+    tls: bool = False
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = field(default=None, repr=False)
+
+    @property
+    def name(self) -> str:
+        """The broker's address without anything secret."""
+        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Everything the centre is told from outside."""
+
+    data: Path
+    database_url: str | None = field(repr=False)
+    hosts: tuple[str, ...] = HOSTS
+    origins: tuple[str, ...] = ()
+    https: bool = False
+    time_zone: str = "Asia/Shanghai"
+    language: str = "zh-hans"
+    response_minutes: int = 30
+    picture_bytes: int = 8 * 2**20
+    broker: Broker = Broker("127.0.0.1", 1883)
+
+
+def read(environ: Mapping[str, str] | None = None) -> Environment:
+    """Read and check every setting.
+
+    Raises:
+        PatrolError: a variable that does not exist, or a value that makes no sense.
+    """
+    env = dict(os.environ if environ is None else environ)
+    given = {name[len(PREFIX) :]: text for name, text in env.items() if name.startswith(PREFIX) and text}
+    for suffix in given:
+        if suffix not in KNOWN:
+            raise PatrolError(
+                "this setting does not exist",
+                field=PREFIX + suffix,
+                mend=f"Known settings: {', '.join(PREFIX + name for name in KNOWN)}, {DATABASE_URL}",
+            )
+    default_data = platformdirs.user_data_path("street-patrol") / "central"
+    return Environment(
+        data=Path(given.get("DATA", str(default_data))).expanduser().absolute(),
+        database_url=env.get(DATABASE_URL) or None,
+        hosts=_list(given.get("HOSTS")) or HOSTS,
+        origins=_list(given.get("ORIGINS")),
+        https=_flag(given, "HTTPS"),
+        time_zone=_time_zone(given.get("TIME_ZONE", "Asia/Shanghai")),
+        language=_choice(given, "LANGUAGE", ("zh-hans", "en")),
+        response_minutes=_whole(given, "RESPONSE_MINUTES", 30, 1, 7 * 24 * 60),
+        picture_bytes=_whole(given, "PICTURE_MIB", 8, 1, 64) * 2**20,
+        broker=_broker(given),
+    )
+
+
+def database(url: str | None, data: Path) -> dict[str, object]:
+    """Django's DATABASES entry for one URL: PostgreSQL, or the SQLite file under `data` where there is none.
+
+    Raises:
+        PatrolError: the URL names no database that the centre can use.
+    """
+    if not url:
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(data / "central.sqlite3"),
+            "ATOMIC_REQUESTS": False,
+            "OPTIONS": {
+                # A read lock upgraded inside a transaction fails at once under load: take the write lock first.
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                # FULL: an agent forgets what was accepted, so a commit must survive a power cut.
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
+            },
+        }
+    scheme = url.partition("://")[0]
+    if scheme not in {"postgresql", "postgres"}:
+        raise PatrolError(
+            "the centre stores its data in PostgreSQL or, with no URL, in SQLite",
+            field=DATABASE_URL,
+            value=f"{scheme}://…",
+            mend="Write postgresql://user@host/database",
+        )
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        parts = conninfo_to_dict(url)
+    except ProgrammingError as error:
+        raise PatrolError(
+            "this is not a PostgreSQL URL", field=DATABASE_URL, mend="Write postgresql://user@host/database"
+        ) from error
+    options = {
+        name: value
+        for name, value in parts.items()
+        if name not in {"host", "port", "user", "password", "dbname"}
+    }
+    options.setdefault("connect_timeout", 10)
+    options.setdefault("application_name", "street-patrol")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.get("dbname", ""),
+        "USER": parts.get("user", ""),
+        "PASSWORD": parts.get("password", ""),
+        "HOST": parts.get("host", ""),
+        "PORT": str(parts.get("port", "")),
+        "ATOMIC_REQUESTS": False,
+        "OPTIONS": options,
+    }
+
+
+def secret_key(data: Path) -> str:
+    """The key that signs sessions: made on the first start, kept in a file that only its owner reads.
+
+    Raises:
+        UnavailableError: the folder cannot be written.
+    """
+    path = data / "secret_key"
+    try:
+        data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not path.exists():
+            # Written aside and linked: a second process that starts now sees the whole key or none.
+            draft = data / f".secret_key.{os.getpid()}.{secrets.token_hex(4)}"
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(64))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+        key = path.read_text().strip()
+    except OSError as error:
+        raise UnavailableError(
+            f"the centre's data folder cannot be used: {error.strerror}",
+            file=path,
+            field=PREFIX + "DATA",
+            mend="Name a folder that this user may write",
+        ) from error
+    if len(key) < 50:
+        raise PatrolError(
+            "the secret key is too short to sign anything",
+            file=path,
+            mend="Delete the file; a new key is made and everyone logs in again",
+        )
+    return key
+
+
+def _list(text: str | None) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def _flag(given: Mapping[str, str], name: str) -> bool:
+    text = given.get(name, "0").lower()
+    if text in {"1", "true", "yes", "on"}:
+        return True
+    if text in {"0", "false", "no", "off"}:
+        return False
+    raise PatrolError("this is neither yes nor no", field=PREFIX + name, value=text, mend="Write 1 or 0")
+
+
+def _choice(given: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    text = given.get(name, choices[0]).lower()
+    if text not in choices:
+        raise PatrolError(
+            "unknown choice", field=PREFIX + name, value=text, mend=f"Write one of {', '.join(choices)}"
+        )
+    return text
+
+
+def _whole(given: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = given.get(name, str(default))
+    if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
+        raise PatrolError(
+            f"this must be a whole number from {low} to {high}", field=PREFIX + name, value=text
+        )
+    return int(text)
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise PatrolError(
+            "unknown time zone", field=PREFIX + "TIME_ZONE", value=name, mend="Write e.g. Asia/Shanghai"
+        ) from error
+    return name
+
+
+def _broker(given: Mapping[str, str]) -> Broker:
+    where = PREFIX + "BROKER"
+    url = given.get("BROKER", "mqtt://127.0.0.1:1883")
+    mend = "Write mqtt://host:1883 or mqtts://host:8883"
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise PatrolError("this is not the address of a broker", field=where, mend=mend) from error
+    if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname:
+        raise PatrolError(
+            "this is not the address of a broker", field=where, value=f"{parts.scheme}://…", mend=mend
+        )
+    tls = parts.scheme == "mqtts"
+    password = unquote(parts.password) if parts.password else None
+    if "BROKER_PASSWORD_FILE" in given:
+        path = Path(given["BROKER_PASSWORD_FILE"])
+        try:
+            password = path.read_text().strip()
+        except OSError as error:
+            raise PatrolError(
+                f"the password file cannot be read: {error.strerror}",
+                file=path,
+                field=where + "_PASSWORD_FILE",
+            ) from error
+    files: dict[str, Path | None] = {}
+    for name in ("CA_FILE", "CERT_FILE", "KEY_FILE"):
+        text = given.get(f"BROKER_{name}")
+        files[name] = Path(text) if text else None
+        if text and not Path(text).is_file():
+            raise PatrolError("there is no such file", file=text, field=f"{where}_{name}")
+        if text and not tls:
+            raise PatrolError(
+                "certificates need an encrypted connection",
+                field=f"{where}_{name}",
+                mend=f"Write mqtts:// in {where}",
+            )
+    if (files["CERT_FILE"] is None) != (files["KEY_FILE"] is None):
+        raise PatrolError("a client certificate and its key come together", field=f"{where}_CERT_FILE")
+    return Broker(
+        host=parts.hostname,
+        port=port or (8883 if tls else 1883),
+        tls=tls,
+        user=given.get("BROKER_USER") or (unquote(parts.username) if parts.username else None),
+        password=password,
+        ca_file=files["CA_FILE"],
+        cert_file=files["CERT_FILE"],
+        key_file=files["KEY_FILE"],
+    )

@@ -1,0 +1,136 @@
+"""`patrol central up`: web and ingest as children of one process that restarts what dies and stops all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from central.project import process
+from protocol.clock import SystemClock
+from protocol.errors import UnavailableError
+
+STOP_S = 8
+"""Longer than a batch takes; after it a child is killed."""
+
+RESTART_MS = (1_000, 30_000)
+HEALTHY_MS = 60_000
+"""A child that ran so long starts afresh with the shortest wait."""
+
+START_S = 30
+
+
+@dataclass
+class _Child:
+    name: str
+    arguments: list[str]
+    pass_fds: tuple[int, ...] = ()
+    running: subprocess.Popen[bytes] | None = None
+    started_ms: int = 0
+    wait_ms: int = RESTART_MS[0]
+    restart_at_ms: int = 0
+
+
+class Supervisor:
+    """Holds the listening socket, so that a restart of the web process refuses nobody.
+
+    Args:
+        listener: where the pages listen.
+        ingest_workers: how many ingest processes.
+        say: told of each child that had to be started again.
+    """
+
+    def __init__(self, listener: socket.socket, ingest_workers: int, say: Callable[[str], None]) -> None:
+        self._listener = listener
+        self._say = say
+        self._stop = threading.Event()
+        self._clock = SystemClock()
+        web = ["central", "web", "--fd", str(listener.fileno())]
+        self._children = [_Child("web", web, (listener.fileno(),))]
+        for number in range(ingest_workers):
+            name = "ingest" if ingest_workers == 1 else f"ingest {number + 1}"
+            self._children.append(_Child(name, ["central", "ingest"]))
+
+    def run(self, ready: Callable[[str], None]) -> None:
+        """Start all, call `ready` with the address once the pages answer, and stay until SIGTERM or Ctrl-C.
+
+        Raises:
+            UnavailableError: the pages did not come up.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda *_: self._stop.set())
+        try:
+            for child in self._children:
+                self._start(child)
+            if self._wait_until_ready():
+                ready(process.address(self._listener))
+            while not self._stop.wait(0.25):
+                for child in self._children:
+                    self._look_after(child)
+        finally:
+            self._stop_all()
+
+    def _start(self, child: _Child) -> None:
+        environment = {**os.environ, process.PARENT: str(os.getpid())}
+        child.running = subprocess.Popen(
+            [sys.executable, "-m", "patrol", *child.arguments],
+            env=environment,
+            pass_fds=child.pass_fds,
+            stdin=subprocess.DEVNULL,
+            # Ctrl-C reaches only this process, which stops the children in order.
+            start_new_session=True,
+        )
+        child.started_ms = self._clock.monotonic_ms()
+
+    def _look_after(self, child: _Child) -> None:
+        now = self._clock.monotonic_ms()
+        if child.running is None:
+            if now >= child.restart_at_ms:
+                self._start(child)
+            return
+        code = child.running.poll()
+        if code is None:
+            return
+        if now - child.started_ms >= HEALTHY_MS:
+            child.wait_ms = RESTART_MS[0]
+        self._say(f"{child.name} ended with {code}; starting it again in {child.wait_ms / 1000:g} s")
+        child.running = None
+        child.restart_at_ms = now + child.wait_ms
+        child.wait_ms = min(child.wait_ms * 2, RESTART_MS[1])
+
+    def _wait_until_ready(self) -> bool:
+        ends = self._clock.monotonic_ms() + START_S * 1000
+        address = process.address(self._listener) + "/readyz"
+        web = self._children[0]
+        while not self._stop.is_set():
+            if web.running is not None and web.running.poll() is not None:
+                raise UnavailableError("the web process ended while starting; its reason is above")
+            try:
+                with urllib.request.urlopen(address, timeout=2):  # noqa: S310  # our own socket
+                    return True
+            except (urllib.error.URLError, OSError):
+                if self._clock.monotonic_ms() > ends:
+                    raise UnavailableError(f"the pages did not answer within {START_S} s") from None
+            self._stop.wait(0.1)
+        return False
+
+    def _stop_all(self) -> None:
+        running = [child.running for child in self._children if child.running is not None]
+        for popen in running:
+            if popen.poll() is None:
+                popen.terminate()
+        ends = self._clock.monotonic_ms() + STOP_S * 1000
+        for popen in running:
+            try:
+                popen.wait(max(0.1, (ends - self._clock.monotonic_ms()) / 1000))
+            except subprocess.TimeoutExpired:
+                popen.kill()
+                popen.wait()
+        self._listener.close()

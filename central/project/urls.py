@@ -1,0 +1,17 @@
+"""Every address of the centre. What is not marked open needs a log-in (see `central.people.access`)."""
+
+from django.urls import include, path
+
+from central.project import health
+
+urlpatterns = [
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("", include("central.people.urls")),
+    path("", include("central.pages.urls")),
+]
+
+handler400 = "central.pages.errors.bad_request"
+handler403 = "central.pages.errors.forbidden"
+handler404 = "central.pages.errors.not_found"
+handler500 = "central.pages.errors.server_error"

@@ -1,0 +1,102 @@
+"""Where to look twice: closer looks before a case is opened, and number plates.
+
+Both cost more than a detection, so they are spent only on vehicles that stand in a zone, a few times each, and what
+they find is kept with the stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from edge_agent.cases import Case
+from edge_agent.frames import Frame
+from edge_agent.perception import Eyes
+from edge_agent.plates import PlateDesk
+from edge_agent.stays import CameraState, Stay, StayEvent, StayRules, StayWatched
+from edge_agent.stays.step import VEHICLES
+from protocol.clock import Millis
+
+CaseOf = Callable[[Stay], Case | None]
+"""The case of a stay, open or ended, if it has one."""
+
+Outlook = tuple[CameraState, tuple[StayEvent, ...]]
+
+
+@dataclass(slots=True)
+class Camera:
+    """What the engine keeps of one camera."""
+
+    id: str
+    eyes: Eyes
+    rules: StayRules
+    state: CameraState
+    place: str
+    street: str
+    saved_ms: Millis = 0
+
+
+def look_closer(
+    camera: Camera, frame: Frame, state: CameraState, events: tuple[StayEvent, ...], case_of: CaseOf
+) -> Outlook:
+    """Before a case is opened: make sure that what stands there is a vehicle."""
+    looked: dict[str, Stay] = {}
+    for event in events:
+        if not isinstance(event, StayWatched) or not event.proven or case_of(event.stay) is not None:
+            continue
+        stay = event.stay
+        if _wants_check(camera, stay, frame.at_ms):
+            score = camera.eyes.examine(frame.image, stay.anchor, VEHICLES)
+            checks = (*stay.checks, score)[-camera.rules.max_checks :]
+            looked[stay.id] = replace(stay, checks=checks, checked_ms=frame.at_ms)
+    return _with_stays(state, events, looked)
+
+
+def _wants_check(camera: Camera, stay: Stay, at_ms: Millis) -> bool:
+    """At half the confirm time, at its end, and then now and then while it remains doubtful."""
+    zone = camera.eyes.index.zones.get(stay.zone_id or "")
+    if zone is None:
+        return False
+    confirm_ms = zone.confirm_after_s * 1000
+    if stay.covered_ms < confirm_ms / 2:
+        return False
+    if len(stay.checks) < 2:
+        return not stay.checks or stay.covered_ms >= confirm_ms
+    return (
+        stay.vehicle_score < camera.rules.vehicle_score and at_ms - stay.checked_ms >= camera.rules.recheck_ms
+    )
+
+
+def read_plates(
+    camera: Camera,
+    plates: PlateDesk,
+    frame: Frame,
+    state: CameraState,
+    events: tuple[StayEvent, ...],
+    case_of: CaseOf,
+) -> Outlook:
+    """Read the plates of proven vehicles that still want one; what is read belongs to the stay.
+
+    Only of what a closer look has found to be a vehicle: a heap of sand has no plate, and each try costs 50 ms.
+    """
+    read: dict[str, Stay] = {}
+    for event in events:
+        if not isinstance(event, StayWatched) or not event.proven:
+            continue
+        stay = event.stay
+        case = case_of(stay)
+        if case is None and stay.vehicle_score < camera.rules.vehicle_score:
+            continue
+        if (case is None or not case.identified) and plates.wants(stay):
+            read[stay.id] = plates.read(frame, stay)
+    return _with_stays(state, events, read)
+
+
+def _with_stays(
+    state: CameraState, events: tuple[StayEvent, ...], changed: dict[str, Stay]
+) -> tuple[CameraState, tuple[StayEvent, ...]]:
+    """State and events with these stays in place of their earlier selves."""
+    if not changed:
+        return state, events
+    stays = tuple(changed.get(stay.id, stay) for stay in state.stays)
+    return replace(state, stays=stays), tuple(replace(e, stay=changed.get(e.stay.id, e.stay)) for e in events)
