@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from benchmarks.demo.scenes import Footage
     from benchmarks.demo.stage import Stage
 
-app = typer.Typer(help="The whole loop on this machine: cameras, agent, broker, centre.", add_completion=False)
+app = typer.Typer(
+    help="The whole loop on this machine: cameras, agent, broker, centre.", add_completion=False
+)
 
 _STORY = {
     "observing": ("cyan", "a vehicle came to rest where it must not stand"),

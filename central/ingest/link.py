@@ -143,7 +143,9 @@ class Link:
             return
         with self._lock:
             self._epoch += 1
-        _, self._subscribing = client.subscribe([(name, SubscribeOptions(qos=1)) for name in ingest_filters()])
+        _, self._subscribing = client.subscribe(
+            [(name, SubscribeOptions(qos=1)) for name in ingest_filters()]
+        )
 
     def _on_subscribe(
         self,

@@ -18,11 +18,10 @@ from central.cases.models import Case, HistoryEntry, Picture, WorkOrder
 from central.cases.states import Result
 from central.fleet.models import Agent, Letter, Stranger
 from central.fleet.services import enrol
-from central.ingest.link import subscriptions
 from central.ingest.models import Quarantined, Receipt, Worker
 from notifier.mqtt.embedded import EmbeddedBroker
 from protocol.messages import Outcome, Refuse
-from protocol.topics import AgentTopics
+from protocol.topics import AgentTopics, ingest_filters
 from tests.central.street import (
     NOON,
     TOPICS,
@@ -324,8 +323,8 @@ def test_the_broker_that_comes_with_the_demo_will_do(agent, ingest, sender, conn
 
 
 def test_the_filters_cover_each_channel_of_an_agent_once():
-    plain = [name.split("/", 2)[2] if name.startswith("$share/") else name for name in subscriptions()]
-    groups = [name.split("/")[1] for name in subscriptions() if name.startswith("$share/")]
+    plain = [name.split("/", 2)[2] if name.startswith("$share/") else name for name in ingest_filters()]
+    groups = [name.split("/")[1] for name in ingest_filters() if name.startswith("$share/")]
     assert len(set(groups)) == len(groups) == 4
     channels = [TOPICS.of(leaf) for leaf in ("tasks", "cases", "health", "status")]
     for topic in (*channels, TOPICS.evidence("0" * 64)):

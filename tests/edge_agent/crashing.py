@@ -1,0 +1,466 @@
+"""A street, a gateway and a centre around a real engine that may die between any two steps.
+
+Pictures are painted and what is detected in them is scripted; the tracker, cases, database, outbox, evidence,
+SMS worker and log gateway are the real ones. One beat is one second of stream time: a picture, a tick, and
+what the world does.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from edge_agent.attention import Camera
+from edge_agent.cases import Case
+from edge_agent.effects import EffectWriter, unsealed
+from edge_agent.engine import Engine, Event
+from edge_agent.evidence import AgentKey, EvidenceStore, Sealer
+from edge_agent.frames import Frame, Image
+from edge_agent.identity import Identity
+from edge_agent.plates import PlateDesk
+from edge_agent.sealing import FrameSealer
+from edge_agent.stays import CameraState, Observation, Seen, StayRules
+from edge_agent.stays.appearance import likeness, look_at
+from edge_agent.stays.model import PlateLook
+from edge_agent.store import Store
+from edge_agent.vault import Vault
+from notifier import outbox
+from notifier.backoff import Backoff
+from notifier.outbox import FileTransactions, OutboxItem
+from notifier.owners import NoOwner, Owner
+from notifier.sms import Accepted, LogGateway, SmsPolicy, SmsRequest, SmsResult, SmsWorker
+from protocol.clock import ManualClock
+from protocol.errors import UnavailableError
+from protocol.messages import EvidenceRef
+from tests.edge_agent.test_stays import Vehicle, paint
+from zones import ZoneFile, ZoneIndex
+
+T0 = 1_767_225_600_000
+BEAT_MS = 1_000
+CONFIRM_S, GRACE_S, WINDOW_S = 4, 8, 6
+WIDTH, HEIGHT = 320, 240
+
+Scene = Literal["A", "B", "empty", "bus", "dark", "gone"]
+"""Who stands in the place; bus: A behind a passing bus; gone: no picture at all."""
+
+Deed = Literal["sms", "deliver", "outcome", "outcome again"]
+
+ZONES = ZoneFile.model_validate(
+    {
+        "picture": {"width": WIDTH, "height": HEIGHT},
+        "street": "Kerb Street",
+        "zone": [
+            {
+                "id": "P1",
+                "name": "Pavement",
+                "polygon": [(20, 100), (300, 100), (300, 200), (20, 200)],
+                "confirm_after_s": CONFIRM_S,
+                "grace_s": GRACE_S,
+                "recheck_window_s": WINDOW_S,
+            }
+        ],
+    }
+)
+CAR_A = Vehicle((100, 110, 180, 170), seed=7)
+CAR_B = Vehicle((101, 109, 182, 171), seed=8)
+BUS = Vehicle((60, 100, 230, 215), seed=9, label="bus")
+IN_VIEW: dict[Scene, list[Vehicle]] = {
+    "A": [CAR_A],
+    "B": [CAR_B],
+    "empty": [],
+    "bus": [CAR_A, BUS],
+    "dark": [],
+}
+PLATES = {"A": "沪A8K526", "B": "京N12345"}
+PHONES = {"沪A8K526": "+8613900000001"}
+"""The owner of B is not known: nobody can be warned."""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """One second of the world."""
+
+    scene: Scene
+    deeds: tuple[Deed, ...] = ("sms", "deliver")
+
+
+class Crash(BaseException):
+    """The process is gone: no handler of the agent may see it."""
+
+
+class Fate:
+    """Ends the process, or refuses the disk, after a given number of steps.
+
+    Args:
+        gaps: how many steps each life has; after the last the process lives on.
+        refuse: the disk is full for one statement instead.
+    """
+
+    def __init__(self, gaps: Sequence[int] = (), *, refuse: bool = False) -> None:
+        self._gaps = list(gaps)
+        self._refuse = refuse
+        self._left = self._gaps.pop(0) if self._gaps else None
+        self.dead = False
+        self.fired: list[str] = []
+
+    def step(self, what: str) -> None:
+        """One step of the process. Dead processes take none."""
+        if self.dead:
+            raise Crash(what)
+        if self._left is None or (self._refuse and not what.startswith(_WRITES)):
+            return
+        self._left -= 1
+        if self._left <= 0:
+            self.fired.append(what)
+            self._left = None
+            if self._refuse:
+                self.revive()
+                raise sqlite3.OperationalError("database or disk is full")
+            self.dead = True
+            raise Crash(what)
+
+    def revive(self) -> None:
+        """The next life begins."""
+        self.dead = False
+        self._left = self._gaps.pop(0) if self._gaps else None
+
+
+_WRITES = ("before BEGIN", "before INSERT", "before UPDATE", "before DELETE", "before COMMIT")
+
+
+class FatedConnection:
+    """An SQLite connection at each of whose statements the process may die, before or after it took effect."""
+
+    def __init__(self, real: sqlite3.Connection, fate: Fate) -> None:
+        self._real = real
+        self._fate = fate
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        if sql != "ROLLBACK" or self._fate.dead:
+            self._fate.step(f"before {sql}")
+        cursor = self._real.execute(sql, *parameters)
+        self._fate.step(f"after {sql}")
+        return cursor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+class ScriptedEyes:
+    """Tells what the script says is in each picture; looks of places are taken from the painted picture."""
+
+    def __init__(self) -> None:
+        self.index = ZoneIndex(ZONES, WIDTH, HEIGHT)
+        self.scene: Scene = "empty"
+        self._last = picture("empty", 0)
+
+    def observe(self, frame: Frame, state: CameraState, *, force: bool) -> Observation:
+        if self.scene == "dark":
+            return Observation(frame.at_ms, usable=False, gap="dark")
+        seen = tuple(Seen(v.box, v.label, 0.8, look_at(frame.image, v.box)) for v in IN_VIEW[self.scene])
+        looks = {s.id: look for s in state.stays if (look := look_at(frame.image, s.spot)) is not None}
+        spots = {s.id: s.spot for s in state.stays}
+        empty = {i: _alike(picture("empty", 0), spots[i], look) for i, look in looks.items()}
+        calm = {i: _alike(self._last, spots[i], look) for i, look in looks.items()}
+        self._last = frame.image
+        return Observation(frame.at_ms, seen, looks, empty, calm)
+
+    def examine(self, image: Image, box: object, labels: object) -> float:
+        return 0.6
+
+
+def _alike(image: Image, spot: Any, look: Any) -> float:
+    other = look_at(image, spot)
+    return -1.0 if other is None else likeness(look, other)
+
+
+@functools.cache
+def picture(scene: Scene, number: int) -> Image:
+    """What the camera shows; four pictures of each scene differ by their noise only."""
+    image = paint(IN_VIEW[scene], 11 + number % 4)
+    image.setflags(write=False)
+    return image
+
+
+@dataclass(frozen=True)
+class _Reading:
+    text: str
+    confidence: float = 0.98
+    sharpness: float = 0.7
+    kind: str = "blue"
+    per_character: tuple[float, ...] = (0.98,) * 7
+
+
+class ScriptedReader:
+    """Reads the plate of the car that the script says is in view."""
+
+    def __init__(self, eyes: ScriptedEyes) -> None:
+        self._eyes = eyes
+
+    def read_best(self, crop: Image) -> _Reading | None:
+        text = PLATES.get(self._eyes.scene)
+        return None if text is None else _Reading(text)
+
+
+def unanimous(looks: Sequence[PlateLook]) -> tuple[str | None, float, str]:
+    """A plate if all readings agree."""
+    texts = {look.text for look in looks}
+    return (texts.pop(), 0.99, "") if len(texts) == 1 else (None, 0.0, "the readings contradict one another")
+
+
+class Owners:
+    """A directory that knows the owner of A only."""
+
+    def find(self, plate: str, purpose: str) -> Owner | NoOwner:
+        phone = PHONES.get(plate)
+        return NoOwner("not_found") if phone is None else Owner(phone, None)
+
+
+class WitnessedGateway:
+    """The log gateway, with a witness of every call; the process may die on either side of it."""
+
+    def __init__(self, real: LogGateway, fate: Fate, calls: list[str]) -> None:
+        self._real = real
+        self._fate = fate
+        self._calls = calls
+
+    def send(self, request: SmsRequest) -> SmsResult:
+        self._fate.step("before the gateway")
+        self._calls.append(request.key)
+        result = self._real.send(request)
+        self._fate.step("after the gateway")
+        return result
+
+    def lookup(self, request: SmsRequest, since_ms: int) -> SmsResult | None:
+        return self._real.lookup(request, since_ms)
+
+
+class FatedSealer:
+    """The real sealer; the process may die before and after it, so also between seal and commit."""
+
+    def __init__(self, real: FrameSealer, fate: Fate) -> None:
+        self._real = real
+        self._fate = fate
+
+    def seal(self, case: Case, role: str, frame: Frame, seen: tuple[Seen, ...]) -> EvidenceRef:
+        self._fate.step("before sealing")
+        ref = self._real.seal(case, role, frame, seen)
+        self._fate.step("after sealing")
+        return ref
+
+
+@dataclass
+class Outside:
+    """What lives outside the box and survives its crashes."""
+
+    received: dict[str, bytes] = field(default_factory=dict)
+    topics: dict[str, str] = field(default_factory=dict)
+    deliveries: int = 0
+    sms_calls: list[str] = field(default_factory=list)
+
+    def take(self, item: OutboxItem) -> None:
+        """At least once: a repetition must be the same message."""
+        self.deliveries += 1
+        known = self.received.setdefault(item.key, item.payload)
+        assert known == item.payload, f"{item.key} changed between two deliveries"
+        self.topics[item.key] = str(item.meta["topic"])
+
+    def messages(self, kind: str) -> list[dict[str, Any]]:
+        """Received JSON messages of one kind, in order of arrival."""
+        texts = [p for k, p in self.received.items() if not self.topics[k].split("/")[-2] == "evidence"]
+        return [m for m in map(json.loads, texts) if m["kind"] == kind]
+
+
+class Box:
+    """One life after another of the agent's deciding part on one data folder."""
+
+    def __init__(self, folder: Path, fate: Fate) -> None:
+        self.folder = folder
+        self.fate = fate
+        self.outside = Outside()
+        self.told: list[Event] = []
+        self.clock_ends: dict[str, int] = {}
+        self._open()
+
+    def _open(self) -> None:
+        vault = Vault.open(self.folder / "keys" / "box.key")
+        self.store = Store(self.folder / "agent.db", vault)
+        self._raw = self.store.db
+        self.store.db = FatedConnection(self._raw, self.fate)  # type: ignore[assignment]
+        key = AgentKey.load_or_create(self.folder / "keys" / "evidence.pem")
+        sealer = Sealer(jurisdiction_id="j", agent_id="a", device="test box", app_version="1")
+        evidence = EvidenceStore(self.folder / "evidence", key, sealer)
+        self.eyes = ScriptedEyes()
+        self.identity = Identity("j", "a")
+        self.engine = Engine(
+            self.store,
+            FatedSealer(FrameSealer(evidence, "scripted", "0" * 64, ZoneInfo("UTC"), lambda: 0), self.fate),
+            EffectWriter(self.identity, vault, evidence, lambda case, plate: f"{plate}: please leave"),
+            plates=PlateDesk(ScriptedReader(self.eyes), unanimous, 6),
+            plate_wait_ms=5_000,
+            on_event=self.told.append,
+        )
+        self.engine.add_camera(
+            Camera(
+                id="cam1",
+                eyes=self.eyes,  # type: ignore[arg-type]
+                rules=StayRules.for_period(BEAT_MS / 1000),
+                state=self.store.camera("cam1"),
+                place="12 Kerb Street",
+                street="Kerb Street",
+            )
+        )
+        self.clock = ManualClock(T0)
+        self._files = FileTransactions(self.store.path)
+        self._worker = SmsWorker(
+            self._transact,
+            WitnessedGateway(LogGateway(self.sms_file, self.clock), self.fate, self.outside.sms_calls),
+            Owners(),
+            self._on_sms_result,
+            self.clock,
+            policy=SmsPolicy(retry=Backoff(first_ms=0, cap_ms=0), settle_ms=0, looks=1),
+            unseal=unsealed(vault),
+        )
+
+    @property
+    def sms_file(self) -> Path:
+        return self.folder / "sms.jsonl"
+
+    def close(self) -> None:
+        self._files.close()
+        self._raw.close()
+
+    def _begin_again(self) -> None:
+        """The process is gone, its connections with it; the next one opens the same folder."""
+        self.close()
+        self.fate.revive()
+        self._open()
+
+    # The world
+
+    def live(self, script: Sequence[Beat]) -> None:
+        """Play the script; after each crash the camera repeats what the box does not remember."""
+        number = 0
+        while number < len(script):
+            try:
+                self._catch_up(script, number)
+                self._beat(script[number], number)
+            except Crash:
+                self._begin_again()
+                continue
+            except (UnavailableError, sqlite3.OperationalError):
+                assert self.engine.cameras["cam1"].state.last_ms is not None or number == 0
+                continue
+            self._check_clocks()
+            number += 1
+
+    def _catch_up(self, script: Sequence[Beat], number: int) -> None:
+        last_ms = self.engine.cameras["cam1"].state.last_ms
+        first = 0 if last_ms is None else (last_ms - T0) // BEAT_MS + 1
+        for past in range(first, number):
+            self._look(script[past], past)
+
+    def _beat(self, beat: Beat, number: int) -> None:
+        at_ms = T0 + number * BEAT_MS
+        self.clock.set_utc(at_ms)
+        self._look(beat, number)
+        self.engine.tick(at_ms)
+        for deed in beat.deeds:
+            match deed:
+                case "sms":
+                    while self._worker.run_once():
+                        pass
+                case "deliver":
+                    self._deliver(at_ms)
+                case "outcome" | "outcome again":
+                    self._outcomes(deed)
+        while self.engine.arrivals(at_ms):
+            pass
+
+    def _look(self, beat: Beat, number: int) -> None:
+        if beat.scene != "gone":
+            self.eyes.scene = beat.scene
+            at_ms = T0 + number * BEAT_MS
+            self.engine.frame(Frame("cam1", at_ms, picture(beat.scene, number), number))
+
+    def _deliver(self, at_ms: int) -> None:
+        """A worker that delivers at least once, like the link: the message may arrive and nobody notes it."""
+        opener = unsealed(self.store.vault)
+        while True:
+            with self._transact() as db:
+                due = outbox.claim(db, "mqtt", at_ms, 100, ("pending", "sending"))
+            if not due:
+                return
+            for entry in due:
+                with self._transact() as db:
+                    outbox.mark_sending(db, entry.item.key, at_ms, due_ms=at_ms)
+                self.outside.take(opener(entry.item))
+                self.fate.step("after a delivery")
+                with self._transact() as db:
+                    outbox.mark_done(db, entry.item.key, at_ms)
+
+    def _outcomes(self, deed: str) -> None:
+        """The officers answer every task that the centre has, once more each time."""
+        for task in self.outside.messages("enforcement_task"):
+            number = 2 if deed == "outcome again" else 1
+            outcome = f"O{number}-{task['case_id']}"
+            with self._transact() as db:
+                body = {"outcome_id": outcome, "result": "ticketed"}
+                self.store.arrive(db, "outcome", task["case_id"], body, f"outcome/{outcome}")
+
+    def _on_sms_result(self, db: sqlite3.Connection, item: OutboxItem, result: SmsResult) -> None:
+        kind = "notice_accepted" if isinstance(result, Accepted) else "notice_refused"
+        body = {} if isinstance(result, Accepted) else {"reason": getattr(result, "reason", "")}
+        self.store.arrive(db, kind, str(item.meta["case_id"]), body, f"{item.key}#result")
+
+    @contextmanager
+    def _transact(self) -> Iterator[sqlite3.Connection]:
+        with self._files() as real:
+            yield FatedConnection(real, self.fate)  # type: ignore[misc]
+            self.fate.step("before COMMIT")
+        self.fate.step("after COMMIT")
+
+    def _check_clocks(self) -> None:
+        """A clock once started never ends earlier."""
+        for (case_id,) in self._raw.execute("SELECT case_id FROM cases").fetchall():
+            case = self.store.case(case_id)
+            assert case is not None
+            if case.clock_ends_ms is not None:
+                assert case.clock_ends_ms >= self.clock_ends.get(case_id, 0)
+                self.clock_ends[case_id] = case.clock_ends_ms
+
+    # What is to be seen
+
+    def events(self) -> list[Event]:
+        """Everything that was decided, as stored."""
+        return [body for _, body in self.store.events()]
+
+    def sms_sent(self) -> list[dict[str, Any]]:
+        """What reached the gateway."""
+        return [json.loads(line) for line in self.sms_file.read_text("utf-8").splitlines()]
+
+    def outbox_keys(self) -> list[str]:
+        return [row[0] for row in self._raw.execute("SELECT key FROM outbox ORDER BY key")]
+
+    def case_ids(self) -> list[str]:
+        return [row[0] for row in self._raw.execute("SELECT case_id FROM cases ORDER BY case_id")]
+
+
+@contextmanager
+def box(folder: Path, fate: Fate | None = None) -> Iterator[Box]:
+    """A box in a folder of its own."""
+    one = Box(folder, fate or Fate())
+    try:
+        yield one
+    finally:
+        one.close()
+
+
+Folders = Callable[[], Path]
