@@ -151,13 +151,15 @@ class Engine:
                 self._store.arrived(arrival)
         return len(waiting)
 
-    def step_clock(self, by_ms: int) -> None:
+    def step_clock(self, by_ms: int, time_base: str) -> None:
         """The time base stepped by `by_ms`: running clocks keep the time that is really left.
 
         Cameras' memories move along only where time went back, or their next pictures would look old; forward, the
-        step shows as a gap.
+        step shows as a gap. The new mark of the time base is stored with it: a start that is cut off must not count
+        the same step twice.
         """
         with self._deciding():
+            self._store.set_meta("time_base", time_base)
             if by_ms < 0:
                 for camera_id in self._store.camera_ids():
                     self._store.save_camera(shift_stays(self._store.camera(camera_id), by_ms))

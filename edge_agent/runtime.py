@@ -294,21 +294,23 @@ class Agent:
         saved = self._store.meta("time_base")
         if saved is None:
             return
+        now = self._mark()
         step = step_since(
-            Mark.model_validate_json(saved),
-            boot=boot_id(),
-            utc_ms=self._clock.utc_ms(),
-            monotonic_ms=self._clock.monotonic_ms(),
+            Mark.model_validate_json(saved), boot=now.boot, utc_ms=now.utc_ms, monotonic_ms=now.monotonic_ms
         )
-        if step:
+        if abs(step) > _CLOCK_STEP_MS:
             _log.warning(
                 "clock_step: time stepped by %+.1f s while the agent was off; running clocks keep what was left",
                 step / 1000,
             )
-            self._engine.step_clock(step)
+        if step:
+            self._engine.step_clock(step, now.model_dump_json())
+
+    def _mark(self) -> Mark:
+        return Mark(boot=boot_id(), utc_ms=self._clock.utc_ms(), monotonic_ms=self._clock.monotonic_ms())
 
     def _mark_time(self) -> None:
-        mark = Mark(boot=boot_id(), utc_ms=self._clock.utc_ms(), monotonic_ms=self._clock.monotonic_ms())
+        mark = self._mark()
         with self._store.transaction():
             self._store.set_meta("time_base", mark.model_dump_json())
 

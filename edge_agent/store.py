@@ -82,6 +82,8 @@ class Store:
             raise UnavailableError(
                 f"cannot be opened: {error}", file=path, mend="Check its folder and rights."
             ) from error
+        except sqlite3.DatabaseError as error:
+            raise _foreign(path, error) from error
         try:
             version = self.db.execute("PRAGMA user_version").fetchone()[0]
             if version > SCHEMA_VERSION:
@@ -101,9 +103,7 @@ class Store:
                 self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except sqlite3.DatabaseError as error:
             self.db.close()
-            raise PatrolError(
-                f"is not a database of this agent: {error}", file=path, mend="Restore it from a backup."
-            ) from error
+            raise _foreign(path, error) from error
         except PatrolError:
             self.db.close()
             raise
@@ -255,10 +255,20 @@ class Store:
 def connect(path: Path) -> sqlite3.Connection:
     """A connection with the settings that durability needs; transactions are begun by hand."""
     db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA foreign_keys = ON")
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA foreign_keys = ON")
+    except BaseException:
+        db.close()
+        raise
     return db
+
+
+def _foreign(path: Path, error: sqlite3.DatabaseError) -> PatrolError:
+    return PatrolError(
+        f"is not a database of this agent: {error}", file=path, mend="Restore it from a backup."
+    )
 
 
 def _unavailable(path: Path, error: sqlite3.OperationalError) -> UnavailableError:

@@ -17,7 +17,8 @@ from protocol.clock import Millis
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 _TOLERANCE_MS = 1_000
-"""Slewing by NTP and rounding stay below this."""
+"""Slewing by NTP and rounding stay below this. Steps back that are smaller are left alone, clocks then end that much
+later; a step forward always counts, or restart by restart a clock would end earlier."""
 
 
 class Mark(BaseModel):
@@ -47,5 +48,5 @@ def step_since(last: Mark, *, boot: str, utc_ms: Millis, monotonic_ms: int) -> i
     passed_by_wall = utc_ms - last.utc_ms
     if boot and boot == last.boot and monotonic_ms >= last.monotonic_ms:
         step = passed_by_wall - (monotonic_ms - last.monotonic_ms)
-        return step if abs(step) > _TOLERANCE_MS else 0
+        return step if step > 0 or step < -_TOLERANCE_MS else 0
     return passed_by_wall

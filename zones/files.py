@@ -27,7 +27,8 @@ def load_zone_file(path: str | Path) -> ZoneFile:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise PatrolError("is larger than 4 MiB; this is no zone file", file=path, mend="Check the path.")
-        text = path.read_text(encoding="utf-8")
+        # Editors on Windows put a byte order mark in front.
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise PatrolError(
             f"is not UTF-8 text: {error.reason}", file=path, mend="Save it as UTF-8."
@@ -49,7 +50,7 @@ def parse_zone_file(text: str, *, name: str | Path = "zones.toml") -> ZoneFile:
     """
     try:
         data: Any = json.loads(text) if str(name).endswith((".json", ".geojson")) else tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
         raise PatrolError(
             f"cannot be parsed: {error}", file=name, mend="Mend the line that it names."
         ) from error

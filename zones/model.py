@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from shapely import is_valid_reason
-from shapely.geometry import Polygon
+from shapely.geometry import LineString, Polygon
 
 from protocol.messages import Ident, Position
 
@@ -25,7 +25,7 @@ _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, ma
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Picture(_Strict):
@@ -45,6 +45,7 @@ class Zone(_Strict):
         title="Polygon",
         description="Vertices x, y in pixels of `picture`, in order, not repeated at the end.",
         min_length=3,
+        max_length=1000,
     )
     classes: tuple[VehicleClass, ...] = Field(
         default=("car", "bus", "truck", "motorcycle"),
@@ -62,7 +63,7 @@ class Zone(_Strict):
     leave_ratio: float = Field(
         default=0.25,
         title="Leave ratio",
-        description="Share under which it no longer does; lower than `enter_ratio`.",
+        description="Share under which it no longer does; lower than `enter_ratio`, never higher.",
         gt=0,
         le=1,
     )
@@ -141,26 +142,20 @@ class Zone(_Strict):
 
 def _describe_fault(polygon: tuple[Vertex, ...]) -> str:
     """Say which edges cross, by vertex number from 1, or GEOS's own reason if no two edges do."""
-    count = len(polygon)
-    for first in range(count):
-        for second in range(first + 2, count):
-            if first == 0 and second == count - 1:
+    # A vertex that repeats the one before makes an edge of no length, which would touch its neighbours' neighbours.
+    corners = [n for n, vertex in enumerate(polygon) if vertex != polygon[n - 1]]
+    edges = list(zip(corners, [*corners[1:], *corners[:1]], strict=True))
+    lines = [LineString([polygon[start], polygon[end]]) for start, end in edges]
+    for first in range(len(edges)):
+        for second in range(first + 2, len(edges)):
+            if first == 0 and second == len(edges) - 1:
                 continue
-            if _cross(
-                polygon[first], polygon[(first + 1) % count], polygon[second], polygon[(second + 1) % count]
-            ):
+            if lines[first].intersects(lines[second]):
                 return (
-                    f"crosses itself: edge {first + 1}-{(first + 1) % count + 1} meets edge "
-                    f"{second + 1}-{(second + 1) % count + 1}"
+                    f"crosses itself: edge {edges[first][0] + 1}-{edges[first][1] + 1} meets edge "
+                    f"{edges[second][0] + 1}-{edges[second][1] + 1}"
                 )
     return f"is not simple: {is_valid_reason(Polygon(polygon))}"
-
-
-def _cross(a: Vertex, b: Vertex, c: Vertex, d: Vertex) -> bool:
-    def side(p: Vertex, q: Vertex, r: Vertex) -> float:
-        return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
-
-    return side(a, b, c) * side(a, b, d) <= 0 and side(c, d, a) * side(c, d, b) <= 0
 
 
 class ZoneFile(_Strict):
@@ -185,7 +180,7 @@ class ZoneFile(_Strict):
     picture: Picture = Field(title="Picture", description="The picture in which the polygons were drawn.")
     zone: tuple[Zone, ...] = Field(title="Zones", description="The zones.", min_length=1, max_length=200)
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(populate_by_name=True)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

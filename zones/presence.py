@@ -12,8 +12,16 @@ from protocol.errors import PatrolError
 from zones.geometry import Box, footprint
 from zones.model import FORBIDDING, Zone, ZoneFile
 
+ALLOWING: frozenset[str] = frozenset({"parking_bay", "loading"})
+
 _ASPECT_TOLERANCE = 0.02
 """Zones follow a change of resolution; a change of shape beyond 2% means another view, and is refused."""
+
+_WHOLE = 0.99
+"""A footprint this far inside counts as wholly inside."""
+
+_HELD_HEIGHT = 0.8
+"""A vehicle that stands already keeps its zone down to this share of the smallest height: boxes tremble."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +30,7 @@ class Presence:
 
     Attributes:
         zone_id: the forbidding zone with the largest share, or None where the vehicle stands nowhere forbidden.
-        ratio: share of the footprint inside that zone, 0 to 1.
+        ratio: share of the footprint inside that zone and in no bay, 0 to 1.
         inside: whether the vehicle stands in it, hysteresis applied.
         why: the decision in words.
     """
@@ -64,6 +72,7 @@ class ZoneIndex:
         for shape in self._shapes:
             prepare(shape)
         self._tree = STRtree(self._shapes)
+        self._by_id = dict(zip(self.zones, self._shapes, strict=True))
         self._height_factor = factor[1]
 
     def bounds(self) -> Box:
@@ -81,10 +90,10 @@ class ZoneIndex:
 
     def shape(self, zone_id: str) -> Polygon:
         """The zone's polygon in pixels of the pictures."""
-        return self._shapes[[zone.id for zone in self._order].index(zone_id)]
+        return self._by_id[zone_id]
 
     def ratios(self, box: Box, vehicle_class: str) -> dict[str, float]:
-        """Share of the vehicle's footprint inside each zone that it touches."""
+        """Share of the vehicle's footprint inside each zone that it touches, each zone for itself."""
         foot = footprint(box, vehicle_class)
         whole = foot.area
         found: dict[str, float] = {}
@@ -97,33 +106,47 @@ class ZoneIndex:
     def presence(self, box: Box, vehicle_class: str, held: str | None = None) -> Presence:
         """Where a vehicle stands.
 
+        Where a bay or loading zone for this class of vehicle lies over a forbidding zone, the bay counts. Between a
+        bay and a forbidding zone side by side, the larger share counts.
+
         Args:
             box: left, top, right, bottom, pixels of the pictures.
             vehicle_class: detector class.
             held: the zone in which it stood at the last look, which it keeps down to `leave_ratio`.
         """
-        ratios = self.ratios(box, vehicle_class)
-        hidden = max((r for i, r in ratios.items() if self.zones[i].kind == "ignore"), default=0.0)
-        allowing = [(r, i) for i, r in ratios.items() if self.zones[i].kind in ("parking_bay", "loading")]
-        forbidding = [
-            (r, i)
-            for i, r in ratios.items()
-            if self.zones[i].kind in FORBIDDING
-            and vehicle_class in self.zones[i].classes
-            and box[3] - box[1] >= self.zones[i].min_height_px * self._height_factor
+        foot = footprint(box, vehicle_class)
+        share = self.ratios(box, vehicle_class)
+        bays = [
+            zone_id
+            for zone_id in share
+            if self.zones[zone_id].kind in ALLOWING and vehicle_class in self.zones[zone_id].classes
         ]
-        if not forbidding:
+        open_ground = foot
+        for bay in bays:
+            open_ground = open_ground.difference(self.shape(bay))
+        forbidden: dict[str, float] = {}
+        for zone_id, whole in share.items():
+            zone = self.zones[zone_id]
+            least = zone.min_height_px * self._height_factor * (_HELD_HEIGHT if zone_id == held else 1)
+            if zone.kind not in FORBIDDING or vehicle_class not in zone.classes or box[3] - box[1] < least:
+                continue
+            ratio = self.shape(zone_id).intersection(open_ground).area / foot.area if bays else whole
+            if ratio > 0:
+                forbidden[zone_id] = min(1.0, ratio)
+        if not forbidden:
             return Presence(None, 0.0, False, "its footprint touches no forbidden zone")
-        if held is not None and held in ratios and any(i == held for _, i in forbidding):
-            ratio, zone_id = ratios[held], held
-        else:
-            ratio, zone_id = max(forbidding, key=lambda pair: (pair[0], pair[1]))
-        zone = self.zones[zone_id]
+        zone_id = held if held in forbidden else max(forbidden, key=lambda i: (forbidden[i], i))
+        ratio, zone = forbidden[zone_id], self.zones[zone_id]
         needed = zone.leave_ratio if held == zone_id else zone.enter_ratio
+        # What frees a vehicle that is held must be clearer by the same gap, or it would flap there instead.
+        gap = zone.enter_ratio - zone.leave_ratio if held == zone_id else 0.0
         words = f"{ratio:.0%} of its footprint is in zone {zone_id}, needs {needed:.0%}"
-        if hidden >= zone.enter_ratio:
+        hidden = max((s for i, s in share.items() if self.zones[i].kind == "ignore"), default=0.0)
+        if hidden >= min(zone.enter_ratio + gap, _WHOLE):
             return Presence(zone_id, ratio, False, f"{words}, but {hidden:.0%} is in an ignored place")
-        for share, bay_id in sorted(allowing, reverse=True):
-            if share >= self.zones[bay_id].enter_ratio and share >= ratio:
-                return Presence(zone_id, ratio, False, f"{words}, but {share:.0%} is in {bay_id}, where standing is allowed")
+        for bay in sorted(bays, key=lambda i: (share[i], i), reverse=True):
+            if share[bay] >= self.zones[bay].enter_ratio and share[bay] >= ratio + gap:
+                return Presence(
+                    zone_id, ratio, False, f"{words}, but {share[bay]:.0%} is in {bay}, where standing is allowed"
+                )
         return Presence(zone_id, ratio, ratio >= needed, words)

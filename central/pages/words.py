@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from central.cases.models import HistoryEntry
 from central.cases.states import Result
+from central.pages.sayings import say
 
 CAMERA_STATES = {
     "connecting": _("connecting"),
@@ -78,7 +79,7 @@ HISTORY = {
 def history_line(entry: HistoryEntry) -> dict[str, Any]:
     """What to show of one entry: title, detail, who, when."""
     facts = json.loads(entry.body)
-    detail = facts.get("reason", "")
+    detail = say(facts.get("reason", ""))
     title = str(HISTORY.get(entry.kind, entry.kind))
     if entry.kind == "agent_step":
         title = str(AGENT_STATES.get(facts.get("state"), facts.get("state")))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,13 +108,14 @@ class Fate:
         self._refuse = refuse
         self._left = self._gaps.pop(0) if self._gaps else None
         self.dead = False
+        self.asleep = False
         self.fired: list[str] = []
 
     def step(self, what: str) -> None:
-        """One step of the process. Dead processes take none."""
+        """One step of the process. Dead processes take none; while it is asleep, the test looks on."""
         if self.dead:
             raise Crash(what)
-        if self._left is None or (self._refuse and not what.startswith(_WRITES)):
+        if self.asleep or self._left is None or (self._refuse and not what.startswith(_WRITES)):
             return
         self._left -= 1
         if self._left <= 0:
@@ -159,7 +160,7 @@ class ScriptedEyes:
     def __init__(self) -> None:
         self.index = ZoneIndex(ZONES, WIDTH, HEIGHT)
         self.scene: Scene = "empty"
-        self._last = picture("empty", 0)
+        self.before = picture("empty", 0)
 
     def observe(self, frame: Frame, state: CameraState, *, force: bool) -> Observation:
         if self.scene == "dark":
@@ -168,8 +169,7 @@ class ScriptedEyes:
         looks = {s.id: look for s in state.stays if (look := look_at(frame.image, s.spot)) is not None}
         spots = {s.id: s.spot for s in state.stays}
         empty = {i: _alike(picture("empty", 0), spots[i], look) for i, look in looks.items()}
-        calm = {i: _alike(self._last, spots[i], look) for i, look in looks.items()}
-        self._last = frame.image
+        calm = {i: _alike(self.before, spots[i], look) for i, look in looks.items()}
         return Observation(frame.at_ms, seen, looks, empty, calm)
 
     def examine(self, image: Image, box: object, labels: object) -> float:
@@ -262,12 +262,12 @@ class Outside:
 
     received: dict[str, bytes] = field(default_factory=dict)
     topics: dict[str, str] = field(default_factory=dict)
-    deliveries: int = 0
+    since_ms: dict[str, int] = field(default_factory=dict)
     sms_calls: list[str] = field(default_factory=list)
 
-    def take(self, item: OutboxItem) -> None:
+    def take(self, item: OutboxItem, at_ms: int) -> None:
         """At least once: a repetition must be the same message."""
-        self.deliveries += 1
+        self.since_ms.setdefault(item.key, at_ms)
         known = self.received.setdefault(item.key, item.payload)
         assert known == item.payload, f"{item.key} changed between two deliveries"
         self.topics[item.key] = str(item.meta["topic"])
@@ -287,12 +287,23 @@ class Box:
         self.outside = Outside()
         self.told: list[Event] = []
         self.clock_ends: dict[str, int] = {}
-        self._open()
+        self._start()
+
+    def _start(self) -> None:
+        """Open the folder; a start may be cut off as well."""
+        while True:
+            try:
+                self._open()
+                return
+            except Crash:
+                self.close()
+                self.fate.revive()
 
     def _open(self) -> None:
         vault = Vault.open(self.folder / "keys" / "box.key")
         self.store = Store(self.folder / "agent.db", vault)
         self._raw = self.store.db
+        self._files = FileTransactions(self.store.path)
         self.store.db = FatedConnection(self._raw, self.fate)  # type: ignore[assignment]
         key = AgentKey.load_or_create(self.folder / "keys" / "evidence.pem")
         sealer = Sealer(jurisdiction_id="j", agent_id="a", device="test box", app_version="1")
@@ -318,14 +329,13 @@ class Box:
             )
         )
         self.clock = ManualClock(T0)
-        self._files = FileTransactions(self.store.path)
         self._worker = SmsWorker(
             self._transact,
             WitnessedGateway(LogGateway(self.sms_file, self.clock), self.fate, self.outside.sms_calls),
             Owners(),
             self._on_sms_result,
             self.clock,
-            policy=SmsPolicy(retry=Backoff(first_ms=0, cap_ms=0), settle_ms=0, looks=1),
+            policy=SmsPolicy(retry=Backoff(first_ms=0, cap_ms=0, floor_ms=0), settle_ms=0, looks=1),
             unseal=unsealed(vault),
         )
 
@@ -335,13 +345,15 @@ class Box:
 
     def close(self) -> None:
         self._files.close()
+        if self._raw.in_transaction:  # a cursor that is still held would keep the lock of a closed connection
+            self._raw.rollback()
         self._raw.close()
 
     def _begin_again(self) -> None:
         """The process is gone, its connections with it; the next one opens the same folder."""
         self.close()
         self.fate.revive()
-        self._open()
+        self._start()
 
     # The world
 
@@ -351,26 +363,27 @@ class Box:
         while number < len(script):
             try:
                 self._catch_up(script, number)
-                self._beat(script[number], number)
+                self._beat(script, number)
             except Crash:
                 self._begin_again()
                 continue
             except (UnavailableError, sqlite3.OperationalError):
-                assert self.engine.cameras["cam1"].state.last_ms is not None or number == 0
-                continue
-            self._check_clocks()
+                continue  # the disk refused; the same second is tried again by the same process
+            self._check()
             number += 1
+        self.fate.asleep = True
+        self._deliver(T0 + len(script) * BEAT_MS)
 
     def _catch_up(self, script: Sequence[Beat], number: int) -> None:
         last_ms = self.engine.cameras["cam1"].state.last_ms
         first = 0 if last_ms is None else (last_ms - T0) // BEAT_MS + 1
         for past in range(first, number):
-            self._look(script[past], past)
+            self._look(script, past)
 
-    def _beat(self, beat: Beat, number: int) -> None:
-        at_ms = T0 + number * BEAT_MS
+    def _beat(self, script: Sequence[Beat], number: int) -> None:
+        beat, at_ms = script[number], T0 + number * BEAT_MS
         self.clock.set_utc(at_ms)
-        self._look(beat, number)
+        self._look(script, number)
         self.engine.tick(at_ms)
         for deed in beat.deeds:
             match deed:
@@ -380,13 +393,15 @@ class Box:
                 case "deliver":
                     self._deliver(at_ms)
                 case "outcome" | "outcome again":
-                    self._outcomes(deed)
+                    self._outcomes(deed, at_ms)
         while self.engine.arrivals(at_ms):
             pass
 
-    def _look(self, beat: Beat, number: int) -> None:
+    def _look(self, script: Sequence[Beat], number: int) -> None:
+        beat, before = script[number], script[max(0, number - 1)]
         if beat.scene != "gone":
             self.eyes.scene = beat.scene
+            self.eyes.before = picture(before.scene if before.scene != "gone" else "empty", number - 1)
             at_ms = T0 + number * BEAT_MS
             self.engine.frame(Frame("cam1", at_ms, picture(beat.scene, number), number))
 
@@ -401,14 +416,16 @@ class Box:
             for entry in due:
                 with self._transact() as db:
                     outbox.mark_sending(db, entry.item.key, at_ms, due_ms=at_ms)
-                self.outside.take(opener(entry.item))
+                self.outside.take(opener(entry.item), at_ms)
                 self.fate.step("after a delivery")
                 with self._transact() as db:
                     outbox.mark_done(db, entry.item.key, at_ms)
 
-    def _outcomes(self, deed: str) -> None:
-        """The officers answer every task that the centre has, once more each time."""
+    def _outcomes(self, deed: str, at_ms: int) -> None:
+        """The officers answer every task that the centre had a second ago, once more each time."""
         for task in self.outside.messages("enforcement_task"):
+            if self.outside.since_ms[task["idempotency_key"]] >= at_ms:
+                continue
             number = 2 if deed == "outcome again" else 1
             outcome = f"O{number}-{task['case_id']}"
             with self._transact() as db:
@@ -427,14 +444,17 @@ class Box:
             self.fate.step("before COMMIT")
         self.fate.step("after COMMIT")
 
-    def _check_clocks(self) -> None:
-        """A clock once started never ends earlier."""
+    def _check(self) -> None:
+        """Memory says what the database says, and a clock once started never ends earlier."""
+        self.fate.asleep = True
+        assert self.engine.open_cases == len(self.store.open_cases())
         for (case_id,) in self._raw.execute("SELECT case_id FROM cases").fetchall():
             case = self.store.case(case_id)
             assert case is not None
             if case.clock_ends_ms is not None:
                 assert case.clock_ends_ms >= self.clock_ends.get(case_id, 0)
                 self.clock_ends[case_id] = case.clock_ends_ms
+        self.fate.asleep = False
 
     # What is to be seen
 
@@ -461,6 +481,3 @@ def box(folder: Path, fate: Fate | None = None) -> Iterator[Box]:
         yield one
     finally:
         one.close()
-
-
-Folders = Callable[[], Path]

@@ -154,7 +154,7 @@ def test_what_is_sealed_opens_only_with_key_and_binding(content: bytes, bound_to
         ("", 0o600, "is empty"),
         ("not base64!", 0o600, "holds no key"),
         ("YWJj", 0o600, "holds no key"),  # too short
-        (new_secret(), 0o644, "others may read"),
+        pytest.param(new_secret(), 0o644, "others may read", id="a good key that others may read"),
     ],
 )
 def test_a_key_file_that_is_none_is_named(tmp_path: Path, content: str, mode: int, said: str) -> None:

@@ -1,4 +1,4 @@
-"""Template filters: instants, plates, the protocol's words."""
+"""Template filters: instants, plates, the protocol's and the agents' words."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from central.pages import words
+from central.pages.sayings import say
 from central.project.clock import now_ms
 
 register = template.Library()
@@ -76,6 +77,12 @@ def masked(plate: str) -> str:
 def word(value: str, table: str) -> Any:
     """A word of the protocol in the reader's language: `{{ camera.state|word:"CAMERA_STATES" }}`."""
     return getattr(words, table).get(value, value)
+
+
+@register.filter
+def said(text: str) -> str:
+    """An agent's words in the reader's language."""
+    return say(text)
 
 
 @register.filter
