@@ -13,7 +13,7 @@ from edge_agent.cases import Case
 from edge_agent.frames import Frame
 from edge_agent.perception import Eyes
 from edge_agent.plates import PlateDesk
-from edge_agent.stays import CameraState, Stay, StayEvent, StayRules, StayWatched
+from edge_agent.stays import CameraState, Stay, StayEnded, StayEvent, StayRules, StayWatched
 from edge_agent.stays.step import VEHICLES
 from protocol.clock import Millis
 
@@ -90,6 +90,44 @@ def read_plates(
         if (case is None or not case.identified) and plates.wants(stay):
             read[stay.id] = plates.read(frame, stay)
     return _with_stays(state, events, read)
+
+
+def know_again(
+    plates: PlateDesk, frame: Frame, state: CameraState, events: tuple[StayEvent, ...], case_of: CaseOf
+) -> Outlook:
+    """Where a plate is known: is it still the same one? Looked at after a time out of sight, and at the recheck.
+
+    Another plate ends the stay: the first vehicle has left and a similar one took its place. As long as the plate of a
+    vehicle that was out of sight has not been read again, nothing is proven.
+    """
+    changed: dict[str, Stay] = {}
+    seen: list[StayEvent] = []
+    gone: set[str] = set()
+    for event in events:
+        case = case_of(event.stay) if isinstance(event, StayWatched) and event.proven else None
+        if case is None or case.plate is None or not isinstance(event, StayWatched):
+            seen.append(event)
+            continue
+        stay = event.stay
+        if not (stay.returned or case.state == "rechecking" or _clock_ended(case, frame.at_ms)):
+            seen.append(event)
+            continue
+        text = plates.read_again(frame, stay)
+        if text is not None and text != case.plate:
+            gone.add(stay.id)
+            seen.append(StayEnded(stay, event.at_ms, "replaced"))
+        elif text is not None:
+            changed[stay.id] = replace(stay, returned=False)
+            seen.append(event)
+        else:
+            seen.append(replace(event, proven=not stay.returned))
+    state = replace(state, stays=tuple(stay for stay in state.stays if stay.id not in gone))
+    return _with_stays(state, tuple(seen), changed)
+
+
+def _clock_ended(case: Case, at_ms: Millis) -> bool:
+    waiting = case.state in ("notified", "unnotifiable")
+    return waiting and case.clock_ends_ms is not None and at_ms >= case.clock_ends_ms
 
 
 def _with_stays(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     help="Run the camera-side agent, check its configuration, replay recordings through it.",
-    epilog="Examples:  patrol agent check agent.toml  ·  patrol agent run agent.toml  ·  "
+    epilog="Examples:  patrol agent init agent.toml  ·  patrol agent check agent.toml  ·  patrol agent run agent.toml  ·  "
     "patrol agent replay street.mp4 --zones street.toml --json",
 )
 
@@ -140,6 +140,29 @@ def replay(
         _summary(result)
     if stop.is_set():
         raise typer.Exit(130)
+
+
+@app.command(epilog="Example:  patrol agent init /etc/street-patrol/agent.toml")
+def init(
+    file: Annotated[Path, typer.Argument(help="File to write; must not exist yet.")] = Path("agent.toml"),
+) -> None:
+    """Write a commented configuration to begin with: every section and key, with defaults or examples."""
+    from rich.markup import escape
+
+    from edge_agent._template import starting_config
+    from zones.writing import refuse_existing, write_whole
+
+    refuse_existing(file)
+    write_whole(file, starting_config(file.name).encode())
+    console.out.print(escape(str(file)), soft_wrap=True)
+
+
+@app.command("config-reference", hidden=True)
+def config_reference() -> None:
+    """Print docs/configuration.md."""
+    from edge_agent._template import configuration_reference
+
+    console.out.print(configuration_reference(), markup=False, soft_wrap=True, end="")
 
 
 @app.command(epilog="Example:  patrol agent check /etc/street-patrol/agent.toml")

@@ -167,7 +167,9 @@ def load_config(path: Path) -> AgentConfig:
 
 
 def _explain(error: ValidationError, data: dict[str, Any], path: Path) -> PatrolError:
-    fault = error.errors(include_input=False)[0]
+    faults = error.errors(include_input=False)
+    # A misspelt key is also a missing one; its own name is what its reader looks for.
+    fault = next((one for one in faults if one["type"] == "extra_forbidden"), faults[0])
     parts = [str(part) for part in fault["loc"]]
     if len(parts) > 1 and parts[0] == "camera" and parts[1].isdigit():
         cameras = data.get("camera")
@@ -207,4 +209,8 @@ def _absolute(config: AgentConfig, folder: Path) -> AgentConfig:
         else c.model_copy(update={"url": str(folder / c.url)})
         for c in result.camera
     )
-    return result.model_copy(update={"camera": cameras})
+    model = result.detector.model
+    if Path(model).suffix == ".onnx" or len(Path(model).parts) > 1:
+        model = str(folder / model)
+    detector = result.detector.model_copy(update={"model": model})
+    return result.model_copy(update={"camera": cameras, "detector": detector})

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
-from edge_agent.attention import Camera, look_closer, read_plates
+from edge_agent.attention import Camera, know_again, look_closer, read_plates
 from edge_agent.cases import (
     ENDED,
     CancelNotice,
@@ -121,6 +121,7 @@ class Engine:
         self._seen = seen.seen
         state, events = look_closer(camera, frame, state, events, self._case_of)
         if self._plates is not None:
+            state, events = know_again(self._plates, frame, state, events, self._case_of)
             state, events = read_plates(camera, self._plates, frame, state, events, self._case_of)
         with self._deciding():
             for event in events:

@@ -15,6 +15,10 @@ from zones import Box
 _ENOUGH = 3
 """Readings after which a clear vote ends the reading; one reading alone is never acted upon."""
 
+_SURE = 0.9
+"""Confidence from which a single reading may tell a vehicle from its predecessor. It decides in the driver's favour
+only, so it may be lower than what a warning needs."""
+
 _AROUND = 0.06
 """How far beyond the vehicle's box the plate is looked for, in shares of its sides."""
 
@@ -91,6 +95,11 @@ class PlateDesk:
             )
             plates = (*plates, look)
         return replace(stay, plates=plates, plate_tries=stay.plate_tries + 1)
+
+    def read_again(self, frame: Frame, stay: Stay) -> str | None:
+        """One sure reading of the plate that is there now, or None. Not part of the stay's own readings."""
+        reading = self._reader.read_best(_crop(frame.image, stay.anchor))
+        return reading.text if reading is not None and reading.confidence >= _SURE else None
 
     def verdict(self, stay: Stay) -> tuple[PlateVerdict | None, str]:
         """The plate, or None and why there is none."""

@@ -16,6 +16,8 @@ app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Draw simulated streets and serve them as RTSP cameras.",
+    epilog="Examples:\n\npatrol sim render demo_pavement --out street.mp4\n\npatrol sim serve demo_pavement --port 8554",
+    add_completion=False,
 )
 
 EXAMPLES = """Examples:

@@ -11,7 +11,7 @@ import numpy as np
 from edge_agent.frames import Frame, Image
 from edge_agent.perception._change import Grey, Ground, Steadier, has_changed, is_dark, moved, shrink
 from edge_agent.stays import CameraState, Observation, Seen
-from edge_agent.stays.appearance import Look, look_at
+from edge_agent.stays.appearance import Look, around, look_at
 from models.detections import Detection, Detections
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
@@ -115,6 +115,7 @@ class Eyes:
             for d in sure
         )
         patches: dict[str, Look] = {}
+        rings: dict[str, Look] = {}
         empty: dict[str, float] = {}
         calm: dict[str, float] = {}
         factor = grey.shape[1] / (right - left)
@@ -128,13 +129,16 @@ class Eyes:
             patch = look_at(frame.image, _moved(stay.spot, *shift))
             if patch is not None:
                 patches[stay.id] = patch
+            ring = look_at(frame.image, around(_moved(stay.spot, *shift)))
+            if ring is not None:
+                rings[stay.id] = ring
             ground, calm[stay.id] = self._ground.compare(steady, small(stay.spot))
             if ground is not None:
                 empty[stay.id] = round(ground, 4)
         vehicles = [item.box for item in seen if item.label != "person"]
         self._ground.learn(steady, [small(box) for box in (*vehicles, *(stay.spot for stay in state.stays))])
         self._ground.remember(steady)
-        return Observation(frame.at_ms, tuple(sorted(seen, key=lambda s: s.box)), patches, empty, calm)
+        return Observation(frame.at_ms, tuple(sorted(seen, key=lambda s: s.box)), patches, rings, empty, calm)
 
     def examine(self, image: Image, box: Box, labels: Collection[str]) -> float:
         """A closer look at one box: how surely there is a vehicle in it, 0 to 1.

@@ -30,6 +30,11 @@ _BLUR = 7
 """Cells of the neighbourhood over which contrast is taken."""
 
 
+_RING = np.ones((SIDE, SIDE), dtype=bool)
+_RING[SIDE // 4 - 1 : 3 * SIDE // 4 + 1, SIDE // 4 - 1 : 3 * SIDE // 4 + 1] = False
+"""Cells of `around(box)` that are not the box, with one cell between."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Appearance of a box.
@@ -80,6 +85,21 @@ def look_at(image: Image | NDArray[np.float32], box: Box) -> Look | None:
 def likeness(one: Look, other: Look) -> float:
     """Correlation of two looks, -1 to 1; 1 means the same structure at the same place."""
     first, second = one.array, other.array
+    first = first - first.mean()
+    second = second - second.mean()
+    norm = float(np.sqrt((first * first).sum() * (second * second).sum()))
+    return float((first * second).sum()) / norm if norm > 1e-6 else 0.0
+
+
+def around(box: Box) -> Box:
+    """The box with as much again of its surroundings: twice as wide and twice as high."""
+    across, down = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
+    return (box[0] - across, box[1] - down, box[2] + across, box[3] + down)
+
+
+def ring_likeness(one: Look, other: Look) -> float:
+    """Correlation of the surroundings alone, -1 to 1: both looks are of `around(box)`, the middle is left out."""
+    first, second = one.array[_RING], other.array[_RING]
     first = first - first.mean()
     second = second - second.mean()
     norm = float(np.sqrt((first * first).sum() * (second * second).sum()))

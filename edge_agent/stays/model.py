@@ -51,6 +51,7 @@ class Observation:
         at_ms: when the picture was taken.
         seen: detections, whole picture's pixels.
         patches: stay id -> the look of this picture at that stay's spot.
+        rings: stay id -> the look of that spot with its surroundings.
         empty: stay id -> likeness of the spot now to the spot without any vehicle; missing where that is not known.
         calm: stay id -> likeness of the spot now to the spot in the picture before.
         usable: whether the picture can be trusted; if not, `gap` says why.
@@ -60,6 +61,7 @@ class Observation:
     at_ms: Millis
     seen: tuple[Seen, ...] = ()
     patches: Mapping[str, Look] = field(default_factory=dict)
+    rings: Mapping[str, Look] = field(default_factory=dict)
     empty: Mapping[str, float] = field(default_factory=dict)
     calm: Mapping[str, float] = field(default_factory=dict)
     usable: bool = True
@@ -88,6 +90,7 @@ class Stay:
         anchor: where it stands, for geometry: the median of its first boxes.
         recent: those boxes.
         look: how the spot looks with the vehicle in it.
+        ring: how its surroundings look.
         settled: it stands (seen often enough without moving).
         hits: observations that matched since it came to rest.
         covered_ms: proven standing time, without gaps.
@@ -98,6 +101,8 @@ class Stay:
         hidden_ms: since when something unknown has been standing still in its place.
         different: consecutive observations in which something else stood there.
         unseen_as: why it was last not proven; names the gap when it is proven again.
+        returned: it was out of sight for a while; where a plate is known, it must be read again before anything is
+            proven.
         votes: class -> summed scores; the class with the most is the label.
         checks: scores of the closer looks at it, the last at `checked_ms`.
     """
@@ -110,6 +115,7 @@ class Stay:
     anchor: Box
     recent: tuple[Box, ...]
     look: Look
+    ring: Look | None = None
     score: float = 0.0
     settled: bool = False
     hits: int = 1
@@ -125,6 +131,7 @@ class Stay:
     verdict: Verdict = "present"
     unseen_as: GapKind = "absent"
     votes: tuple[tuple[str, float], ...] = ()
+    returned: bool = False
     gaps: tuple[Gap, ...] = ()
     plates: tuple[PlateLook, ...] = ()
     plate_tries: int = 0
@@ -164,13 +171,15 @@ class StayRules:
         match_likeness: least likeness for a detected vehicle at the place to pass as the same.
         strict_likeness: least likeness after the vehicle was out of sight. A similar car never parks to the
             pixel; a shift of a twentieth of its length brings likeness below this.
+        ring_likeness: the surroundings look as before, from here on: what changed is the place alone.
+        out_of_sight_ms: a vehicle that was not proven for longer has to prove its plate again.
         learn_likeness: the remembered look follows the picture only from this likeness, so that what passes in
             front is not learned.
         blocked_share: share of the place covered by something nearer, from which it counts as occluded.
         empty_likeness: the spot looks as it did without any vehicle, from here on.
-        calm_likeness, hidden_ms: a spot that shows neither the vehicle nor the empty ground is hidden by something
-            that the detector does not know (a bus roof close to the lens). If it then rests for this long, the ground
-            itself must have changed, and the vehicle counts as gone.
+        calm_likeness, hidden_ms: a spot that shows neither the vehicle nor the known empty ground, while its
+            surroundings changed too or it does not rest, is hidden by something that the detector does not know (a
+            bus roof close to the lens). If it then rests for this long, the vehicle counts as gone.
         absent_hits, absent_ms: clear looks and time without the vehicle before it counts as departed.
         different_hits: looks at another vehicle in the place before the first counts as replaced.
         adapt: how fast the remembered look follows the light, per proven look.
@@ -189,7 +198,9 @@ class StayRules:
     settle_ms: int = 3_000
     keep_likeness: float = 0.6
     match_likeness: float = 0.3
-    strict_likeness: float = 0.75
+    strict_likeness: float = 0.8
+    ring_likeness: float = 0.6
+    out_of_sight_ms: int = 4_000
     learn_likeness: float = 0.7
     blocked_share: float = 0.12
     empty_likeness: float = 0.55

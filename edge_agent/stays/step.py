@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from statistics import median
 
-from edge_agent.stays.appearance import blend, likeness
+from edge_agent.stays.appearance import Look, blend, likeness, ring_likeness
 from edge_agent.stays.model import (
     CameraState,
     EndReason,
@@ -184,7 +184,13 @@ def _judge(
     if found is not None:
         # Another vehicle in the place: it replaced the first only if it stands in a zone itself, not in the lane before.
         return ("different" if index.presence(found.box, found.label).inside else "occluded"), place
-    return ("absent" if seen.empty.get(stay.id, 0.0) >= rules.empty_likeness else "hidden"), place
+    if seen.empty.get(stay.id, 0.0) >= rules.empty_likeness:
+        return "absent", place
+    ring = seen.rings.get(stay.id)
+    alone = (
+        stay.ring is not None and ring is not None and ring_likeness(stay.ring, ring) >= rules.ring_likeness
+    )
+    return ("absent" if alone and seen.calm.get(stay.id, 0.0) >= rules.calm_likeness else "hidden"), place
 
 
 def _present(
@@ -207,6 +213,7 @@ def _present(
             anchor=found.box,
             recent=(found.box,),
             look=found.look or stay.look,
+            ring=None,
             hits=1,
             covered_ms=0,
             absent=0,
@@ -231,6 +238,8 @@ def _present(
         different=0,
         doubt=False,
         verdict="present",
+        returned=stay.returned or (covered_since is None and at_ms - stay.last_ms > rules.out_of_sight_ms),
+        ring=_learn_ring(stay, seen, rules),
     )
     if found is not None and _blocked(stay, found, seen.seen) < rules.blocked_share:
         after = replace(after, score=max(stay.score, found.score), votes=_vote(stay, found))
@@ -254,6 +263,14 @@ def _present(
         # was switched. The look catches up.
         return replace(after, look=blend(stay.look, patch, rules.catch_up))
     return after
+
+
+def _learn_ring(stay: Stay, seen: Observation, rules: StayRules) -> Look | None:
+    """The surroundings as they look while the vehicle is proven; passers-by are averaged away."""
+    ring = seen.rings.get(stay.id)
+    if ring is None or stay.ring is None:
+        return ring or stay.ring
+    return blend(stay.ring, ring, rules.adapt)
 
 
 def _vote(stay: Stay, found: Seen) -> tuple[tuple[str, float], ...]:

@@ -117,9 +117,6 @@ def test_a_sound_configuration_is_said_to_be_in_order(here: Path) -> None:
             ["nanodet-q"],
             id="a model that is not in the catalogue",
         ),
-        pytest.param(
-            "[plates]", "[detector]\nproviders = ['Abacus']\n[plates]", ["Abacus"], id="an unknown provider"
-        ),
     ],
 )
 def test_a_mistake_in_the_configuration_names_its_place(
@@ -135,6 +132,11 @@ def test_a_password_in_an_address_is_never_shown(here: Path) -> None:
     done = patrol("agent", "check", config)
     assert done.returncode == 2
     assert "hunter2secret" not in done.stderr + done.stdout
+
+
+def test_a_provider_that_is_not_installed_is_unavailable(here: Path) -> None:
+    config = changed(here / "agent.toml", "[plates]", "[detector]\nproviders = ['Abacus']\n[plates]")
+    refused(patrol("agent", "check", config), "providers", "Abacus", code=3)
 
 
 SECOND = '\n[[zone]]\nid = "P1"\nname = "Again"\npolygon = [[10, 10], [60, 10], [60, 60]]\n'

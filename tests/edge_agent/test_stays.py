@@ -22,7 +22,7 @@ from edge_agent.stays import (
     StayWatched,
     step,
 )
-from edge_agent.stays.appearance import likeness, look_at
+from edge_agent.stays.appearance import around, likeness, look_at
 from zones import Box, ZoneFile, ZoneIndex
 
 T0 = 1_767_225_600_000
@@ -108,7 +108,10 @@ class Street:
             if (old := self._at(self.last, i)) is not None
         }
         self.last = picture
-        self._take(Observation(self.now, tuple(seen), patches, empty, calm))
+        rings = {
+            s.id: look for s in self.state.stays if (look := look_at(picture, around(s.spot))) is not None
+        }
+        self._take(Observation(self.now, tuple(seen), patches, rings, empty, calm))
 
     def _at(self, picture: Image, stay_id: str) -> Look | None:
         return look_at(picture, next(s.spot for s in self.state.stays if s.id == stay_id))
