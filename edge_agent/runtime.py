@@ -17,6 +17,7 @@ from edge_agent.engine import Engine, Listener
 from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.ingest import Source, SteadyClock, open_source
+from edge_agent.lock import FolderLock
 from edge_agent.notices import notice_text
 from edge_agent.stays import GapKind
 from edge_agent.store import Store
@@ -105,7 +106,7 @@ class Agent:
 
     Raises:
         PatrolError: something in the configuration, or in a file that it names, is wrong.
-        UnavailableError: the data folder cannot be written.
+        UnavailableError: the data folder cannot be written, or another agent works on it.
     """
 
     def __init__(
@@ -115,10 +116,12 @@ class Agent:
         self._clock = SteadyClock(clock or SystemClock())
         self._identity = Identity(config.agent.jurisdiction, config.agent.id)
         self._problems: dict[str, str] = {}
+        self._complaints: frozenset[str] = frozenset()
         self._stop = threading.Event()
         feeds = [(camera, load_zone_file(camera.zones)) for camera in config.camera]
         self._perceiver = _perceiver(config)
         data = config.agent.data_dir
+        self._lock = FolderLock(data)
         self._store = Store(data / "agent.db", Vault.open(data / "keys" / "box.key"))
         self._transactions = FileTransactions(self._store.path)
         self._engine: Engine = make_engine(
@@ -161,6 +164,7 @@ class Agent:
         """Watch, decide and carry out until `stop` is set; then leave tidily."""
         self._note_time_base()
         with ExitStack() as stack:
+            stack.callback(self._lock.release)
             stack.callback(self._store.close)
             stack.callback(self._transactions.close)
             workers = [threading.Thread(target=self._sms.run, args=(self._stop,), name="sms", daemon=True)]
@@ -338,12 +342,17 @@ class Agent:
             cameras=tuple(feed.source.health() for feed in self._feeds.values()),
             outbox_waiting=outbox.waiting(self._store.db).total,
             open_cases=self._engine.open_cases,
-            problems=tuple(problems),
+            problems=tuple(dict.fromkeys(problems)),
         )
 
     def _send_health(self) -> None:
         health = self.health()
         for problem in health.problems:
-            _log.warning("%s", problem)
+            if problem not in self._complaints:
+                _log.warning("%s", problem)
+        for name in sorted({p.partition(":")[0] for p in self._complaints.difference(health.problems)}):
+            if not any(p.startswith(f"{name}:") for p in health.problems):
+                _log.warning("%s: over", name)
+        self._complaints = frozenset(health.problems)
         if self._link is not None:
             self._link.publish_health(health)

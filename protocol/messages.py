@@ -57,6 +57,10 @@ class EvidenceRef(BaseModel):
     width: int = Field(gt=0, le=16384)
     height: int = Field(gt=0, le=16384)
     size: int = Field(gt=0, description="Bytes.")
+    box: tuple[float, float, float, float] | None = Field(
+        default=None,
+        description="The vehicle in this picture: left, top, right, bottom, in its own pixels; none if not said.",
+    )
 
 
 class Vehicle(BaseModel):
@@ -67,7 +71,7 @@ class Vehicle(BaseModel):
     plate: str | None = Field(default=None, max_length=12)
     plate_confidence: float | None = Field(default=None, ge=0, le=1)
     box: tuple[float, float, float, float] = Field(
-        description="Left, top, right, bottom in the recheck picture."
+        description="Left, top, right, bottom in the camera's frame, which its picture may show at another size."
     )
 
 

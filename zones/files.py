@@ -9,6 +9,7 @@ from typing import Any
 
 import tomli_w
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from protocol.errors import PatrolError
 from zones.model import ZoneFile
@@ -23,12 +24,43 @@ def load_zone_file(path: str | Path) -> ZoneFile:
     Raises:
         PatrolError: the file is missing, unreadable, not TOML/JSON, or says something impossible.
     """
-    path = Path(path)
+    return parse_zone_file(_read(Path(path)), name=path)
+
+
+def parse_zone_file(text: str, *, name: str | Path = "zones.toml") -> ZoneFile:
+    """Validate the text of a zone file; `name` decides the format by its ending and appears in errors.
+
+    Raises:
+        PatrolError: not TOML/JSON, or says something impossible.
+    """
+    data = _parse(text, name)
+    try:
+        return ZoneFile.model_validate(data)
+    except ValidationError as error:
+        raise _explain(error.errors()[0], data, name) from error
+
+
+def examine_zone_file(path: str | Path) -> tuple[ZoneFile | None, tuple[PatrolError, ...]]:
+    """Read a zone file and find all that is impossible in it, not only the first. Never raises PatrolError.
+
+    Returns:
+        The file and no faults, or None and at least one.
+    """
+    try:
+        data = _parse(_read(Path(path)), path)
+        return ZoneFile.model_validate(data), ()
+    except PatrolError as error:
+        return None, (error,)
+    except ValidationError as error:
+        return None, tuple(_explain(fault, data, path) for fault in error.errors())
+
+
+def _read(path: Path) -> str:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise PatrolError("is larger than 4 MiB; this is no zone file", file=path, mend="Check the path.")
         # Editors on Windows put a byte order mark in front.
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise PatrolError(
             f"is not UTF-8 text: {error.reason}", file=path, mend="Save it as UTF-8."
@@ -39,29 +71,18 @@ def load_zone_file(path: str | Path) -> ZoneFile:
         raise PatrolError(
             f"cannot be read: {error.strerror}", file=path, mend="Check the path and its rights."
         ) from error
-    return parse_zone_file(text, name=path)
 
 
-def parse_zone_file(text: str, *, name: str | Path = "zones.toml") -> ZoneFile:
-    """Validate the text of a zone file; `name` decides the format by its ending and appears in errors.
-
-    Raises:
-        PatrolError: not TOML/JSON, or says something impossible.
-    """
+def _parse(text: str, name: str | Path) -> dict[str, Any]:
     try:
         data: Any = json.loads(text) if str(name).endswith((".json", ".geojson")) else tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # also numbers of thousands of digits
+    except (ValueError, RecursionError) as error:  # ValueError also for numbers of thousands of digits
         raise PatrolError(
             f"cannot be parsed: {error}", file=name, mend="Mend the line that it names."
         ) from error
     if not isinstance(data, dict):
-        raise PatrolError("holds no table of zones", file=name, mend="Start from `docs/zones.md`.")
-    if data.get("type") == "FeatureCollection":
-        data = _from_features(data, name)
-    try:
-        return ZoneFile.model_validate(data)
-    except ValidationError as error:
-        raise _explain(error, data, name) from error
+        raise PatrolError("holds no table of zones", file=name, mend="Start from `patrol zones init`.")
+    return _from_features(data, name) if data.get("type") == "FeatureCollection" else data
 
 
 def dump_zone_file(zones: ZoneFile) -> str:
@@ -92,9 +113,8 @@ def _from_features(data: dict[str, Any], name: str | Path) -> dict[str, Any]:
     return {**rest, "zone": zones}
 
 
-def _explain(error: ValidationError, data: dict[str, Any], name: str | Path) -> PatrolError:
-    """The first fault, told with the zone's own id and vertex numbers from 1."""
-    fault = error.errors()[0]
+def _explain(fault: ErrorDetails, data: dict[str, Any], name: str | Path) -> PatrolError:
+    """A fault, told with the zone's own id and vertex numbers from 1."""
     place: list[str] = []
     parts = list(fault["loc"])
     if parts[:1] == ["zone"] and len(parts) > 1 and isinstance(parts[1], int):
@@ -113,6 +133,6 @@ def _explain(error: ValidationError, data: dict[str, Any], name: str | Path) -> 
     elif fault["type"] == "missing":
         mend = "Add it; see docs/zones.md."
     else:
-        mend = "Mend it; `patrol zones show` draws the file."
+        mend = "Mend the value; docs/zones.md says what each key takes."
     value = fault.get("input") if isinstance(fault.get("input"), str | int | float) else None
     return PatrolError(message, file=name, field=": ".join(place) or None, value=value, mend=mend)

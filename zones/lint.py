@@ -75,7 +75,9 @@ def _alone(zone: Zone, shape: Polygon) -> Iterator[Remark]:
                 "repeated_vertex",
                 zone.id,
                 None,
-                "the last vertex repeats the first" if last else f"vertex {number} repeats vertex {number - 1}",
+                "the last vertex repeats the first"
+                if last
+                else f"vertex {number} repeats vertex {number - 1}",
                 "Leave it out; the ring closes by itself.",
             )
     if zone.leave_ratio == zone.enter_ratio:
@@ -119,7 +121,9 @@ def _together(one: Zone, two: Zone, shape: Polygon, other: Polygon) -> Iterator[
             one.id,
             two.id,
             f"covers the same place as zone {two.id}",
-            "Remove one of them." if one.kind == two.kind else "Decide what the place is, and remove the other.",
+            "Remove one of them."
+            if one.kind == two.kind
+            else "Decide what the place is, and remove the other.",
         )
         return
     kinds = {one.kind, two.kind}

@@ -48,7 +48,9 @@ def read_picture(path: Path) -> Image:
         try:
             raw = np.frombuffer(path.read_bytes(), np.uint8)
         except OSError as error:
-            raise PatrolError(f"cannot be read: {error.strerror}", file=path, mend="Check its rights.") from error
+            raise PatrolError(
+                f"cannot be read: {error.strerror}", file=path, mend="Check its rights."
+            ) from error
         image = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
         if image is None:
             raise PatrolError(
@@ -64,8 +66,7 @@ def _first_of_video(path: Path) -> Image:
     try:
         with av.open(str(path)) as container:
             for frame in container.decode(video=0):
-                picture: Image = frame.to_ndarray(format="bgr24")
-                return picture
+                return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
     except (av.FFmpegError, IndexError, ValueError) as error:
         raise PatrolError(
             f"is no picture or video that can be read: {error}",
@@ -139,7 +140,13 @@ def _inner_point(outline: NDArray[np.int32]) -> tuple[float, float]:
 
 
 def _label(
-    image: Image, text: str, at: tuple[float, float], size: float, font: cv2.FontFace, *, centred: bool = False
+    image: Image,
+    text: str,
+    at: tuple[float, float],
+    size: float,
+    font: cv2.FontFace,
+    *,
+    centred: bool = False,
 ) -> None:
     """White text with a dark rim, kept inside the picture."""
     import cv2

@@ -147,6 +147,9 @@ class ZoneIndex:
         for bay in sorted(bays, key=lambda i: (share[i], i), reverse=True):
             if share[bay] >= self.zones[bay].enter_ratio and share[bay] >= ratio + gap:
                 return Presence(
-                    zone_id, ratio, False, f"{words}, but {share[bay]:.0%} is in {bay}, where standing is allowed"
+                    zone_id,
+                    ratio,
+                    False,
+                    f"{words}, but {share[bay]:.0%} is in {bay}, where standing is allowed",
                 )
         return Presence(zone_id, ratio, ratio >= needed, words)

@@ -133,6 +133,9 @@ class Evidence(models.Model):
     taken_at_ms = models.BigIntegerField()
     width = models.IntegerField()
     height = models.IntegerField()
+    box = models.JSONField(
+        null=True, help_text="The vehicle: left, top, right, bottom in pixels of this picture."
+    )
     picture = models.ForeignKey(Picture, on_delete=models.PROTECT, null=True, related_name="evidence")
 
     class Meta:

@@ -174,6 +174,7 @@ def name_evidence(case: Case, agent: Agent, refs: tuple[EvidenceRef, ...]) -> No
                 "taken_at_ms": ref.taken_at_ms,
                 "width": ref.width,
                 "height": ref.height,
+                "box": None if ref.box is None else list(ref.box),
                 "picture": picture,
             },
         )

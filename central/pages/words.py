@@ -61,6 +61,21 @@ EVIDENCE_ROLES = {
     "plate": _("Plate"),
 }
 
+PROBLEMS = {
+    "disk_full": _("disk full"),
+    "storage": _("the disk refuses"),
+    "clock_step": _("the clock stepped"),
+    "sms": _("SMS"),
+    "mqtt_offline": _("no connection to the broker"),
+    "mqtt_refused": _("refused by the broker"),
+    "mqtt_unstable": _("the connection to the broker is unstable"),
+    "mqtt_storage": _("messages cannot be stored"),
+    "centre_not_listening": _("the centre does not answer"),
+    "messages_dead": _("messages were refused by the centre"),
+    "inbox_malformed": _("messages from the centre could not be read"),
+}
+"""What an agent's health names, before the colon."""
+
 HISTORY = {
     "opened": _("Case opened"),
     "agent_step": _("Camera"),
@@ -105,6 +120,18 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         "at_ms": entry.at_ms,
         "sha256": entry.sha256,
     }
+
+
+def problem(text: str) -> str:
+    """An agent's named trouble, ``disk_full: …``: the name in the reader's language, the detail as far as it is known."""
+    kind, _colon, detail = text.partition(": ")
+    if kind not in PROBLEMS:
+        return text
+    return (
+        gettext("%(name)s: %(detail)s") % {"name": PROBLEMS[kind], "detail": say(detail)}
+        if detail
+        else str(PROBLEMS[kind])
+    )
 
 
 def mask_plate(plate: str) -> str:

@@ -23,7 +23,7 @@ class Stay(models.Model):
     vehicle_class = models.CharField(max_length=40, blank=True)
     plate = models.CharField(max_length=12, blank=True)
     plate_confidence = models.FloatField(null=True)
-    box = models.JSONField(null=True, help_text="Left, top, right, bottom in the recheck picture, pixels.")
+    box = models.JSONField(null=True, help_text="Left, top, right, bottom in the camera's frame, pixels.")
     first_seen_ms = models.BigIntegerField(null=True)
     confirmed_at_ms = models.BigIntegerField(null=True)
     notified_at_ms = models.BigIntegerField(null=True)

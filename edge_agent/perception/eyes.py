@@ -138,7 +138,9 @@ class Eyes:
         vehicles = [item.box for item in seen if item.label != "person"]
         self._ground.learn(steady, [small(box) for box in (*vehicles, *(stay.spot for stay in state.stays))])
         self._ground.remember(steady)
-        return Observation(frame.at_ms, tuple(sorted(seen, key=lambda s: s.box)), patches, rings, empty, calm)
+        return Observation(
+            frame.at_ms, tuple(sorted(seen, key=lambda s: s.box)), patches, empty, calm, rings=rings
+        )
 
     def examine(self, image: Image, box: Box, labels: Collection[str]) -> float:
         """A closer look at one box: how surely there is a vehicle in it, 0 to 1.

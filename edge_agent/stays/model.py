@@ -61,11 +61,11 @@ class Observation:
     at_ms: Millis
     seen: tuple[Seen, ...] = ()
     patches: Mapping[str, Look] = field(default_factory=dict)
-    rings: Mapping[str, Look] = field(default_factory=dict)
     empty: Mapping[str, float] = field(default_factory=dict)
     calm: Mapping[str, float] = field(default_factory=dict)
     usable: bool = True
     gap: GapKind = "offline"
+    rings: Mapping[str, Look] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,7 +307,8 @@ def _missing(stay: Stay, verdict: Verdict, seen: Observation, rules: StayRules, 
     cause: GapKind = seen.gap if late and stay.verdict == "present" else _GAP_OF[verdict]
     after = replace(stay, verdict=verdict, unseen_as=cause, doubt=True)
     if verdict == "absent":
-        since = stay.absent_ms if stay.absent else at_ms
+        just_before = stay.hidden_ms is not None and at_ms - stay.hidden_ms <= rules.max_interval_ms
+        since = stay.absent_ms if stay.absent else stay.hidden_ms if just_before and stay.hidden_ms else at_ms
         return replace(after, absent=stay.absent + 1, absent_ms=since, hidden_ms=None, different=0)
     if verdict == "hidden":
         calm = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
 import itertools
 import os
@@ -17,6 +18,7 @@ from unittest.mock import patch
 import pytest
 
 _home = Path(tempfile.mkdtemp(prefix="patrol-central-tests-"))
+atexit.register(shutil.rmtree, _home, ignore_errors=True)
 with patch.dict(os.environ):
     for _name in [name for name in os.environ if name.startswith("PATROL_CENTRAL_")]:
         del os.environ[_name]
@@ -40,13 +42,12 @@ ENGINES = ("sqlite", "postgresql")
 
 @pytest.fixture(scope="session", autouse=True)
 def django_at_rest() -> Iterator[None]:
-    """Static files in place once; the folder goes when all tests have run."""
+    """Static files in place once."""
     setup_test_environment(debug=False)
     bootstrap.collect_static()
     yield
     teardown_test_environment()
     connections.close_all()
-    shutil.rmtree(_home, ignore_errors=True)
 
 
 @contextmanager

@@ -164,6 +164,57 @@ def test_the_case_page_draws_the_box_on_the_recheck_picture(order, browse, perso
     assert text.count('<rect class="box" x="120.0" y="90.0" width="300.0" height="210.0"/>') == 1
 
 
+def test_a_picture_with_its_own_box_shows_that_one(agent, browse, person):
+    """Of a 4K frame the sealed picture is smaller, and the frame's box would lie beside the vehicle."""
+    refs = tuple(
+        reference(data, role).model_copy(update={"box": box})
+        for data, role, box in (
+            (FIRST, "confirm", (60.0, 45.0, 210.0, 150.0)),
+            (SECOND, "recheck", (64.0, 45.0, 214.0, 150.0)),
+        )
+    )
+    take(TOPICS.of("tasks"), task(pictures=refs).model_dump_json().encode())
+    for data in (FIRST, SECOND):
+        take(TOPICS.evidence(sha256(data)), data)
+    text = browse(person("wang")).get(f"/cases/{WorkOrder.objects.get().case_id}/").content.decode()
+    boxes = re.findall(r'<rect class="box" x="([\d.]+)" y="([\d.]+)" width="([\d.]+)"', text)
+    assert boxes == [("60.0", "45.0", "150.0"), ("64.0", "45.0", "150.0")]
+
+
+def test_the_agents_words_are_in_the_readers_language(agent, person):
+    from django.test import Client
+
+    why = "62% of its footprint is in zone P3, needs 40%"
+    take(
+        TOPICS.of("tasks"),
+        task(why=why, notified_at_ms=None, unnotifiable_reason="not_found").model_dump_json().encode(),
+    )
+    take(
+        TOPICS.of("cases"),
+        record("c1", "unnotifiable", 1_767_239_400_000, reason="not_found").model_dump_json().encode(),
+    )
+    order = WorkOrder.objects.get()
+    take(TOPICS.of("tasks"), retraction(reason="the vehicle left").model_dump_json().encode())
+    take(TOPICS.of("status"), b'{"jurisdiction_id":"sanlihe","agent_id":"box-1","online":true}')
+    troubled = health(state="live").model_copy(
+        update={"problems": ("sms: no connection in time", "odd: thing")}
+    )
+    take(TOPICS.of("health"), troubled.model_dump_json().encode())
+    chinese = Client(headers={"accept-language": "zh-CN"})
+    chinese.force_login(person("wang"))
+    pages = {
+        "/": ["车辆占地面积的 62%", "短信：连接超时", "odd: thing"],
+        f"/officer/{order.pk}/": ["车辆占地面积的 62%", "未查到该车牌的车主", "车辆已离开"],
+        f"/cases/{order.case_id}/": ["车辆占地面积的 62%", "未查到该车牌的车主", "车辆已离开"],
+    }
+    for address, said in pages.items():
+        text = chinese.get(address).content.decode()
+        for words in said:
+            assert words in text, (address, words)
+        for words in ("footprint", "not_found", "the vehicle left"):
+            assert words not in text, (address, words)
+
+
 @pytest.mark.parametrize("shown", ["all", "open", "closed", "retracted", "' OR 1=1 --", ""])
 @pytest.mark.parametrize("before", ["", "1-1", "x", "9999999999999999-1", "1-" + "9" * 60])
 def test_filters_take_any_text_without_harm(order, browse, person, shown, before):

@@ -111,7 +111,7 @@ class Street:
         rings = {
             s.id: look for s in self.state.stays if (look := look_at(picture, around(s.spot))) is not None
         }
-        self._take(Observation(self.now, tuple(seen), patches, rings, empty, calm))
+        self._take(Observation(self.now, tuple(seen), patches, empty, calm, rings=rings))
 
     def _at(self, picture: Image, stay_id: str) -> Look | None:
         return look_at(picture, next(s.spot for s in self.state.stays if s.id == stay_id))

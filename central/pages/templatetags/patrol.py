@@ -86,6 +86,12 @@ def said(text: str) -> str:
 
 
 @register.filter
+def problem(text: str) -> str:
+    """An agent's named trouble in the reader's language."""
+    return words.problem(text)
+
+
+@register.filter
 def last_picture(evidence: Any) -> Any:
     """The picture to show first: the recheck's, else the newest that is no plate."""
     shown = [item for item in evidence if item.role != "plate"]
@@ -94,12 +100,17 @@ def last_picture(evidence: Any) -> Any:
 
 
 @register.simple_tag
-def box_rect(box: list[float] | None, width: int, height: int) -> dict[str, str] | None:
-    """The vehicle's box as an SVG rectangle inside the picture, or None where it lies outside."""
+def box_rect(item: Any, stay: Any) -> dict[str, str] | None:
+    """The vehicle's box as an SVG rectangle inside a picture; None where it lies outside or is not known.
+
+    A picture's own box is in its own pixels. Agents that do not send it tell the box of the last look only, in
+    pixels of the camera's frame: that of the recheck picture, unless the frame was larger than pictures are sealed.
+    """
+    box = item.box or (stay.box if stay is not None and item.role == "recheck" else None)
     if not box:
         return None
     left, top = max(0.0, box[0]), max(0.0, box[1])
-    right, bottom = min(float(width), box[2]), min(float(height), box[3])
+    right, bottom = min(float(item.width), box[2]), min(float(item.height), box[3])
     if right <= left or bottom <= top:
         return None
     return {

@@ -1,0 +1,217 @@
+"""`patrol bench`: what the program costs and how well it sees, as tables with the command that made them."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from patrol import console
+from protocol.errors import PatrolError, UnavailableError
+
+if TYPE_CHECKING:
+    from benchmarks.clips import Outcome
+    from benchmarks.loop import Figure
+
+app = typer.Typer(
+    help="Benchmarks that print a table and the command that made it.",
+    no_args_is_help=True,
+    add_completion=False,
+    epilog="Examples:\n\n"
+    "patrol bench loop\n\n"
+    "patrol bench loop --seconds 300 --json loop.json\n\n"
+    "patrol bench clips --shared ../shared\n\n"
+    "patrol bench clips --clip kerb_street --loops 12",
+)
+
+Json = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
+]
+
+
+@app.command(epilog="Example: patrol bench loop --seconds 300 --json loop.json")
+def loop(
+    seconds: Annotated[
+        float, typer.Option(min=5, max=86400, help="How long the agent is watched at work.")
+    ] = 60,
+    json: Json = None,
+) -> None:
+    """Start, processor share and memory of the agent with two 1080p25 cameras. Exit code 1: a goal is missed.
+
+    The cameras are a real RTSP server in another process; the agent is `patrol agent run`, reading plates, sealing
+    evidence and writing its warnings into a file. Close everything else first: other load makes figures worse.
+    """
+    try:
+        from benchmarks.loop import load_clip, measure_all
+    except ModuleNotFoundError as error:
+        if error.name != "psutil":
+            raise
+        raise UnavailableError(
+            "`patrol bench loop` needs the Python package 'psutil', which is not installed",
+            mend="Run: pip install psutil",
+        ) from error
+    from benchmarks._machine import machine
+
+    facts = machine()
+    signal.signal(signal.SIGTERM, _interrupt)  # so that nothing is left running
+    with _bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
+        task = bar.add_task("drawing the clip (once; kept for the next time)", total=1.0)
+        clip = load_clip(lambda done, total: bar.update(task, completed=done / total))
+        bar.update(task, total=None)
+        figures = measure_all(clip, Path(folder), seconds, lambda text: bar.update(task, description=text))
+    _report_loop(figures, facts, json)
+    if any(figure.met is False for figure in figures):
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: patrol bench clips --clip kerb_street --loops 12 --json clips.json")
+def clips(
+    shared: Annotated[
+        Path | None, typer.Option(help="Folder of real inputs; by default PATROL_SHARED, else ../shared.")
+    ] = None,
+    clip: Annotated[
+        list[str] | None, typer.Option("--clip", help="Only this clip; may be given again.")
+    ] = None,
+    loops: Annotated[
+        int, typer.Option(min=1, max=1000, help="Play clips with standing vehicles this often on end.")
+    ] = 1,
+    model: Annotated[
+        str, typer.Option(help="Detector: name in the catalogue, or an ONNX file.")
+    ] = "nanodet-g",
+    json: Json = None,
+) -> None:
+    """Real clips through the whole agent, against what a person sees in them. Exit code 1: any difference.
+
+    The footage is not part of the project; docs/benchmarks.md says where it comes from.
+    """
+    from benchmarks._machine import machine
+    from benchmarks.clips import load_clips, run_clip
+    from edge_agent.build import open_perceiver
+
+    folder = shared or Path(os.environ.get("PATROL_SHARED") or "../shared")
+    known = {each.name: each for each in load_clips()}
+    for name in clip or ():
+        if name not in known:
+            raise PatrolError("no such clip", field="--clip", value=name, mend=f"Known: {', '.join(known)}.")
+    chosen = [each for each in known.values() if not clip or each.name in clip]
+    facts = machine() | {"detector": model}
+    perceiver = open_perceiver(model, plates=False)
+    outcomes: list[Outcome] = []
+    with _bar() as bar:
+        for each in chosen:
+            times = loops if each.standing else 1
+            task = bar.add_task(each.name, total=1.0)
+            outcomes.append(
+                run_clip(
+                    each,
+                    folder,
+                    perceiver,
+                    loops=times,
+                    progress=lambda share, task=task: bar.update(task, completed=share),
+                )
+            )
+    _report_clips(outcomes, facts, json)
+    if not all(outcome.right for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _bar() -> Progress:
+    return Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
+        console=console.err, transient=True, disable=not console.err.is_terminal,
+    )  # fmt: skip
+
+
+def _report_loop(figures: list[Figure], facts: dict[str, str], json: Path | None) -> None:
+    rows: list[dict[str, Any]] = [
+        {"what": f.what, "value": round(f.value, 3), "unit": f.unit, "goal": f.goal, "met": f.met}
+        for f in figures
+    ]
+    table = Table(title="The loop", title_justify="left")
+    table.add_column("What")
+    for name in ("Figure", "Goal"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Met")
+    for figure in figures:
+        goal = ""
+        if figure.goal is not None:
+            goal = f"{'' if figure.exact else '< '}{figure.goal:g} {figure.unit}".strip()
+        mark = {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[figure.met]
+        table.add_row(escape(figure.what), _number(figure), goal, mark)
+    _tell(table, rows, facts, json)
+
+
+def _number(figure: Figure) -> str:
+    digits = {"s": ".2f", "%": ".1f", "MB": ".0f"}.get(figure.unit, "g")
+    return f"{figure.value:{digits}} {figure.unit}".strip()
+
+
+def _report_clips(outcomes: list[Outcome], facts: dict[str, str], json: Path | None) -> None:
+    rows: list[dict[str, Any]] = []
+    table = Table(title="Real clips", title_justify="left", show_lines=True)
+    for name in ("Clip", "Truth by eye"):
+        table.add_column(name)
+    for name in ("Seconds", "Standing", "Found", "Missed", "False", "Cases per stay", "Tasks"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    for outcome in outcomes:
+        clip = outcome.clip
+        row = {
+            "clip": clip.name,
+            "truth": clip.seen,
+            "seconds": round(outcome.seconds, 1),
+            "standing": len(clip.standing),
+            "found": len(outcome.found),
+            "missed": list(outcome.missed),
+            "false": [{"case": f.case, "box": [round(v) for v in f.box]} for f in outcome.false],
+            "cases_per_stay": outcome.cases_per_stay,
+            "tasks": outcome.tasks,
+            "right": outcome.right,
+        }
+        rows.append(row)
+        boxes = "; ".join(f"at {', '.join(f'{v:.0f}' for v in f.box)}" for f in outcome.false)
+        table.add_row(
+            clip.name,
+            clip.seen,
+            f"{outcome.seconds:.0f}",
+            str(len(clip.standing)),
+            str(len(outcome.found)),
+            f"{len(outcome.missed)} {', '.join(outcome.missed)}".strip(),
+            f"{len(outcome.false)} {boxes}".strip(),
+            str(outcome.cases_per_stay) if clip.standing else "–",
+            str(outcome.tasks),
+            "[green]✓[/]" if outcome.right else "[bold red]✗[/]",
+        )
+    _tell(table, rows, facts, json)
+
+
+def _tell(table: Table, rows: list[dict[str, Any]], facts: dict[str, str], json: Path | None) -> None:
+    """The table, the machine and the command to people; the figures to a file or, alone, to stdout."""
+    command = "patrol " + shlex.join(sys.argv[1:])
+    whole = {"command": command, "machine": facts, "rows": rows}
+    if json is not None and str(json) == "-":
+        console.print_json(whole)
+        return
+    console.out.print(table)
+    for name, fact in facts.items():
+        console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
+    console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)
+    if json is not None:
+        from json import dumps
+
+        from zones.writing import write_whole
+
+        write_whole(json, (dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
