@@ -224,7 +224,7 @@ class Agent:
             frame = feed.source.take(0)
             if frame is not None:
                 worked = True
-                self._guarded("deciding", lambda f=frame, d=feed: self._look(f, d))
+                self._guarded(f"camera {camera_id}", lambda f=frame, d=feed: self._look(f, d))
         return worked
 
     def _look(self, frame: Frame, feed: _Feed) -> None:
@@ -262,14 +262,14 @@ class Agent:
             self._link.wake()
 
     def _guarded(self, what: str, act: Any) -> None:
-        """Do it; a disk that refuses is a named state of health, and the next round tries again."""
+        """Do it; a disk that refuses, or stored data that is damaged, is a named state of health, and the next round
+        tries again. Nothing else stops for it."""
         try:
             act()
-        except UnavailableError as error:
+        except PatrolError as error:
             if what not in self._problems:
                 _log.error("%s: %s", what, error)
-            kind = "disk_full" if "full" in error.problem or "No space" in error.problem else "storage"
-            self._problems[what] = f"{kind}: {error}"
+            self._problems[what] = f"{_kind(error)}: {error}"
         else:
             self._problems.pop(what, None)
 
@@ -356,3 +356,10 @@ class Agent:
         self._complaints = frozenset(health.problems)
         if self._link is not None:
             self._link.publish_health(health)
+
+
+def _kind(error: PatrolError) -> str:
+    """The name under which a trouble with the agent's own data stands in its health."""
+    if not isinstance(error, UnavailableError):
+        return "damaged"
+    return "disk_full" if "full" in error.problem or "No space" in error.problem else "storage"

@@ -71,6 +71,11 @@ def ingest_filters(jurisdiction_id: str = "+", group: str = "ingest") -> tuple[s
     base = f"{_ROOT}/{jurisdiction_id}/agents/+"
     shared = tuple(
         f"$share/{group}-{channel}/{base}/{leaf}"
-        for channel, leaf in (("tasks", "tasks"), ("cases", "cases"), ("evidence", "evidence/+"), ("health", "health"))
+        for channel, leaf in (
+            ("tasks", "tasks"),
+            ("cases", "cases"),
+            ("evidence", "evidence/+"),
+            ("health", "health"),
+        )
     )
     return (*shared, f"{base}/status")

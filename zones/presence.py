@@ -140,7 +140,8 @@ class ZoneIndex:
         needed = zone.leave_ratio if held == zone_id else zone.enter_ratio
         # What frees a vehicle that is held must be clearer by the same gap, or it would flap there instead.
         gap = zone.enter_ratio - zone.leave_ratio if held == zone_id else 0.0
-        words = f"{ratio:.0%} of its footprint is in zone {zone_id}, needs {needed:.0%}"
+        told = zone.enter_ratio if ratio >= zone.enter_ratio else needed
+        words = f"{ratio:.0%} of its footprint is in zone {zone_id}, needs {told:.0%}"
         hidden = max((s for i, s in share.items() if self.zones[i].kind == "ignore"), default=0.0)
         if hidden >= min(zone.enter_ratio + gap, _WHOLE):
             return Presence(zone_id, ratio, False, f"{words}, but {hidden:.0%} is in an ignored place")

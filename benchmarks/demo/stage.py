@@ -70,8 +70,8 @@ class Stage:
         """The centre with its database, pages and ingest worker. Returns the address of the pages."""
         self._patrol("central", "migrate")
         self._patrol("central", "agents", "add", AGENT, "--jurisdiction", JURISDICTION)
-        for name, role in (("officer", "officer"), ("dispatcher", "dispatcher")):
-            self._patrol("central", "users", "add", name, "--role", role, "--json")
+        for name, role, full_name in (("officer", "officer", "王警官"), ("dispatcher", "dispatcher", "陈静")):
+            self._patrol("central", "users", "add", name, "--role", role, "--full-name", full_name, "--json")
         process = self._spawn(
             "centre", "central", "up", "--port", str(self._port), "--broker", self._broker_url, "--json"
         )

@@ -69,6 +69,7 @@ PROBLEMS = {
     "mqtt_offline": _("no connection to the broker"),
     "mqtt_refused": _("refused by the broker"),
     "mqtt_unstable": _("the connection to the broker is unstable"),
+    "mqtt_publish_refused": _("the broker refused a message"),
     "mqtt_storage": _("messages cannot be stored"),
     "centre_not_listening": _("the centre does not answer"),
     "messages_dead": _("messages were refused by the centre"),
@@ -125,13 +126,11 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
 def problem(text: str) -> str:
     """An agent's named trouble, ``disk_full: …``: the name in the reader's language, the detail as far as it is known."""
     kind, _colon, detail = text.partition(": ")
-    if kind not in PROBLEMS:
+    # Some names end in what they are about: ``mqtt_publish_refused_tasks``.
+    name = PROBLEMS.get(kind) or PROBLEMS.get(kind.rpartition("_")[0])
+    if name is None:
         return text
-    return (
-        gettext("%(name)s: %(detail)s") % {"name": PROBLEMS[kind], "detail": say(detail)}
-        if detail
-        else str(PROBLEMS[kind])
-    )
+    return gettext("%(name)s: %(detail)s") % {"name": name, "detail": say(detail)} if detail else str(name)
 
 
 def mask_plate(plate: str) -> str:

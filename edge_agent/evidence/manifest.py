@@ -142,6 +142,7 @@ class Manifest(_Part):
             width=self.picture.width,
             height=self.picture.height,
             size=self.picture.size,
+            box=self.picture.box,
         )
 
 

@@ -26,9 +26,7 @@ def footage(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def street(
-    tmp_path: Path, footage: tuple[Path, Path], free_port: Callable[[], int]
-) -> Callable[..., Loop]:
+def street(tmp_path: Path, footage: tuple[Path, Path], free_port: Callable[[], int]) -> Callable[..., Loop]:
     """Sets up the whole loop in this test's folder."""
 
     def make(**more: Any) -> Loop:

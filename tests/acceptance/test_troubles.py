@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.loop import CAMERA_PASSWORD, Loop, check_promises
+from tests.acceptance.loop import Loop, check_promises
+from tests.acceptance.parts import BROKER_PASSWORD, CAMERA_PASSWORD
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(300)]
 
@@ -61,12 +63,12 @@ def test_a_full_disk_is_named_and_nothing_is_lost(street: Street, tmp_path: Path
 
 
 def test_a_broker_that_refuses_the_password_is_named(street: Street) -> None:
-    with street(broker_password="an old word") as loop:  # noqa: S106
+    with street(broker_password="an old word") as loop:
         loop.watch.until(lambda: "confirmed" in loop.agent.states(), "a case")
         loop.watch.until(lambda: "mqtt_refused: not authorised" in loop.logged(), "the refusal in the log")
         assert loop.centre.seen == {}
         # The password is corrected while the agent runs; nothing of what waited is lost.
-        (loop.folder / "broker.password").write_text("box word\n")
+        (loop.folder / "broker.password").write_text(BROKER_PASSWORD + "\n")
         loop.finish()
         assert loop.agent.stop() == 0
         check_promises(loop)
@@ -89,7 +91,9 @@ def test_a_camera_that_refuses_the_password_is_named_and_taken_up_again(street: 
         check_promises(loop)
 
 
-def test_zones_for_another_shape_of_picture_stop_their_own_camera_only(street: Street, tmp_path: Path) -> None:
+def test_zones_for_another_shape_of_picture_stop_their_own_camera_only(
+    street: Street, tmp_path: Path
+) -> None:
     (tmp_path / "cam2.zones.toml").write_text(
         """
 [picture]
@@ -113,21 +117,36 @@ polygon = [[10, 10], [600, 10], [600, 600], [10, 600]]
         check_promises(loop)
 
 
+def test_damaged_evidence_is_named_and_stops_nothing(street: Street) -> None:
+    """The disk has spoilt the manifest of an open case: no task rests on it, and the agent goes on."""
+    with street() as loop:
+        loop.reached("notified")
+        (manifest,) = (loop.folder / loop.data / "evidence").glob("*/manifest.json")
+        sound = manifest.read_bytes()
+        manifest.write_bytes(
+            sound.replace(b"pavement", b"pavemant").replace(b"Pavement", b"Pavemant", 1)[:-9]
+        )
+        loop.watch.until(lambda: "damaged: " in loop.centre.problems(), "a complaint about the evidence")
+        assert "manifest.json" in loop.centre.problems()
+        assert loop.centre.of("enforcement_task") == []
+        manifest.write_bytes(sound)
+        loop.finish()
+        assert loop.agent.stop() == 0
+        check_promises(loop)
+
+
 def test_two_agents_never_work_on_one_folder(street: Street) -> None:
     """A second agent on the same data would warn and fine on its own."""
     with street() as loop:
         loop.reached("observing")
         second = subprocess.run(
-            [*_patrol(), "agent", "run", str(loop.agent.config)], capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "patrol", "agent", "run", str(loop.agent.config)],
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert second.returncode == 3
         assert "another agent" in second.stderr
         assert "Traceback" not in second.stderr
         loop.finish()
         assert loop.agent.stop() == 0
-
-
-def _patrol() -> list[str]:
-    import sys
-
-    return [sys.executable, "-m", "patrol"]

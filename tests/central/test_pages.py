@@ -197,13 +197,13 @@ def test_the_agents_words_are_in_the_readers_language(agent, person):
     take(TOPICS.of("tasks"), retraction(reason="the vehicle left").model_dump_json().encode())
     take(TOPICS.of("status"), b'{"jurisdiction_id":"sanlihe","agent_id":"box-1","online":true}')
     troubled = health(state="live").model_copy(
-        update={"problems": ("sms: no connection in time", "odd: thing")}
+        update={"problems": ("sms: no connection in time", "mqtt_publish_refused_tasks: quota", "odd: thing")}
     )
     take(TOPICS.of("health"), troubled.model_dump_json().encode())
     chinese = Client(headers={"accept-language": "zh-CN"})
     chinese.force_login(person("wang"))
     pages = {
-        "/": ["车辆占地面积的 62%", "短信：连接超时", "odd: thing"],
+        "/": ["车辆占地面积的 62%", "短信：连接超时", "消息服务器拒收一条消息：quota", "odd: thing"],
         f"/officer/{order.pk}/": ["车辆占地面积的 62%", "未查到该车牌的车主", "车辆已离开"],
         f"/cases/{order.case_id}/": ["车辆占地面积的 62%", "未查到该车牌的车主", "车辆已离开"],
     }

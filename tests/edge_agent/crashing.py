@@ -7,14 +7,13 @@ what the world does.
 
 from __future__ import annotations
 
-import functools
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from edge_agent.attention import Camera
@@ -22,73 +21,30 @@ from edge_agent.cases import Case
 from edge_agent.effects import EffectWriter, unsealed
 from edge_agent.engine import Engine, Event
 from edge_agent.evidence import AgentKey, EvidenceStore, Sealer
-from edge_agent.frames import Frame, Image
+from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.plates import PlateDesk
 from edge_agent.sealing import FrameSealer
-from edge_agent.stays import CameraState, Observation, Seen, StayRules
-from edge_agent.stays.appearance import likeness, look_at
-from edge_agent.stays.model import PlateLook
+from edge_agent.stays import Seen, StayRules
 from edge_agent.store import Store
 from edge_agent.vault import Vault
 from notifier import outbox
 from notifier.backoff import Backoff
 from notifier.outbox import FileTransactions, OutboxItem
-from notifier.owners import NoOwner, Owner
 from notifier.sms import Accepted, LogGateway, SmsPolicy, SmsRequest, SmsResult, SmsWorker
 from protocol.clock import ManualClock
 from protocol.errors import UnavailableError
 from protocol.messages import EvidenceRef
-from tests.edge_agent.test_stays import Vehicle, paint
-from zones import ZoneFile, ZoneIndex
-
-T0 = 1_767_225_600_000
-BEAT_MS = 1_000
-CONFIRM_S, GRACE_S, WINDOW_S = 4, 8, 6
-WIDTH, HEIGHT = 320, 240
-
-Scene = Literal["A", "B", "empty", "bus", "dark", "gone"]
-"""Who stands in the place; bus: A behind a passing bus; gone: no picture at all."""
-
-Deed = Literal["sms", "deliver", "outcome", "outcome again"]
-
-ZONES = ZoneFile.model_validate(
-    {
-        "picture": {"width": WIDTH, "height": HEIGHT},
-        "street": "Kerb Street",
-        "zone": [
-            {
-                "id": "P1",
-                "name": "Pavement",
-                "polygon": [(20, 100), (300, 100), (300, 200), (20, 200)],
-                "confirm_after_s": CONFIRM_S,
-                "grace_s": GRACE_S,
-                "recheck_window_s": WINDOW_S,
-            }
-        ],
-    }
+from tests.edge_agent.scripted import (
+    BEAT_MS,
+    T0,
+    Beat,
+    Owners,
+    ScriptedEyes,
+    ScriptedReader,
+    picture,
+    unanimous,
 )
-CAR_A = Vehicle((100, 110, 180, 170), seed=7)
-CAR_B = Vehicle((101, 109, 182, 171), seed=8)
-BUS = Vehicle((60, 100, 230, 215), seed=9, label="bus")
-IN_VIEW: dict[Scene, list[Vehicle]] = {
-    "A": [CAR_A],
-    "B": [CAR_B],
-    "empty": [],
-    "bus": [CAR_A, BUS],
-    "dark": [],
-}
-PLATES = {"A": "沪A8K526", "B": "京N12345"}
-PHONES = {"沪A8K526": "+8613900000001"}
-"""The owner of B is not known: nobody can be warned."""
-
-
-@dataclass(frozen=True)
-class Beat:
-    """One second of the world."""
-
-    scene: Scene
-    deeds: tuple[Deed, ...] = ("sms", "deliver")
 
 
 class Crash(BaseException):
@@ -154,75 +110,6 @@ class FatedConnection:
         return getattr(self._real, name)
 
 
-class ScriptedEyes:
-    """Tells what the script says is in each picture; looks of places are taken from the painted picture."""
-
-    def __init__(self) -> None:
-        self.index = ZoneIndex(ZONES, WIDTH, HEIGHT)
-        self.scene: Scene = "empty"
-        self.before = picture("empty", 0)
-
-    def observe(self, frame: Frame, state: CameraState, *, force: bool) -> Observation:
-        if self.scene == "dark":
-            return Observation(frame.at_ms, usable=False, gap="dark")
-        seen = tuple(Seen(v.box, v.label, 0.8, look_at(frame.image, v.box)) for v in IN_VIEW[self.scene])
-        looks = {s.id: look for s in state.stays if (look := look_at(frame.image, s.spot)) is not None}
-        spots = {s.id: s.spot for s in state.stays}
-        empty = {i: _alike(picture("empty", 0), spots[i], look) for i, look in looks.items()}
-        calm = {i: _alike(self.before, spots[i], look) for i, look in looks.items()}
-        return Observation(frame.at_ms, seen, looks, empty, calm)
-
-    def examine(self, image: Image, box: object, labels: object) -> float:
-        return 0.6
-
-
-def _alike(image: Image, spot: Any, look: Any) -> float:
-    other = look_at(image, spot)
-    return -1.0 if other is None else likeness(look, other)
-
-
-@functools.cache
-def picture(scene: Scene, number: int) -> Image:
-    """What the camera shows; four pictures of each scene differ by their noise only."""
-    image = paint(IN_VIEW[scene], 11 + number % 4)
-    image.setflags(write=False)
-    return image
-
-
-@dataclass(frozen=True)
-class _Reading:
-    text: str
-    confidence: float = 0.98
-    sharpness: float = 0.7
-    kind: str = "blue"
-    per_character: tuple[float, ...] = (0.98,) * 7
-
-
-class ScriptedReader:
-    """Reads the plate of the car that the script says is in view."""
-
-    def __init__(self, eyes: ScriptedEyes) -> None:
-        self._eyes = eyes
-
-    def read_best(self, crop: Image) -> _Reading | None:
-        text = PLATES.get(self._eyes.scene)
-        return None if text is None else _Reading(text)
-
-
-def unanimous(looks: Sequence[PlateLook]) -> tuple[str | None, float, str]:
-    """A plate if all readings agree."""
-    texts = {look.text for look in looks}
-    return (texts.pop(), 0.99, "") if len(texts) == 1 else (None, 0.0, "the readings contradict one another")
-
-
-class Owners:
-    """A directory that knows the owner of A only."""
-
-    def find(self, plate: str, purpose: str) -> Owner | NoOwner:
-        phone = PHONES.get(plate)
-        return NoOwner("not_found") if phone is None else Owner(phone, None)
-
-
 class WitnessedGateway:
     """The log gateway, with a witness of every call; the process may die on either side of it."""
 
@@ -274,7 +161,7 @@ class Outside:
 
     def messages(self, kind: str) -> list[dict[str, Any]]:
         """Received JSON messages of one kind, in order of arrival."""
-        texts = [p for k, p in self.received.items() if not self.topics[k].split("/")[-2] == "evidence"]
+        texts = [p for k, p in self.received.items() if self.topics[k].split("/")[-2] != "evidence"]
         return [m for m in map(json.loads, texts) if m["kind"] == kind]
 
 

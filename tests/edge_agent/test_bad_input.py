@@ -17,6 +17,8 @@ from onnx import TensorProto, helper
 from edge_agent.store import SCHEMA_VERSION, Store, connect
 from edge_agent.vault import Vault
 from models.catalogue import find
+from tests.edge_agent.crashing import box
+from tests.edge_agent.scripted import Beat
 
 CONFIG = """
 [agent]
@@ -229,8 +231,6 @@ def test_a_database_that_is_none_is_left_alone(here: Path) -> None:
 
 def test_a_database_whose_key_is_gone_is_not_read_as_empty(here: Path) -> None:
     """The key file was lost: a new one must not be made for a database that it cannot open."""
-    from tests.edge_agent.crashing import Beat, box
-
     data = here / "data"
     with box(data) as one:
         one.live([Beat("A")] * 10)
@@ -261,6 +261,8 @@ def test_a_password_file_must_be_there_and_private(
     if mode is not None:
         secret.write_text(text)
         secret.chmod(mode)
-    mqtt = "[mqtt]\nurl = 'mqtt://127.0.0.1:9'\nusername = 'box-1'\npassword_file = 'broker.password'\n[plates]"
+    mqtt = (
+        "[mqtt]\nurl = 'mqtt://127.0.0.1:9'\nusername = 'box-1'\npassword_file = 'broker.password'\n[plates]"
+    )
     config = changed(here / "agent.toml", "[plates]", mqtt)
     refused(patrol("agent", "run", config), secret, "mqtt.password_file", *words, code=code)

@@ -11,18 +11,8 @@ from edge_agent.attention import Camera
 from edge_agent.frames import Frame
 from edge_agent.timebase import Mark
 from protocol.errors import UnavailableError
-from tests.edge_agent.crashing import (
-    BEAT_MS,
-    GRACE_S,
-    T0,
-    Beat,
-    Box,
-    Crash,
-    Fate,
-    ScriptedEyes,
-    box,
-    picture,
-)
+from tests.edge_agent.crashing import Box, Crash, Fate, box
+from tests.edge_agent.scripted import BEAT_MS, GRACE_S, T0, Beat, ScriptedEyes, picture
 
 WARNED = [Beat("empty")] * 2 + [Beat("A")] * 8
 HOUR_MS = 3_600_000

@@ -13,20 +13,11 @@ from hypothesis import example, given, note, settings
 from hypothesis import strategies as st
 
 from protocol.clock import from_iso
-from tests.edge_agent.crashing import (
-    BEAT_MS,
-    GRACE_S,
-    PHONES,
-    T0,
-    Beat,
-    Box,
-    Deed,
-    Fate,
-    Scene,
-    box,
-)
+from tests.edge_agent.crashing import Box, Fate, box
+from tests.edge_agent.scripted import BEAT_MS, GRACE_S, PHONES, T0, Beat, Deed, Scene
 
-FAST_DISK = Path("/dev/shm")  # noqa: S108 - a folder in memory, where fsync costs nothing
+FAST_DISK = Path("/dev/shm")
+"""A folder in memory, where fsync costs nothing."""
 
 
 @contextmanager

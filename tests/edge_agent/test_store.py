@@ -13,7 +13,8 @@ from edge_agent.store import SCHEMA_VERSION, Store, connect
 from edge_agent.vault import Vault
 from notifier.outbox import FileTransactions
 from protocol.errors import PatrolError, UnavailableError
-from tests.edge_agent.crashing import Beat, box
+from tests.edge_agent.crashing import box
+from tests.edge_agent.scripted import Beat
 from tests.edge_agent.test_cases import T0, opened
 
 KEY = bytes(range(32))
@@ -146,9 +147,14 @@ def test_a_full_disk_stores_nothing_of_a_decision_and_says_so(path: Path) -> Non
 
 def test_a_mistake_inside_a_decision_stores_nothing(path: Path) -> None:
     store = open_store(path)
-    with pytest.raises(ZeroDivisionError), store.transaction():
-        store.save_camera(CameraState("cam1", T0))
-        _ = 1 // 0
+
+    def decide() -> None:
+        with store.transaction():
+            store.save_camera(CameraState("cam1", T0))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        decide()
     assert store.camera_ids() == []
     assert not store.db.in_transaction
     store.close()
