@@ -8,8 +8,10 @@ import shutil
 import signal
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.markup import escape
@@ -18,7 +20,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from patrol import console
-from protocol.clock import Millis, SystemClock
+from protocol.clock import Millis, SystemClock, from_iso
 from protocol.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -44,6 +46,11 @@ _STORY = {
     "unverified": ("magenta", "the camera could not tell: nothing follows"),
     "ended": ("dim", "it drove on"),
 }
+
+_PLAIN = frozenset({"rechecking", "observing", "notified"})
+"""States whose story says it all."""
+
+_ZONE = ZoneInfo("Asia/Shanghai")
 
 _TAIL_S = 12
 """How long after the scenes' end the loop is given to finish."""
@@ -151,11 +158,10 @@ def _announce(stage: Stage, *, headless: bool) -> None:
             f"Live list      [link]{stage.login_link('dispatcher')}[/link]",
             f"Officer        [link]{stage.login_link('officer')}[/link]",
             "[dim]Each link logs in once; then the pages stay at[/] " + stage.url,
-            "[dim]Ctrl-C ends everything.[/]",
+            "[dim]The first task comes about 45 s after the cameras start. Times are UTC+8, as on the pages. "
+            "Ctrl-C ends everything.[/]",
         ]
-    console.err.print(
-        Panel("\n".join(lines), title="street-patrol demo", border_style="blue", expand=False), soft_wrap=True
-    )
+    console.err.print(Panel("\n".join(lines), title="street-patrol demo", border_style="blue", expand=False))
 
 
 def _watch(
@@ -179,7 +185,7 @@ def _watch(
             pass
         else:
             events.append(event)
-            _tell(event)
+            _tell(stage, event)
         if officer is not None:
             _work(officer, pictures)
         if began is None and all(_begun(stage, item.camera) for item in footage):
@@ -214,13 +220,27 @@ def _work(officer: ScriptedOfficer, pictures: dict[int, int]) -> None:
         )
 
 
-def _tell(event: dict[str, Any]) -> None:
-    colour, words = _STORY.get(str(event["state"]), ("white", str(event["state"])))
-    time = str(event["time"])[11:19]
+def _tell(stage: Stage, event: dict[str, Any]) -> None:
+    state = str(event["state"])
+    colour, words = _STORY.get(state, ("white", state))
+    time = datetime.fromtimestamp(from_iso(str(event["time"])) / 1000, _ZONE)
+    reason = "" if state in _PLAIN else f"  [dim]{escape(str(event['reason']))}[/]"
     console.err.print(
-        f"[dim]{time}[/] {escape(str(event['camera'])):<9} [{colour}]{words}[/]  [dim]{escape(str(event['reason']))}[/]",
+        f"[dim]{time:%H:%M:%S}[/] {escape(str(event['camera'])):<9} [{colour}]{words}[/]{reason}",
         soft_wrap=True,
     )
+    messages = _messages(stage)
+    if state == "notified" and messages:
+        console.err.print(
+            Panel(escape(str(messages[-1]["text"])), title="SMS", border_style="dim", expand=False)
+        )
+
+
+def _messages(stage: Stage) -> list[dict[str, Any]]:
+    """The warnings in the log gateway's file, oldest first."""
+    if not stage.sms_file.exists():
+        return []
+    return [jsonlib.loads(line) for line in stage.sms_file.read_text("utf-8").splitlines()]
 
 
 def _judge(
@@ -235,11 +255,7 @@ def _judge(
     from benchmarks.demo.check import Finding, compare
 
     began = {item.camera: stage.scene_began_ms(item.camera) for item in footage}
-    sms = (
-        [jsonlib.loads(line) for line in stage.sms_file.read_text("utf-8").splitlines()]
-        if stage.sms_file.exists()
-        else []
-    )
+    sms = _messages(stage)
     findings = compare(footage, began, events, sms)
     tasks = sum(1 for event in events if event["state"] == "tasked")
     findings += [
