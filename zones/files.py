@@ -52,7 +52,7 @@ def examine_zone_file(path: str | Path) -> tuple[ZoneFile | None, tuple[PatrolEr
     except PatrolError as error:
         return None, (error,)
     except ValidationError as error:
-        return None, tuple(_explain(fault, data, path) for fault in error.errors())
+        return None, tuple(_explain(fault, data, path) for fault in _own_faults(error))
 
 
 def _read(path: Path) -> str:
@@ -113,6 +113,19 @@ def _from_features(data: dict[str, Any], name: str | Path) -> dict[str, Any]:
     return {**rest, "zone": zones}
 
 
+def _own_faults(error: ValidationError) -> list[ErrorDetails]:
+    """Without the lists that are called too short only because what is in them is wrong."""
+    faults = error.errors()
+    return [
+        fault
+        for fault in faults
+        if fault["type"] != "too_short"
+        or not any(
+            other is not fault and other["loc"][: len(fault["loc"])] == fault["loc"] for other in faults
+        )
+    ]
+
+
 def _explain(fault: ErrorDetails, data: dict[str, Any], name: str | Path) -> PatrolError:
     """A fault, told with the zone's own id and vertex numbers from 1."""
     place: list[str] = []
@@ -125,7 +138,7 @@ def _explain(fault: ErrorDetails, data: dict[str, Any], name: str | Path) -> Pat
         parts = parts[2:]
     if parts[:1] == ["polygon"] and len(parts) > 1 and isinstance(parts[1], int):
         place.append(f"vertex {parts[1] + 1}")
-        parts = parts[2:]
+        parts = [{0: "x", 1: "y"}.get(part, part) if isinstance(part, int) else part for part in parts[2:]]
     place.extend(str(part) for part in parts)
     message = fault["msg"].removeprefix("Value error, ")
     if fault["type"] == "extra_forbidden":

@@ -211,12 +211,14 @@ class MqttLink:
         if self._session is None or self._is_stuck(now):
             return 0
         self._store(now)
-        if self.state.name != "online" or self._unstored:
+        if self.state.name != "online":
+            return 0
+        self._publish_health()  # also while nothing can be stored: the centre must hear of that
+        if self._unstored:
             return 0
         if now - self._online_since_ms > _STABLE_MS:
             self._failures = self._short_lives = 0
             self._troubles.name("mqtt_unstable", None)
-        self._publish_health()
         if events or now >= self._next_look_ms:
             self._next_look_ms = now + _IDLE_MS
             return self._publish_due(now)

@@ -30,6 +30,8 @@ from protocol.errors import UnavailableError
 
 _log = logging.getLogger(__name__)
 
+_NO_DATABASE = "the database cannot be used"
+
 OnResult = Callable[[sqlite3.Connection, OutboxItem, SmsResult], None]
 """Called once per item with its final result, inside the transaction that closes the item: `Accepted`;
 `Refused`, whose code is the gateway's or begins with ``owner_`` or is ``gave_up``; or `Unknown` if nobody
@@ -116,8 +118,11 @@ class SmsWorker:
             try:
                 worked = self.run_once()
             except (sqlite3.Error, UnavailableError) as error:
-                self._trouble(f"the database cannot be used: {error}")
+                self._trouble(f"{_NO_DATABASE}: {error}")
                 worked = False
+            else:
+                if (self._problem or "").startswith(_NO_DATABASE):
+                    self._trouble(None)
             if not worked:
                 self._wake.wait(idle_s)
                 self._wake.clear()

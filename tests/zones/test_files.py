@@ -103,9 +103,9 @@ def test_no_value_raises_anything_else(key: str, value: object) -> None:
         # The ring closed by hand, and a crossing.
         ("[200, 100], [10, 100]]", "[10, 100], [200, 100], [10, 10]]", "zone P1", "edge 2-3 meets edge 4-5"),
         ("[200, 100]", "[200, 400]", None, "zone P1: vertex 3 (200, 400) lies off the picture of 640x360"),
-        ("[200, 100]", "[200]", "zone P1: vertex 3", "required"),
-        ("[200, 100]", '[200, "a"]', "zone P1: vertex 3", "valid number"),
-        ("[200, 100]", "[200, nan]", "zone P1: vertex 3", "finite"),
+        ("[200, 100]", "[200]", "zone P1: vertex 3: y", "required"),
+        ("[200, 100]", '[200, "a"]', "zone P1: vertex 3: y", "valid number"),
+        ("[200, 100]", "[200, nan]", "zone P1: vertex 3: y", "finite"),
         ("[[10, 10], [200, 10], [200, 100], [10, 100]]", "[[1, 1], [5, 1], [5, 5]]", "zone P1", "no vehicle fits"),
         ("[[10, 10], [200, 10], [200, 100], [10, 100]]", "[[1, 1], [5, 1]]", "zone P1: polygon", "at least 3"),
         ('name = "Pavement"', 'nam = "Pavement"', "zone P1: name", "required"),

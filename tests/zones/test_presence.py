@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from shapely.geometry import Point
 
+from benchmarks.simulator import Scene, zone_file
+from benchmarks.simulator.truth import Stay
 from protocol.errors import PatrolError
 from tests.zones.strategies import HEIGHT, WIDTH, boxes, zone_files
-from zones import Box, Picture, Zone, ZoneFile, ZoneIndex, footprint
+from zones import Box, Picture, Zone, ZoneFile, ZoneIndex, footprint, parse_zone_file
 from zones.model import FORBIDDING, Vertex
 
 
@@ -60,7 +64,7 @@ def test_zones_follow_a_change_of_resolution(file: ZoneFile, box: Box, factor: f
     edges = {edge for each in file.zone for edge in (each.enter_ratio, each.leave_ratio)}
     assume(all(abs(small.ratio - edge) > 1e-6 for edge in edges))
     assume(all(abs((box[3] - box[1]) - each.min_height_px) > 1e-6 for each in file.zone))
-    assume(len({r for r in here.ratios(box, "car").values()}) == len(here.ratios(box, "car")))
+    assume(len(set(here.ratios(box, "car").values())) == len(here.ratios(box, "car")))
     assert (large.zone_id, large.inside) == (small.zone_id, small.inside)
 
 
@@ -87,21 +91,90 @@ def test_another_shape_of_picture_is_refused(size: tuple[int, int], fits: bool) 
         index(pavement, size=size)
 
 
-def test_a_tall_van_in_the_lane_does_not_stand_on_the_pavement_beside_it() -> None:
-    """An oblique view along the street: the pavement lies above the kerb line in the picture, and rises with it.
+@pytest.mark.parametrize("kind", ["van", "truck", "bus"])
+@pytest.mark.parametrize(
+    ("yaw", "height"),
+    [
+        # Along the street, low on a lamp post.
+        (110, 4),
+        (125, 4),
+        # Steeper, from a higher post.
+        (110, 7),
+    ],
+)
+def test_a_tall_vehicle_in_the_lane_does_not_stand_on_the_pavement_beside_it(
+    kind: str, yaw: float, height: float
+) -> None:
+    """The camera stands on the near pavement; the vehicle waits in the lane, a quarter of a metre from its kerb.
 
-    The van stands in the lane. Its bottom centre falls beyond the kerb line, on the pavement; most of the ground that
-    it covers does not.
+    Box and zone come from exact geometry: a drawn street seen by a pinhole camera. The vehicle's box is oblique: its
+    lower left corner hangs over the pavement, though no wheel is there.
     """
-    pavement = zone("P1", (20, 300), (330, 130), (330, 60), (20, 180), enter_ratio=0.4)
-    kerb = np.polynomial.Polynomial.fit([20, 330], [300, 130], 1)
-    van: Box = (120, 60, 300, 197)
-    middle, bottom = (van[0] + van[2]) / 2, van[3]
-    by_bottom_centre = sampled((middle - 1, bottom - 2, middle + 1, bottom), "truck", pavement.polygon)
-    assert bottom - 1 < kerb(middle), "bottom-centre lies above the kerb line"
-    assert by_bottom_centre == 1.0
-    where = index(pavement).presence((120 + 150, 60 + 25, 300 + 150, 197 + 25), "truck")
-    assert not where.inside
+    seen, looks = beside_the_kerb(kind, yaw, height, gap_m=0.25)
+    assert seen.overlap == {}
+    assert not looks.presence(seen.box, "bus" if kind == "bus" else "truck").inside
+
+
+def test_bottom_centre_would_call_some_of_them_offenders() -> None:
+    wrong = []
+    for kind, yaw, height in (("truck", 110, 4), ("truck", 125, 4), ("bus", 110, 4)):
+        seen, looks = beside_the_kerb(kind, yaw, height, gap_m=0.25)
+        left, _, right, bottom = seen.box
+        wrong.append(looks.shape("P1").contains(Point((left + right) / 2, bottom - 1)))
+        assert not looks.presence(seen.box, "bus" if kind == "bus" else "truck").inside
+    assert all(wrong)
+
+
+@pytest.mark.parametrize("kind", ["saloon", "van", "truck"])
+@pytest.mark.parametrize(("yaw", "height"), [(110, 4), (125, 4), (110, 7)])
+def test_a_vehicle_on_the_pavement_stands_on_it(kind: str, yaw: float, height: float) -> None:
+    seen, looks = beside_the_kerb(kind, yaw, height, gap_m=-2.8)
+    assert seen.overlap == {"P1": pytest.approx(1.0, abs=0.05)}
+    assert looks.presence(seen.box, "car" if kind == "saloon" else "truck").inside
+
+
+def beside_the_kerb(kind: str, yaw: float, height: float, *, gap_m: float) -> tuple[Stay, ZoneIndex]:
+    """A vehicle parallel to the near kerb, `gap_m` metres from it in the lane (negative: beyond it), and the zones."""
+    kerb, half_width = -4.0, 1.25 if kind in ("bus", "truck") else 1.05
+    y = kerb + gap_m + half_width
+    distance = 18.0
+    direction = math.radians(yaw)
+    camera = {
+        "at": [-distance * math.cos(direction), kerb + 1.3 - distance * math.sin(direction)],
+        "height": height,
+        "yaw": yaw,
+        "pitch": math.degrees(math.atan2(height - 1, distance)),
+        "fov": 60,
+    }
+    scene = Scene.from_dict(
+        {
+            "schema": 1,
+            "title": "beside the kerb",
+            "size": [1280, 720],
+            "duration_s": 10,
+            "camera": camera,
+            "light": {"time": "day", "sun": [235, 50]},
+            "street": {"band": [{"kind": "pavement", "y": [-9, kerb]}, {"kind": "road", "y": [kerb, 7]}]},
+            "zone": [
+                {
+                    "id": "P1",
+                    "name": "Near pavement",
+                    "kind": "no_parking",
+                    "polygon": [[30, -9], [-40, -9], [-40, kerb], [30, kerb]],
+                }
+            ],
+            "vehicle": [
+                {
+                    "id": "v",
+                    "kind": kind,
+                    "colour": "white",
+                    "route": [{"at": [0, y], "heading": 0, "wait_s": math.inf}],
+                }
+            ],
+        }
+    )
+    (stay,) = scene.truth(occlusion=False).stays
+    return stay, ZoneIndex(parse_zone_file(zone_file(scene)), *scene.size)
 
 
 @pytest.mark.parametrize(
