@@ -66,13 +66,22 @@ class FrameSealer:
             vehicle_class=case.vehicle_class,
             plate=case.plate,
         )
-        return self._evidence.seal(
-            case.id,
-            cast(Literal["confirm", "recheck"], role),
-            frame.image,
-            meta,
-            people=[item.box for item in seen if item.label == "person"],
-            other_vehicles=[
-                item.box for item in seen if item.label != "person" and iou(item.box, case.box) < _OWN
-            ],
-        )
+        people = [item.box for item in seen if item.label == "person"]
+        others = [item.box for item in seen if item.label != "person" and iou(item.box, case.box) < _OWN]
+
+        def seal(name: str) -> EvidenceRef:
+            return self._evidence.seal(
+                case.id,
+                cast(Literal["confirm", "recheck"], role),
+                frame.image,
+                meta,
+                name=name,
+                people=people,
+                other_vehicles=others,
+            )
+
+        ref = seal(role)
+        if role == "recheck" and case.clock_ends_ms is not None and ref.taken_at_ms < case.clock_ends_ms:
+            # Sealed before a crash, and the clock has been moved since: that picture proves nothing any more.
+            ref = seal(f"recheck-{frame.at_ms}")
+        return ref

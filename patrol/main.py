@@ -119,7 +119,9 @@ def main(argv: list[str] | None = None) -> None:
     except Exception as error:  # the last door: a person gets a line, a developer asks for more
         if os.environ.get("PATROL_DEBUG"):
             raise
-        console.err.print(f"[bold red]internal error[/] {escape(f'{type(error).__name__}: {error}')}", soft_wrap=True)
+        console.err.print(
+            f"[bold red]internal error[/] {escape(f'{type(error).__name__}: {error}')}", soft_wrap=True
+        )
         console.err.print("  This is a mistake of the program. PATROL_DEBUG=1 shows where it happened.")
         sys.exit(70)
     except KeyboardInterrupt:
