@@ -30,6 +30,9 @@ GROUPS: dict[str, tuple[str, str]] = {
 }
 """Group -> (module with a Typer application called `app`, one line of help)."""
 
+JOINED: dict[str, tuple[str, ...]] = {"zones": ("edge_agent.zone_tools.cli",)}
+"""Group -> more modules whose commands belong to it: verbs that need more houses than the group's own may import."""
+
 EXTRAS = {"central": "central", "sim": "sim", "bench": "demo", "demo": "demo"}
 """Group -> the optional extra that holds its heavy needs."""
 
@@ -64,6 +67,11 @@ class LazyGroups(TyperGroup):
             ) from error
         command = typer.main.get_command(module.app)
         command.name = cmd_name
+        if isinstance(command, TyperGroup):
+            for name in JOINED.get(cmd_name, ()):
+                more = typer.main.get_command(importlib.import_module(name).app)
+                assert isinstance(more, TyperGroup)
+                command.commands.update(more.commands)
         return command
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from shapely import is_valid_reason
 from shapely.geometry import LineString, Polygon
 
 from protocol.messages import Ident, Position
+from zones.ground import Calibration
+from zones.rules import Calendar, Exemption, VehicleClass, Window
 
 ZoneKind = Literal["no_parking", "fire_lane", "parking_bay", "loading", "ignore"]
 """`no_parking` and `fire_lane` forbid standing; `parking_bay` and `loading` allow it; `ignore` hides what is there."""
 
 FORBIDDING: frozenset[str] = frozenset({"no_parking", "fire_lane"})
-
-VehicleClass = Literal["car", "bus", "truck", "motorcycle", "bicycle"]
 
 Vertex = tuple[float, float]
 
@@ -72,6 +73,26 @@ class Zone(_Strict):
         title="Smallest height",
         description="Boxes lower than this many pixels are left alone.",
         ge=0,
+    )
+    min_length_m: float | None = Field(
+        default=None,
+        title="Smallest length",
+        description="Vehicles shorter than this on the ground are left alone, metres; needs a calibration.",
+        gt=0,
+        le=50,
+    )
+    priority: int = Field(
+        default=0,
+        title="Priority",
+        description="Where zones overlap, the one with the highest priority decides; equal ones by what they mean and by share.",
+        ge=-100,
+        le=100,
+    )
+    hours: tuple[Window, ...] = Field(
+        default=(), title="Hours", description="When the zone counts; empty: always.", max_length=50
+    )
+    exempt: tuple[Exemption, ...] = Field(
+        default=(), title="Exemptions", description="Whom the zone does not concern.", max_length=200
     )
     confirm_after_s: float = Field(
         default=60,
@@ -136,7 +157,7 @@ class Zone(_Strict):
     @property
     def version(self) -> str:
         """Hash of everything the zone says, 16 hex digits: cases name the rules that they were opened under."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        text = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -177,6 +198,15 @@ class ZoneFile(_Strict):
     position: Position | None = Field(
         default=None, title="Position", description="WGS-84 position of the camera's view."
     )
+    time_zone: str = Field(
+        default="Asia/Shanghai", title="Time zone", description="IANA name; hours are local time there."
+    )
+    calendar: Calendar = Field(
+        default=Calendar(), title="Calendar", description="Which days are holidays and which are worked."
+    )
+    calibration: Calibration | None = Field(
+        default=None, title="Calibration", description="How the picture lies on the ground."
+    )
     picture: Picture = Field(title="Picture", description="The picture in which the polygons were drawn.")
     zone: tuple[Zone, ...] = Field(title="Zones", description="The zones.", min_length=1, max_length=200)
 
@@ -184,6 +214,12 @@ class ZoneFile(_Strict):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        try:
+            ZoneInfo(self.time_zone)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(
+                f"time_zone {self.time_zone!r} is not known; write e.g. Asia/Shanghai"
+            ) from error
         seen: set[str] = set()
         frame = Polygon(
             [

@@ -78,13 +78,21 @@ def table_of(model: type[BaseModel]) -> str:
 
 
 def zone_tables() -> str:
-    """The tables of docs/zones.md: the file, its `[picture]` and its `[[zone]]`."""
+    """The tables of docs/zones.md, one for each table of a zone file."""
+    from zones.ground import Calibration, GroundPoint, GroundRectangle
     from zones.model import Picture, Zone, ZoneFile
+    from zones.rules import Calendar, Exemption, Window
 
     sections = (
         ("At the top of the file", ZoneFile),
         ("`[picture]`", Picture),
+        ("`[calendar]`", Calendar),
+        ("`[calibration]`", Calibration),
+        ("`[[calibration.point]]`", GroundPoint),
+        ("`[calibration.rectangle]`", GroundRectangle),
         ("`[[zone]]`", Zone),
+        ("`[[zone.hours]]` and `[[zone.exempt.hours]]`", Window),
+        ("`[[zone.exempt]]`", Exemption),
     )
     return "\n".join(f"### {heading}\n\n{table_of(model)}" for heading, model in sections)
 

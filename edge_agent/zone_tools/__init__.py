@@ -1,0 +1,1 @@
+"""Verbs of `patrol zones` that need cameras, detectors or past cases."""

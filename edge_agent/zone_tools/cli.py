@@ -1,0 +1,12 @@
+"""`patrol zones`: the verbs that need cameras, detectors or past cases."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+@app.callback()
+def _joined() -> None:
+    """The verbs join the group of `zones.cli`; see `patrol.main.JOINED`."""
