@@ -19,6 +19,7 @@ from edge_agent.evidence import Vault as OriginalsVault
 from edge_agent.identity import Identity
 from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.plates import PlateDesk
+from edge_agent.rests import RestLog
 from edge_agent.sealing import FrameSealer
 from edge_agent.stays import StayRules
 from edge_agent.store import Store
@@ -131,6 +132,7 @@ def make_engine(
     text: Callable[[Case, str], str] | None = None,
     ask: Ask | None = None,
     on_event: Listener | None = None,
+    rests: RestLog | None = None,
 ) -> Engine:
     """The deciding loop with its evidence store and outbox.
 
@@ -160,4 +162,5 @@ def make_engine(
         plates=perceiver.plates,
         plate_wait_ms=round(perceiver.plate_wait_s * 1000),
         on_event=on_event,
+        rests=rests,
     )

@@ -39,6 +39,7 @@ from edge_agent.cases import (
 from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
+from edge_agent.rests import RestLog
 from edge_agent.stays import (
     GapKind,
     Seen,
@@ -78,6 +79,7 @@ class Engine:
         plates: reads plates and votes, or None where plates are not read.
         plate_wait_ms: how long after confirmation a plate is waited for.
         on_event: told of every stored event.
+        rests: remembers what stood in view, for rehearsals; decides nothing.
     """
 
     def __init__(
@@ -89,8 +91,10 @@ class Engine:
         plates: PlateDesk | None,
         plate_wait_ms: int,
         on_event: Listener | None = None,
+        rests: RestLog | None = None,
     ) -> None:
         self._store = store
+        self._rests = rests
         self._sealer = sealer
         self._writer = writer
         self._plates = plates
@@ -125,13 +129,19 @@ class Engine:
         if self._plates is not None:
             state, events = know_again(self._plates, frame, state, events, self._case_of)
             state, events = read_plates(camera, self._plates, frame, state, events, self._case_of)
+        rested = None if self._rests is None else self._rests.look(camera, seen, state, events)
         with self._deciding():
             for event in events:
                 self._on_stay(camera, event, frame)
-            if events or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
+            changed = events or (rested is not None and rested.changed)
+            if changed or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
                 self._store.save_camera(state)
+                if self._rests is not None and rested is not None:
+                    self._rests.store(camera, rested, frame, seen.seen, self._store.case_of_stay)
                 camera.saved_ms = frame.at_ms
         camera.state = state
+        if self._rests is not None and rested is not None:
+            self._rests.keep(camera.id, rested)
 
     def tick(self, at_ms: Millis) -> None:
         """Let time pass for all open cases."""
@@ -168,6 +178,8 @@ class Engine:
             if by_ms < 0:
                 for camera_id in self._store.camera_ids():
                     self._store.save_camera(shift_stays(self._store.camera(camera_id), by_ms))
+                if self._rests is not None:
+                    self._rests.shift(by_ms)
             for case in list(self._cases.values()):
                 self._keep(shift_clock(case, by_ms))
 

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from edge_agent.cases import ENDED, Case
+from edge_agent.rests.schema import migrate as migrate_rests
 from edge_agent.stays import CameraState
 from edge_agent.vault import Vault
 from notifier import outbox
@@ -100,6 +101,7 @@ class Store:
                     if statement.strip():
                         self.db.execute(statement)
                 outbox.migrate(self.db)
+                migrate_rests(self.db)
                 self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except sqlite3.DatabaseError as error:
             self.db.close()

@@ -3,8 +3,9 @@
 Nothing here decides anything. `step` is pure; `RestLog` keeps what it gives in the agent's database.
 """
 
-from edge_agent.rests.log import RestLog, migrate
+from edge_agent.rests.log import RestLog, prune, zones_version
 from edge_agent.rests.model import Decided, Memory, Place, Pose, Rest, Span
+from edge_agent.rests.schema import migrate
 from edge_agent.rests.step import Rested, shift, step
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Rested",
     "Span",
     "migrate",
+    "prune",
     "shift",
     "step",
+    "zones_version",
 ]

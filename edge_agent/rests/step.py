@@ -12,7 +12,17 @@ from dataclasses import dataclass, replace
 from statistics import fmean, median
 
 from edge_agent.rests.model import Memory, Place, Pose, Rest, RestEnd, Span
-from edge_agent.stays import CameraState, GapKind, Observation, Seen, Stay, StayEnded, StayEvent, StayRules, StayWatched
+from edge_agent.stays import (
+    CameraState,
+    GapKind,
+    Observation,
+    Seen,
+    Stay,
+    StayEnded,
+    StayEvent,
+    StayRules,
+    StayWatched,
+)
 from edge_agent.stays.step import VEHICLES
 from protocol.clock import Millis
 from zones import Box
@@ -50,6 +60,11 @@ class Rested:
     came: tuple[Rest, ...] = ()
     ended: tuple[Rest, ...] = ()
 
+    @property
+    def changed(self) -> bool:
+        """Whether any rest began or is over."""
+        return bool(self.came or self.ended)
+
 
 def step(
     memory: Memory, seen: Observation, state: CameraState, events: Sequence[StayEvent], rules: StayRules
@@ -68,9 +83,8 @@ def step(
         return Rested(memory)
     late = memory.last_ms is not None and at_ms - memory.last_ms > rules.max_interval_ms
     places, gone = _follow(memory, seen, state, rules, late=late)
-    stays, came, over, left, taken = _copy(memory, places, at_ms, state, events)
+    stays, came, over, taken = _copy(memory, places, at_ms, state, events)
     places = [place for place in places if place.rest.id not in taken]
-    places.extend(left)
     number = memory.next_number
     if seen.usable:
         for item in seen.seen:
@@ -80,10 +94,9 @@ def step(
                 places.append(_begin(memory.camera_id, number, item, at_ms))
                 number += 1
     known = {rest.id for rest in memory.standing}
-    settled = [place.rest for place in places if place.settled and place.rest.id not in known]
-    came.extend(rest for rest in settled if rest.id not in {one.id for one in over})
+    came.extend(place.rest for place in places if place.settled and place.rest.id not in known)
     next_memory = Memory(memory.camera_id, at_ms, number, tuple(stays), tuple(places))
-    return Rested(next_memory, tuple(came), tuple([*gone, *over]))
+    return Rested(next_memory, tuple(came), (*gone, *over))
 
 
 def shift(memory: Memory, by_ms: int) -> Memory:
@@ -113,8 +126,8 @@ def shift(memory: Memory, by_ms: int) -> Memory:
 
 def _copy(
     memory: Memory, places: Sequence[Place], at_ms: Millis, state: CameraState, events: Sequence[StayEvent]
-) -> tuple[list[Rest], list[Rest], list[Rest], list[Place], set[str]]:
-    """Rests of stays: those that go on, came, are over, are places from now on; and places that are stays now."""
+) -> tuple[list[Rest], list[Rest], list[Rest], set[str]]:
+    """Rests of stays: those that stand, those of them that came, those that are over; and places that are stays now."""
     proven = {event.stay.id: event.proven for event in events if isinstance(event, StayWatched)}
     ends = {event.stay.id: event for event in events if isinstance(event, StayEnded)}
     known = {rest.stay_id: rest for rest in memory.stays}
@@ -128,27 +141,26 @@ def _copy(
         if rest is None:
             place = next((p for p in places if p.settled and _same_place(p.rest.box, stay.anchor)), None)
             if place is None:
-                rest = _of_stay(stay, at_ms)
+                rest = _of_stay(stay)
                 came.append(rest)
             else:
                 rest = replace(place.rest, by="stay", stay_id=stay.id)
                 taken.add(rest.id)
         stays.append(_update(rest, stay, at_ms, proven=proven.get(stay.id, True)))
     over: list[Rest] = []
-    left: list[Place] = []
     for rest in known.values():
         end = ends.get(rest.stay_id or "")
         reason: RestEnd = end.reason if end is not None else "departed"
         ended_ms = end.at_ms if end is not None else rest.missing_ms or at_ms
         over.append(replace(rest, ended_ms=max(ended_ms, rest.last_ms), end=reason, missing_ms=None))
-    return stays, came, over, left, taken
+    return stays, came, over, taken
 
 
 def _same_place(one: Box, other: Box) -> bool:
     return iou(one, other) >= 0.5
 
 
-def _of_stay(stay: Stay, at_ms: Millis) -> Rest:
+def _of_stay(stay: Stay) -> Rest:
     looks = max(2, stay.hits)
     return Rest(
         id=stay.id,
@@ -165,9 +177,7 @@ def _of_stay(stay: Stay, at_ms: Millis) -> Rest:
 
 def _update(rest: Rest, stay: Stay, at_ms: Millis, *, proven: bool) -> Rest:
     rest = _posed(rest, at_ms, stay.anchor, stay.label)
-    rest = replace(
-        rest, score=stay.score, checks=stay.checks, scatter_px=_scatter(stay.recent, stay.anchor)
-    )
+    rest = replace(rest, score=stay.score, checks=stay.checks, scatter_px=_scatter(stay.recent, stay.anchor))
     if stay.verdict != "present" or stay.last_ms != at_ms:
         return rest if rest.missing_ms is not None else replace(rest, missing_ms=at_ms)
     if rest.last_ms == at_ms:
@@ -233,7 +243,8 @@ def _missed(place: Place, seen: Observation, rules: StayRules) -> tuple[Place, R
     """The place without its vehicle at this look, and why the rest is over, if it is."""
     at_ms, box = seen.at_ms, place.rest.box
     blocked = any(
-        item.box[3] > box[3] - 0.05 * (box[3] - box[1]) and covered_share(box, item.box) >= rules.blocked_share
+        item.box[3] > box[3] - 0.05 * (box[3] - box[1])
+        and covered_share(box, item.box) >= rules.blocked_share
         for item in seen.seen
     )
     since = at_ms if place.rest.missing_ms is None else place.rest.missing_ms
@@ -323,9 +334,7 @@ def _seen_again(rest: Rest, at_ms: Millis, gap: GapKind | None) -> Rest:
     if len(spans) > _MAX_SPANS:
         spans, more = _without_shortest_gap(spans)
         covered, trimmed = covered + more, True
-    return replace(
-        rest, last_ms=at_ms, missing_ms=None, spans=spans, covered_ms=covered, trimmed=trimmed
-    )
+    return replace(rest, last_ms=at_ms, missing_ms=None, spans=spans, covered_ms=covered, trimmed=trimmed)
 
 
 def _without_shortest_gap(spans: tuple[Span, ...]) -> tuple[tuple[Span, ...], int]:
