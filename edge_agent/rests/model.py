@@ -64,6 +64,7 @@ class Rest:
         checks: scores of the closer looks; empty where none was taken.
         missing_ms: the first look without it since it was last seen.
         ended_ms, end: the first moment without it and why; None while it stands.
+        noticed_ms: the look at which that was sure; until then its case went on.
         trimmed: its gaps were too many to keep, so that short ones count as seen.
     """
 
@@ -83,6 +84,7 @@ class Rest:
     missing_ms: Millis | None = None
     ended_ms: Millis | None = None
     end: RestEnd | None = None
+    noticed_ms: Millis | None = None
     trimmed: bool = False
 
     @property

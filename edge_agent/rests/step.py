@@ -151,8 +151,7 @@ def _copy(
     for rest in known.values():
         end = ends.get(rest.stay_id or "")
         reason: RestEnd = end.reason if end is not None else "departed"
-        ended_ms = end.at_ms if end is not None else rest.missing_ms or at_ms
-        over.append(replace(rest, ended_ms=max(ended_ms, rest.last_ms), end=reason, missing_ms=None))
+        over.append(_over(rest, reason, end.at_ms if end is not None else rest.missing_ms, at_ms))
     return stays, came, over, taken
 
 
@@ -208,7 +207,7 @@ def _follow(
         if number is None:
             after, end = _missed(place, seen, rules)
             if end is not None:
-                gone.append(replace(after.rest, ended_ms=after.rest.missing_ms, end=end, missing_ms=None))
+                gone.append(_over(after.rest, end, after.rest.missing_ms, at_ms))
             elif after.settled or after.misses < _CANDIDATE_MISSES:
                 kept.append(after)
             continue
@@ -221,9 +220,7 @@ def _follow(
             kept.append(_restarted(place, item, at_ms))
         elif moved and place.misses:
             # Something else stands nearly there after a time without it.
-            gone.append(
-                replace(place.rest, ended_ms=place.rest.missing_ms or at_ms, end="replaced", missing_ms=None)
-            )
+            gone.append(_over(place.rest, "replaced", place.rest.missing_ms, at_ms))
         else:
             kept.append(_present(place, item, seen, rules, late=late, moved=moved))
     return kept, gone
@@ -320,6 +317,12 @@ def _restarted(place: Place, item: Seen, at_ms: Millis) -> Place:
 
 
 # Both
+
+
+def _over(rest: Rest, end: RestEnd, ended_ms: Millis | None, at_ms: Millis) -> Rest:
+    """The rest is over since `ended_ms`, as this look has made sure."""
+    since = at_ms if ended_ms is None else max(ended_ms, rest.last_ms)
+    return replace(rest, ended_ms=since, noticed_ms=at_ms, end=end, missing_ms=None)
 
 
 def _seen_again(rest: Rest, at_ms: Millis, gap: GapKind | None) -> Rest:
