@@ -10,6 +10,7 @@ from typing import Literal
 
 from edge_agent.cases import Case
 from edge_agent.stays import GapKind
+from edge_agent.stays.model import EndReason
 from protocol.clock import Millis
 from protocol.messages import CaseState
 from zones import Box
@@ -17,7 +18,7 @@ from zones import Box
 FollowedBy = Literal["stay", "place"]
 """`stay`: proven look by look, as a case needs it. `place`: seen by detections alone, because no zone was near."""
 
-RestEnd = Literal["departed", "replaced", "lost", "left_zone", "double", "passing"]
+RestEnd = EndReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,9 @@ class Decided:
         tasked_ms: when an officer was sent; None if never.
         manual: that task asked a person to look, because the camera could not tell.
         state, reason, changed_ms: how it ended, and when; the last state of a case that is still open.
+        street: of the once-per-plate rule.
         plate_mark: keyed hash of the plate; None where there is none.
-        warned: whether a warning went out.
+        warned: whether a warning went out. unnotifiable: why none did, or was needed.
     """
 
     case_id: str
@@ -170,8 +172,10 @@ class Decided:
     state: CaseState
     reason: str
     changed_ms: Millis
+    street: str
     plate_mark: str | None
     warned: bool
+    unnotifiable: str | None = None
 
     @classmethod
     def of(cls, case: Case, plate_mark: str | None) -> Decided:
@@ -194,6 +198,8 @@ class Decided:
             state=case.state,
             reason=case.reason,
             changed_ms=case.changed_ms,
+            street=case.street,
             plate_mark=plate_mark,
             warned=case.notice == "accepted",
+            unnotifiable=case.unnotifiable_reason,
         )
