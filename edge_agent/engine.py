@@ -144,7 +144,7 @@ class Engine:
             if changed or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
                 self._store.save_camera(state)
                 if self._rests is not None and rested is not None:
-                    self._rests.store(camera, rested, frame, seen.seen, self._store.case_of_stay)
+                    self._rests.store(camera, rested, frame, seen.seen, self._store.all_of_stay)
                 camera.saved_ms = frame.at_ms
         camera.state = state
         if self._rests is not None and rested is not None:

@@ -196,6 +196,13 @@ class Store:
             since_ms,
         )
 
+    def all_of_stay(self, stay_id: str) -> list[Case]:
+        """All cases of a stay, oldest first."""
+        query = f"SELECT sealed FROM cases WHERE {_OF_STAY}"  # noqa: S608
+        rows = self.db.execute(query, _stay_range(stay_id)).fetchall()
+        cases = [_CASE.validate_json(self.vault.unseal(row[0])) for row in rows]
+        return sorted(cases, key=lambda case: (case.confirmed_ms, case.id))
+
     def cases_of_stay(self, stay_id: str) -> int:
         """How many cases a stay has had: more than one where it lasted over several of the zone's hours."""
         query = f"SELECT count(*) FROM cases WHERE {_OF_STAY}"  # noqa: S608

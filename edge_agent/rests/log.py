@@ -23,7 +23,7 @@ from edge_agent.rests.thumbnail import thumbnail
 from edge_agent.stays import CameraState, Observation, Seen, StayEvent
 from edge_agent.vault import Vault
 from protocol.clock import Millis
-from zones import ZoneFile
+from zones import ZoneFile, dump_zone_file
 
 KEEP_DAYS = 30
 """How long rests are kept unless the configuration says otherwise."""
@@ -33,7 +33,7 @@ MAX_ROWS = 20_000
 
 _MEMORY = TypeAdapter(Memory)
 _REST = TypeAdapter(Rest)
-_DECIDED = TypeAdapter(Decided)
+_DECIDED = TypeAdapter(tuple[Decided, ...])
 
 
 def zones_version(file: ZoneFile) -> str:
@@ -62,6 +62,7 @@ class RestLog:
         self._pictures = pictures
         self._memories: dict[str, Memory] = {}
         self._zones: dict[str, tuple[ZoneFile, str]] = {}
+        self._kept: set[str] = set()
 
     def look(
         self, camera: Camera, seen: Observation, state: CameraState, events: Sequence[StayEvent]
@@ -82,7 +83,7 @@ class RestLog:
         rested: Rested,
         frame: Frame,
         seen: Sequence[Seen],
-        case_of: Callable[[str], Case | None],
+        cases_of: Callable[[str], Sequence[Case]],
     ) -> None:
         """Write what `look` gave, inside the transaction of the decisions.
 
@@ -91,7 +92,7 @@ class RestLog:
             rested: from `look`.
             frame: the picture, for small pictures of rests that begin.
             seen: what was detected in it.
-            case_of: the case of a stay, open or ended.
+            cases_of: the cases of a stay, oldest first.
         """
         if self._pictures:
             for rest in rested.came:
@@ -101,14 +102,15 @@ class RestLog:
                         "INSERT OR IGNORE INTO rest_pictures VALUES (?, ?, ?)", (rest.id, frame.at_ms, jpeg)
                     )
         about = self._about(camera)
+        self._keep_zones(camera.eyes.index.file, about[3])
         for rest in rested.ended:
-            case = None if rest.stay_id is None else case_of(rest.stay_id)
-            decided = None if case is None else self.decided(case)
+            cases = () if rest.stay_id is None else cases_of(rest.stay_id)
+            decided = tuple(self.decided(case) for case in cases)
             self._store.db.execute(
                 "INSERT OR REPLACE INTO rests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     rest.id, rest.camera_id, rest.first_ms, rest.ended_ms, *about, _REST.dump_json(rest).decode(),
-                    None if decided is None else _DECIDED.dump_json(decided).decode(),
+                    _DECIDED.dump_json(decided).decode() if decided else None,
                 ),
             )  # fmt: skip
         self._store.db.execute(
@@ -147,6 +149,14 @@ class RestLog:
             self._memories[camera_id] = known
         return known
 
+    def _keep_zones(self, file: ZoneFile, version: str) -> None:
+        """The zones in force are kept once, so that a rehearsal knows by which rules was decided."""
+        if version not in self._kept:
+            self._store.db.execute(
+                "INSERT OR IGNORE INTO rest_zones VALUES (?, ?)", (version, dump_zone_file(file))
+            )
+            self._kept.add(version)
+
     def _about(self, camera: Camera) -> tuple[int, int, int, str, str]:
         """Picture size, period, zones and the part that is looked at."""
         index = camera.eyes.index
@@ -170,6 +180,9 @@ def prune(db: sqlite3.Connection, now_ms: Millis, keep_days: float, max_rows: in
         "DELETE FROM rests WHERE rest_id IN (SELECT rest_id FROM rests ORDER BY ended_ms DESC, rest_id LIMIT -1 OFFSET ?)",
         (max_rows,),
     ).rowcount
+    db.execute(
+        "DELETE FROM rest_zones WHERE version NOT IN (SELECT zones FROM rests UNION SELECT zones FROM rests_standing)"
+    )
     standing: set[str] = set()
     for (text,) in db.execute("SELECT memory FROM rests_standing").fetchall():
         standing.update(rest.id for rest in _MEMORY.validate_json(text).standing)

@@ -16,6 +16,7 @@ _SCHEMA = (
   zones TEXT NOT NULL, looked TEXT NOT NULL, memory TEXT NOT NULL
 ) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS rest_pictures (rest_id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, jpeg BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS rest_zones (version TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS rest_pictures_at ON rest_pictures (at_ms)",
 )
 
