@@ -87,8 +87,10 @@ class Regions:
             ends.extend(ring[1:] for ring in rings)
             counts.append(sum(len(ring) - 1 for ring in rings))
         none = np.zeros((0, 2))
-        self._start = np.concatenate(starts) if starts else none
-        self._step = (np.concatenate(ends) if ends else none) - self._start
+        start = np.concatenate(starts) if starts else none
+        step = (np.concatenate(ends) if ends else none) - start
+        self._x, self._y = np.ascontiguousarray(start.T)
+        self._run, self._rise = np.ascontiguousarray(step.T)
         self._count = np.array(counts, np.intp)
         self._first = np.concatenate([[0], np.cumsum(self._count)[:-1]]).astype(np.intp)
         self._tree = STRtree(list(shapes))
@@ -112,47 +114,49 @@ class Regions:
     def shares_of(self, rectangles: Rectangles, one: Ints, two: Ints) -> Floats:
         """Share of rectangle `one[i]` inside region `two[i]`, (P,)."""
         count = self._count[two]
-        if not count.sum():
-            return np.zeros(len(one))
         last = np.cumsum(count)
+        if not len(last) or not last[-1]:
+            return np.zeros(len(one))
         pair = np.repeat(np.arange(len(one)), count)
         edge = np.arange(last[-1]) + np.repeat(self._first[two] - (last - count), count)
-        start, step = self._start[edge], self._step[edge]
         # Half the inverse of the rectangle's axes: inside, x and y run from 0 to 1.
-        along, across, centre = rectangles.along, rectangles.across, rectangles.centre
-        to_x = (along / (2 * (along**2).sum(1))[:, None])[one]
-        to_y = (across / (2 * (across**2).sum(1))[:, None])[one]
-        base_x = 0.5 - (centre[one] * to_x).sum(1)
-        base_y = 0.5 - (centre[one] * to_y).sum(1)
-        to_x, to_y, base_x, base_y = to_x[pair], to_y[pair], base_x[pair], base_y[pair]
-        x0 = start[:, 0] * to_x[:, 0] + start[:, 1] * to_x[:, 1] + base_x
-        y0 = start[:, 0] * to_y[:, 0] + start[:, 1] * to_y[:, 1] + base_y
-        run = step[:, 0] * to_x[:, 0] + step[:, 1] * to_x[:, 1]
-        rise = step[:, 0] * to_y[:, 0] + step[:, 1] * to_y[:, 1]
-        signed = -_under(x0, y0, run, rise)
-        total = np.add.reduceat(np.append(signed, 0.0), last - count)
-        total[count == 0] = 0.0
-        return np.clip(total, 0.0, 1.0)
+        (cx, cy), (ax, ay), (bx, by) = rectangles.centre.T, rectangles.along.T, rectangles.across.T
+        along, across = 2 * (ax * ax + ay * ay), 2 * (bx * bx + by * by)
+        xx, xy, yx, yy = ax / along, ay / along, bx / across, by / across
+        of_pair = np.stack([xx, xy, 0.5 - cx * xx - cy * xy, yx, yy, 0.5 - cx * yx - cy * yy])[:, one]
+        xx, xy, x_base, yx, yy, y_base = np.repeat(of_pair, count, axis=1)
+        x, y, run, rise = self._x[edge], self._y[edge], self._run[edge], self._rise[edge]
+        x0 = x * xx + y * xy + x_base
+        x_run = run * xx + rise * xy
+        a = np.minimum(np.maximum(x0, 0.0), 1.0)
+        b = np.minimum(np.maximum(x0 + x_run, 0.0), 1.0)
+        # Only edges over the square have anything under them.
+        over = np.flatnonzero(a != b)
+        x, y, run, rise = x[over], y[over], run[over], rise[over]
+        yx, yy = yx[over], yy[over]
+        signed = _under(
+            x0[over], x * yx + y * yy + y_base[over], x_run[over], run * yx + rise * yy, a[over], b[over]
+        )
+        total = -np.bincount(pair[over], signed, len(one))
+        return np.asarray(np.minimum(np.maximum(total, 0.0), 1.0))
 
 
-def _under(x0: Floats, y0: Floats, run: Floats, rise: Floats) -> Floats:
-    """Integral over x from 0 to 1 of the height, held between 0 and 1, of the edges from (x0, y0) by (run, rise)."""
-    a = np.clip(x0, 0.0, 1.0)
-    b = np.clip(x0 + run, 0.0, 1.0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        slope = np.where(a != b, rise / run, 0.0)
-        ya = y0 + (a - x0) * slope
-        yb = y0 + (b - x0) * slope
-        mean = (_integral(yb) - _integral(ya)) / (yb - ya)
-    flat = np.abs(yb - ya) < 1e-7
-    mean = np.where(flat, np.clip((ya + yb) / 2, 0.0, 1.0), mean)
-    return np.asarray(np.where(a != b, (b - a) * mean, 0.0))
+def _under(x0: Floats, y0: Floats, run: Floats, rise: Floats, a: Floats, b: Floats) -> Floats:
+    """Integral over x from a to b of the height, held between 0 and 1, of the lines from (x0, y0) by (run, rise)."""
+    slope = rise / run
+    ya = y0 + (a - x0) * slope
+    yb = y0 + (b - x0) * slope
+    climb = yb - ya
+    flat = np.abs(climb) < 1e-7
+    mean = (_integral(yb) - _integral(ya)) / np.where(flat, 1.0, climb)
+    mean = np.where(flat, np.minimum(np.maximum((ya + yb) / 2, 0.0), 1.0), mean)
+    return np.asarray((b - a) * mean)
 
 
 def _integral(y: Floats) -> Floats:
     """Integral from 0 to y of a height held between 0 and 1."""
-    held = np.clip(y, 0.0, 1.0)
-    return np.asarray(held * held / 2 + np.maximum(y - 1.0, 0.0))
+    held = np.minimum(np.maximum(y, 0.0), 1.0)
+    return np.asarray(held * (y - held / 2))
 
 
 def _parts(shape: BaseGeometry) -> list[Polygon]:

@@ -45,10 +45,19 @@ _NOISE = (1.0, 0.02)
 """Standard deviation of a box's side: pixels, and share of the box's size."""
 
 _EDGE_PX = 2.0
-"""A side this near to the picture's edge, in pixels of the drawn picture, is cut off by it."""
+_EDGE = 0.02
+"""A side this near to the picture's edge, in pixels of the drawn picture and in box sizes, is cut off by it."""
 
 _UNKNOWN = 30.0
-"""Standard deviations of a side that the picture cuts off, in box sizes: as good as unknown."""
+"""How much less a side says that the picture cuts off: as good as nothing."""
+
+_NEAR_M = 0.3
+"""Nothing is nearer to the lens than this."""
+
+_SPREAD = np.array([*SPREAD, _TURN])[:, None, None, None]
+_LIMIT = 3 * _SPREAD[:, 0]
+_OUTWARD = np.array([1.0, 1.0, -1.0, -1.0])[:, None, None]
+_ROW = np.array([0, 1, 0, 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,24 +139,26 @@ class Placer:
         kinds = np.repeat(np.arange(len(bodies)), _HEADINGS)
         heading = np.tile(heading, (1, len(bodies)))
         log_prior = np.log(np.tile(prior, len(bodies))) + np.log([bodies[k].share for k in kinds])
-        typical = np.array([(b.length, b.width, b.height) for b in bodies])[kinds]
-        outline = _outlines(bodies)[kinds]
+        typical = np.array([(b.length, b.width, b.height) for b in bodies])[kinds].T
+        outline = np.moveaxis(_outlines(bodies)[kinds], -1, 0)
+        shape = heading.shape
+        inward = typical[1] / 2
         state = _State(
-            at=start[:, None, :] + away[:, None, :] * (typical[:, 1] / 2)[None, :, None],
-            heading=heading,
-            other=np.zeros((*heading.shape, 4)),
-            typical=np.broadcast_to(typical, (*heading.shape, 3)),
-            outline=np.broadcast_to(outline, (*heading.shape, *outline.shape[1:])),
+            start[:, :1] + away[:, :1] * inward,
+            start[:, 1:] + away[:, 1:] * inward,
+            heading,
+            np.broadcast_to(typical[:, None], (3, *shape)),
+            np.broadcast_to(outline[:, None], (3, *shape, outline.shape[-1])),
+            np.zeros((4, *shape)),
         )
+        sides = self._read(boxes)
         for _ in range(_FIRST):
-            state, score = self._step(state, boxes)
-        score = score + log_prior
-        kept = np.argsort(-score, axis=1, kind="stable")[:, : _KEPT + 1]
-        log_prior = np.broadcast_to(log_prior, score.shape)
-        log_prior = np.take_along_axis(log_prior, kept, 1)
+            state, score = self._step(state, sides)
+        kept = np.argsort(-(score + log_prior), axis=1, kind="stable")[:, : _KEPT + 1]
+        log_prior = log_prior[kept]
         state = state.take(kept)
         for _ in range(_MORE):
-            state, score = self._step(state, boxes)
+            state, score = self._step(state, sides)
         score = score + log_prior
         order = np.argsort(-score, axis=1, kind="stable")
         score = np.take_along_axis(score, order, 1)
@@ -158,16 +169,16 @@ class Placer:
         total = weight.sum(1, keepdims=True)
         weight = np.where(total > 1e-9, weight / np.maximum(total, 1e-9), 1 / _KEPT)
         weight = np.where(on_ground[:, None], weight, 0.0)
-        size = state.size
-        turned = state.heading + state.other[..., 3]
+        length, width, _ = state.size
+        turned = state.heading + state.other[3]
         unit = np.stack([np.cos(turned), np.sin(turned)], axis=-1)
         side = np.stack([-unit[..., 1], unit[..., 0]], axis=-1)
         return (
-            state.at,
-            unit * size[..., :1] / 2,
-            side * size[..., 1:2] / 2,
+            np.stack([state.x, state.y], axis=-1),
+            unit * length[..., None] / 2,
+            side * width[..., None] / 2,
             weight,
-            size[..., :2],
+            np.stack([length, width], axis=-1),
         )
 
     def _street(self, points: Floats) -> Floats:
@@ -183,124 +194,194 @@ class Placer:
         angle = 2 * np.arctan2(step[:, 1], step[:, 0])
         return np.asarray(np.arctan2(weight @ np.sin(angle), weight @ np.cos(angle)) / 2)
 
-    def _step(self, state: _State, boxes: Floats) -> tuple[_State, Floats]:
-        """One round of Gauss-Newton, and the logarithm of how likely each hypothesis is, up to a constant."""
-        seen, slope = self._project(state)
-        # Which point of the outline makes each side of the box: left, top, right, bottom.
-        axis = np.array([0, 1, 0, 1])
-        extreme = np.stack(
-            [
-                seen[..., 0].argmin(-1), seen[..., 1].argmin(-1), seen[..., 0].argmax(-1), seen[..., 1].argmax(-1),
-            ],
-            axis=-1,
-        )  # fmt: skip
-        shown = np.take_along_axis(seen, extreme[..., None], 2)[..., np.arange(4), axis]
-        jacobian = np.take_along_axis(slope, extreme[..., None, None], 2)[..., np.arange(4), axis, :]
-        error = boxes[:, None, :] - shown
-        wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-        noise = _NOISE[0] + _NOISE[1] * np.stack([wide, high, wide, high], axis=1)
-        noise[:, 1] *= self._top_noise
-        noise = np.broadcast_to(noise[:, None, :], error.shape)
-        edge = np.array([-np.inf, -np.inf, self._lens.width, self._lens.height])
-        cut = np.concatenate([boxes[:, :2] <= _EDGE_PX, boxes[:, 2:] >= edge[2:] - _EDGE_PX], axis=1)
-        outward = np.array([1, 1, -1, -1])
-        beyond = cut[:, None, :] & (error * outward >= 0)
-        noise = np.where(beyond, noise * _UNKNOWN, noise)
-        to_place, to_other = jacobian[..., :2], jacobian[..., 2:]
-        spread = np.array([*SPREAD, _TURN])
-        target = error + (to_other * state.other[..., None, :]).sum(-1)
-        loaded = to_other * spread
-        cover = loaded @ np.swapaxes(loaded, -1, -2)
-        cover[..., np.arange(4), np.arange(4)] += noise**2
-        inverse = np.linalg.inv(cover)
-        half = np.swapaxes(to_place, -1, -2) @ inverse
-        normal = half @ to_place
-        right = (half @ target[..., None])[..., 0]
-        det = normal[..., 0, 0] * normal[..., 1, 1] - normal[..., 0, 1] ** 2
-        det = np.maximum(det, 1e-12)
-        move = (
-            np.stack(
-                [
-                    normal[..., 1, 1] * right[..., 0] - normal[..., 0, 1] * right[..., 1],
-                    normal[..., 0, 0] * right[..., 1] - normal[..., 0, 1] * right[..., 0],
-                ],
-                axis=-1,
-            )
-            / det[..., None]
-        )
-        left = target - (to_place @ move[..., None])[..., 0]
-        pull = (inverse @ left[..., None])[..., 0]
-        other = spread**2 * (np.swapaxes(to_other, -1, -2) @ pull[..., None])[..., 0]
-        limit = 3.0 * spread
-        score = -0.5 * ((left * pull).sum(-1) + np.log(np.maximum(np.linalg.det(cover), 1e-12)) + np.log(det))
-        return state.moved(move, np.clip(other, -limit, limit)), score
+    def _step(self, state: _State, boxes: _Boxes) -> tuple[_State, Floats]:
+        """One round of Gauss-Newton, and the logarithm of how likely each hypothesis is, up to a constant.
 
-    def _project(self, state: _State) -> tuple[Floats, Floats]:
-        """The outline's points in the drawn picture (N, K, P, 2), and how they move with x, y and the logarithms of
-        length, width, height and the heading (N, K, P, 2, 6)."""
-        size = state.size
-        turned = state.heading + state.other[..., 3]
-        cos, sin = np.cos(turned)[..., None], np.sin(turned)[..., None]
-        long = state.outline[..., 0] * size[..., None, 0] / 2
-        wide = state.outline[..., 1] * size[..., None, 1] / 2
-        tall = state.outline[..., 2] * size[..., None, 2]
-        lx, ly, wx, wy = long * cos, long * sin, -wide * sin, wide * cos
-        x = state.at[..., None, 0] + lx + wx
-        y = state.at[..., None, 1] + ly + wy
-        p = self._matrix
-        depth = np.maximum(p[2, 0] * x + p[2, 1] * y + p[2, 2] * tall + p[2, 3], 0.3)
-        points = []
-        slopes = []
-        nothing = np.zeros_like(x)
-        one = np.ones_like(x)
-        moves = (
-            (one, nothing, nothing), (nothing, one, nothing), (lx, ly, nothing), (wx, wy, nothing),
-            (nothing, nothing, tall), (-(ly + wy), lx + wx, nothing),
-        )  # fmt: skip
-        down = [p[2, 0] * mx + p[2, 1] * my + p[2, 2] * mz for mx, my, mz in moves]
-        for row in (0, 1):
-            value = (p[row, 0] * x + p[row, 1] * y + p[row, 2] * tall + p[row, 3]) / depth
-            points.append(value)
-            slopes.append(
-                np.stack(
-                    [
-                        (p[row, 0] * mx + p[row, 1] * my + p[row, 2] * mz - value * dz) / depth
-                        for (mx, my, mz), dz in zip(moves, down, strict=True)
-                    ],
-                    axis=-1,
-                )
+        With the differences from the typical vehicle as Gaussian as the noise, the sides' errors e = J d + n have the
+        covariance C = S S' + N; d is the place and S the slope along the differences, times their spread. C is
+        factored, and everything is solved for all hypotheses at once.
+        """
+        shown, slopes = self._sides(state)
+        error = boxes.sides[..., None] - shown
+        noise = (
+            np.where(boxes.cut[..., None] & (error * _OUTWARD >= 0), _UNKNOWN, 1.0) * boxes.noise[..., None]
+        )
+        loaded = slopes[2:] * _SPREAD
+        target = error + (slopes[2:] * state.other[:, None]).sum(0)
+        low = _factored(loaded, noise)
+        one, two, goal = _forward(low, slopes[0]), _forward(low, slopes[1]), _forward(low, target)
+        xx, xy, yy = (one * one).sum(0), (one * two).sum(0), (two * two).sum(0)
+        x, y = (one * goal).sum(0), (two * goal).sum(0)
+        det = np.maximum(xx * yy - xy * xy, 1e-12)
+        move_x, move_y = (yy * x - xy * y) / det, (xx * y - xy * x) / det
+        left = goal - one * move_x - two * move_y
+        pulled = _backward(low, left)
+        other = _SPREAD[:, 0] * (loaded * pulled).sum(1)
+        score = -0.5 * ((left * left).sum(0) + np.log(det)) - sum(np.log(low[i][i]) for i in range(4))
+        return state.moved(move_x, move_y, np.minimum(np.maximum(other, -_LIMIT), _LIMIT)), score
+
+    def _sides(self, state: _State) -> tuple[Floats, Floats]:
+        """Where the sides of the outline's box are (4, N, K), left, top, right, bottom, in the drawn picture, and how
+        they move (6, 4, N, K) with x, y, the logarithms of length, width and height, and the heading."""
+        p, lens = self._matrix, self._lens
+        length, width, height = state.size
+        turned = state.heading + state.other[3]
+        cos, sin = np.cos(turned), np.sin(turned)
+        half, side = length / 2, width / 2
+        along_x, along_y, across_x, across_y = half * cos, half * sin, -side * sin, side * cos
+        share_l, share_w, share_h = state.outline
+        # All points of the outline, (N, K, P), to find the outermost.
+        rows = []
+        for q in p:
+            base = q[0] * state.x + q[1] * state.y + q[3]
+            to_l = q[0] * along_x + q[1] * along_y
+            to_w = q[0] * across_x + q[1] * across_y
+            rows.append(
+                base[..., None]
+                + to_l[..., None] * share_l
+                + to_w[..., None] * share_w
+                + (q[2] * height)[..., None] * share_h
             )
-        seen = np.stack(points, axis=-1)
-        slope = np.stack(slopes, axis=-2)
-        if not self._lens.straight:
-            slope = self._lens.stretch(seen) @ slope
-            seen = self._lens.distort(seen)
-        return seen, slope
+        depth = 1 / np.maximum(rows[2], _NEAR_M)
+        u, v = rows[0] * depth, rows[1] * depth
+        if not lens.straight:
+            bent = lens.distort(np.stack([u, v], axis=-1))
+            u, v = bent[..., 0], bent[..., 1]
+        outer = np.stack([u.argmin(-1), v.argmin(-1), u.argmax(-1), v.argmax(-1)])
+        # The outermost alone, (4, N, K), with their slopes.
+        long, wide, tall = (
+            np.take_along_axis(np.broadcast_to(share, (4, *share.shape)), outer[..., None], -1)[..., 0]
+            for share in state.outline
+        )
+        lx, ly, wx, wy = long * along_x, long * along_y, wide * across_x, wide * across_y
+        tall = tall * height
+        x, y = state.x + lx + wx, state.y + ly + wy
+        depth = 1 / np.maximum(p[2, 0] * x + p[2, 1] * y + p[2, 2] * tall + p[2, 3], _NEAR_M)
+        if lens.straight:
+            shown, slope = _seen(p[_ROW, :, None, None], p[2], x, y, tall, depth)
+        else:
+            u, slope_u = _seen(p[:1, :, None, None], p[2], x, y, tall, depth)
+            v, slope_v = _seen(p[1:2, :, None, None], p[2], x, y, tall, depth)
+            straight = np.stack([u, v], axis=-1)
+            stretch = lens.stretch(straight)
+            which = np.array([0, 1, 0, 1])
+            shown = lens.distort(straight)[np.arange(4), ..., which]
+            mine = stretch[np.arange(4), ..., which, :]
+            slope = [
+                mine[..., 0] * one + mine[..., 1] * two for one, two in zip(slope_u, slope_v, strict=True)
+            ]
+        gx, gy, gz = slope
+        slopes = np.stack(
+            [gx, gy, gx * lx + gy * ly, gx * wx + gy * wy, gz * tall, gy * (lx + wx) - gx * (ly + wy)]
+        )
+        return shown, slopes
+
+    def _read(self, boxes: Floats) -> _Boxes:
+        """What boxes (N, 4) in the drawn picture say of each side."""
+        wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+        size = np.stack([wide, high, wide, high])
+        noise = _NOISE[0] + _NOISE[1] * size
+        noise[1] *= self._top_noise
+        edge = _EDGE_PX + _EDGE * size
+        cut = np.stack(
+            [
+                boxes[:, 0] <= edge[0],
+                boxes[:, 1] <= edge[1],
+                boxes[:, 2] >= self._lens.width - edge[2],
+                boxes[:, 3] >= self._lens.height - edge[3],
+            ]
+        )
+        return _Boxes(np.ascontiguousarray(boxes.T), noise, cut)
+
+
+def _seen(
+    row: Floats, last: Floats, x: Floats, y: Floats, z: Floats, depth: Floats
+) -> tuple[Floats, list[Floats]]:
+    """One picture coordinate of points, and how it moves with x, y and z. `depth` is its inverse."""
+    q0, q1, q2, q3 = (row[:, n] for n in range(4))
+    value = (q0 * x + q1 * y + q2 * z + q3) * depth
+    return value, [(q - value * w) * depth for q, w in zip((q0, q1, q2), last[:3], strict=True)]
+
+
+def _factored(loaded: Floats, noise: Floats) -> list[list[Floats]]:
+    """Cholesky factor, row by row, of the 4 x 4 covariances of the sides."""
+    low: list[list[Floats]] = []
+    for i in range(4):
+        row: list[Floats] = []
+        for j in range(i + 1):
+            value = (loaded[:, i] * loaded[:, j]).sum(0)
+            if i == j:
+                value = value + noise[i] ** 2
+            for k in range(j):
+                value = value - row[k] * (low[j][k] if j < i else row[k])
+            row.append(np.sqrt(value) if i == j else value / low[j][j])
+        low.append(row)
+    return low
+
+
+def _forward(low: list[list[Floats]], right: Floats) -> Floats:
+    """Solve L x = right."""
+    out: list[Floats] = []
+    for i in range(4):
+        value = right[i]
+        for k in range(i):
+            value = value - low[i][k] * out[k]
+        out.append(value / low[i][i])
+    return np.stack(out)
+
+
+def _backward(low: list[list[Floats]], right: Floats) -> Floats:
+    """Solve L' x = right."""
+    out: list[Floats] = [right[0]] * 4
+    for i in (3, 2, 1, 0):
+        value = right[i]
+        for k in range(i + 1, 4):
+            value = value - low[k][i] * out[k]
+        out[i] = value / low[i][i]
+    return np.stack(out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Boxes:
+    """Sides of N boxes (4, N): where, how well known (standard deviation), and whether the picture cuts them off."""
+
+    sides: Floats
+    noise: Floats
+    cut: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """Hypotheses under way, (N, K): place, heading, differences from the typical (log sizes and turn), outline."""
+    """Hypotheses under way, (N, K) each: place, heading, body, and differences from it, (4, N, K): logarithms of
+    length, width and height, and turn. `outline` is three of (N, K, P)."""
 
-    at: Floats
+    x: Floats
+    y: Floats
     heading: Floats
-    other: Floats
     typical: Floats
     outline: Floats
+    other: Floats
 
     @property
     def size(self) -> Floats:
-        return np.asarray(self.typical * np.exp(self.other[..., :3]))
+        """Length, width, height, (3, N, K)."""
+        return np.asarray(self.typical * np.exp(self.other[:3]))
 
-    def moved(self, move: Floats, other: Floats) -> _State:
-        return _State(self.at + np.clip(move, -8, 8), self.heading, other, self.typical, self.outline)
+    def moved(self, x: Floats, y: Floats, other: Floats) -> _State:
+        step = 8.0
+        x, y = np.minimum(np.maximum(x, -step), step), np.minimum(np.maximum(y, -step), step)
+        return _State(self.x + x, self.y + y, self.heading, self.typical, self.outline, other)
 
     def take(self, which: NDArray[np.intp]) -> _State:
-        def pick(values: Floats) -> Floats:
-            extra = values.ndim - which.ndim
-            return np.take_along_axis(values, which.reshape(*which.shape, *[1] * extra), 1)
-
-        return _State(*(pick(v) for v in (self.at, self.heading, self.other, self.typical, self.outline)))
+        rows = np.arange(len(which))[:, None]
+        return _State(
+            self.x[rows, which],
+            self.y[rows, which],
+            self.heading[rows, which],
+            self.typical[:, rows, which],
+            self.outline[:, rows, which],
+            self.other[:, rows, which],
+        )
 
 
 def _outlines(bodies: tuple[Body, ...]) -> Floats:

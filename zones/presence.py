@@ -276,8 +276,10 @@ class ZoneIndex:
         present = np.ones(len(self._order), bool)
         if active is not None:
             present = np.array([zone.id in active for zone in self._order])
-        # In the picture, a footprint lies in its box: a box that meets no forbidding zone needs no closer look.
-        near = np.unique(self._forbidding.query(_wider(where), predicate="intersects")[0])
+        near = np.arange(len(where))
+        if self._placer is not None:
+            # In the picture, a footprint lies in its box: a box that meets no forbidding zone needs no closer look.
+            near = np.unique(self._forbidding.query(_wider(where), predicate="intersects")[0])
         if not len(near):
             return found
         feet = self._feet(where, classes, near)
@@ -300,6 +302,9 @@ class ZoneIndex:
             low = high < self._smallest * np.where(held, _HELD_HEIGHT, 1.0)
             short = feet.length[:, None] < self._shortest * np.where(held, _HELD_LENGTH, 1.0)
         counts = ~(low | short)
+        if counts.all():
+            names = np.array(classes)
+            return [(name, counts[0], np.flatnonzero(names == name)) for name in dict.fromkeys(classes)]
         groups: dict[tuple[str, bytes], list[int]] = {}
         for number, (vehicle_class, row) in enumerate(zip(classes, np.packbits(counts, axis=1), strict=True)):
             groups.setdefault((vehicle_class, row.tobytes()), []).append(number)
