@@ -38,7 +38,7 @@ _TURN = np.radians(6.0)
 _KEPT = 4
 """Hypotheses that are kept for each box."""
 
-_FIRST, _MORE = 2, 3
+_FIRST, _MORE = 1, 3
 """Rounds of Gauss-Newton for all hypotheses, and for those that were kept."""
 
 _NOISE = (1.0, 0.02)

@@ -134,6 +134,7 @@ class ZoneIndex:
 
     Attributes:
         ground: the calibration, in pixels of the pictures; None without one.
+        regions: the zones on the plan, each whole.
 
     Raises:
         PatrolError: the pictures have another shape than the one in which the zones were drawn.
@@ -174,7 +175,7 @@ class ZoneIndex:
                 if zone.kind != "ignore"
             ]
             self._placer = Placer(self.ground, street_lines(self.ground, rings))
-        self._regions = Regions(self._plan)
+        self.regions = Regions(self._plan)
         self._smallest = np.array(
             [z.min_height_px * factor[1] if z.kind in FORBIDDING else 0.0 for z in self._order]
         )
@@ -220,7 +221,7 @@ class ZoneIndex:
     def ratios(self, box: Box, vehicle_class: str) -> dict[str, float]:
         """Share of the vehicle's footprint inside each zone that it touches, each zone for itself."""
         feet = self._feet_of(box, vehicle_class)
-        shares = feet.weight @ self._regions.shares(feet.rectangles)
+        shares = feet.weight @ self.regions.shares(feet.rectangles)
         return {
             zone.id: float(share)
             for zone, share in zip(self._order, shares[0], strict=True)

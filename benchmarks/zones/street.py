@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 from shapely.geometry import Polygon
 from shapely.geometry import box as rectangle
 
@@ -30,7 +31,18 @@ _IN, _OUT = 0.4, 0.1
 """From the first share on a vehicle stands on a pavement, up to the second it does not; between, nobody is asked."""
 
 _LANE_KINDS = ("van", "van", "bus", "truck", "truck", "saloon", "suv", "carrier", "hatchback")
-_PAVEMENT_KINDS = ("saloon", "hatchback", "suv", "carrier", "van", "van", "truck", "bus", "motorcycle", "rider")
+_PAVEMENT_KINDS = (
+    "saloon",
+    "hatchback",
+    "suv",
+    "carrier",
+    "van",
+    "van",
+    "truck",
+    "bus",
+    "motorcycle",
+    "rider",
+)
 _CALLED = {"van": ("car", "truck")}
 """What a detector that has no word for a kind calls it."""
 
@@ -74,9 +86,20 @@ class Standing:
 
 @dataclass(frozen=True)
 class View:
-    """A street seen by a camera at an angle (degrees between line of sight and street)."""
+    """A street seen by a camera.
+
+    Attributes:
+        angle: degrees between line of sight and street.
+        width: of the road, metres; y = 0 is its near kerb. deep: of each pavement, metres.
+        camera: whose pictures are `SIZE`.
+        pavements: zone -> polygon in metres.
+        file, plain: the zone file with and without calibration.
+        standing: the vehicles.
+    """
 
     angle: int
+    width: float
+    deep: float
     camera: Camera
     pavements: dict[str, Polygon]
     file: ZoneFile
@@ -123,7 +146,7 @@ def _view(angle: int, vehicles: int, rng: np.random.Generator) -> View:
         }
         standing: list[Standing] = []
         for _ in range(vehicles * 30):
-            one = _standing(camera, pavements, width, deep, rng)
+            one = _standing(camera, pavements, width, rng)
             if one is not None:
                 standing.append(one)
             if len(standing) == vehicles:
@@ -131,8 +154,21 @@ def _view(angle: int, vehicles: int, rng: np.random.Generator) -> View:
         else:
             continue
         plain = ZoneFile.model_validate(base)
-        file = ZoneFile.model_validate({**base, "calibration": {"point": points}})
-        return View(angle, camera, pavements, file, plain, tuple(standing))
+        try:
+            file = ZoneFile.model_validate({**base, "calibration": {"point": points}})
+        except ValidationError:
+            continue  # points that nobody would choose, and that the product refuses
+        return View(angle, width, deep, camera, pavements, file, plain, tuple(standing))
+
+
+def lot_boxes(view: View, count: int, rng: np.random.Generator) -> tuple[Floats, list[str]]:
+    """Boxes (N, 4) and labels of vehicles that stand somewhere in a view."""
+    found: list[Standing] = []
+    while len(found) < count:
+        one = _standing(view.camera, view.pavements, view.width, rng)
+        if one is not None:
+            found.append(one)
+    return np.array([one.box for one in found]), [one.label for one in found]
 
 
 def seen_ring(camera: Camera, shape: Polygon) -> list[tuple[float, float]]:
@@ -152,7 +188,9 @@ def seen_ring(camera: Camera, shape: Polygon) -> list[tuple[float, float]]:
     return [(round(float(x), 1), round(float(y), 1)) for x, y in list(seen.exterior.coords)[:-1]]
 
 
-def _calibration(camera: Camera, width: float, deep: float, rng: np.random.Generator) -> list[dict[str, list[float]]] | None:
+def _calibration(
+    camera: Camera, width: float, deep: float, rng: np.random.Generator
+) -> list[dict[str, list[float]]] | None:
     """Six points that a technician would find on kerbs and house fronts, clicked and measured with errors."""
     points: list[dict[str, list[float]]] = []
     for _ in range(400):
@@ -186,7 +224,7 @@ def _calibration(camera: Camera, width: float, deep: float, rng: np.random.Gener
 
 
 def _standing(
-    camera: Camera, pavements: dict[str, Polygon], width: float, deep: float, rng: np.random.Generator
+    camera: Camera, pavements: dict[str, Polygon], width: float, rng: np.random.Generator
 ) -> Standing | None:
     """A vehicle somewhere in the view, or None where the lot put it out of sight."""
     side = str(rng.choice(list(pavements)))
@@ -216,12 +254,26 @@ def _standing(
         offset = -half - float(rng.uniform(0.6, 3.0))
     y = width + offset if side == NORTH else -offset
     pose = Pose(float(rng.uniform(2, 40)), y, heading)
-    outline = np.array([[-long / 2, wide / 2, 0], [-long / 2, -wide / 2, 0], [long / 2, -wide / 2, 0], [long / 2, wide / 2, 0]])
+    outline = np.array(
+        [
+            [-long / 2, wide / 2, 0],
+            [-long / 2, -wide / 2, 0],
+            [long / 2, -wide / 2, 0],
+            [long / 2, wide / 2, 0],
+        ]
+    )
     ground = pose.place(outline)
-    if np.any(camera.to_view(np.vstack([ground, ground + [0, 0, mesh.size[2]]]))[:, 2] < max(NEAR_M, 1.0)):
+    if np.any(
+        camera.to_view(np.vstack([ground, ground + np.array([0, 0, mesh.size[2]])]))[:, 2] < max(NEAR_M, 1.0)
+    ):
         return None
     whole = box_of(mesh, pose, camera)
-    box = (max(0.0, whole[0]), max(0.0, whole[1]), min(float(SIZE[0]), whole[2]), min(float(SIZE[1]), whole[3]))
+    box = (
+        max(0.0, whole[0]),
+        max(0.0, whole[1]),
+        min(float(SIZE[0]), whole[2]),
+        min(float(SIZE[1]), whole[3]),
+    )
     if box[2] - box[0] < 20 or box[3] - box[1] < 20:
         return None
     seen = (box[2] - box[0]) * (box[3] - box[1]) / ((whole[2] - whole[0]) * (whole[3] - whole[1]))
