@@ -103,7 +103,7 @@ def replay(
             result.last_ms = frame.at_ms
             engine.frame(frame)
             engine.tick(frame.at_ms)
-            while _carry_out(store, frame.at_ms):
+            while carry_out(store, frame.at_ms):
                 engine.arrivals(frame.at_ms)
             if on_frame is not None:
                 on_frame(frame, result)
@@ -114,7 +114,7 @@ def replay(
     return result
 
 
-def _carry_out(store: Store, at_ms: Millis) -> int:
+def carry_out(store: Store, at_ms: Millis) -> int:
     """Stand in for the world: every warning is accepted, every message arrives. Returns how many there were."""
     done = 0
     with store.transaction() as db:

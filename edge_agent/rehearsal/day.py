@@ -8,13 +8,14 @@ from copy import copy
 from dataclasses import dataclass
 
 from edge_agent.cases import ENDED
-from edge_agent.rehearsal.follow import Answer, Ask, Follower, Following, remembering
+from edge_agent.rehearsal.follow import Answer, Ask, Follower, Following
+from edge_agent.rehearsal.indexes import Indexes
 from edge_agent.rehearsal.known import Known, known_of, resolve, usual_delay
 from edge_agent.rehearsal.past import Past, PastRest
 from edge_agent.rehearsal.reasons import Reason, reason_of
 from edge_agent.rests import Decided
 from protocol.clock import Millis
-from zones import ZoneFile, ZoneIndex
+from zones import ZoneIndex
 from zones.rules import Exemption
 
 
@@ -31,27 +32,6 @@ class Verdict:
     cases: tuple[Decided, ...]
     reason: Reason
     open: tuple[str, ...] = ()
-
-
-class Indexes:
-    """Zones scaled to the pictures of rests, each made once.
-
-    Args:
-        file: the zones.
-
-    Raises:
-        PatrolError: of `of`, if the pictures have another shape than the zones.
-    """
-
-    def __init__(self, file: ZoneFile) -> None:
-        self.file = file
-        self._known: dict[tuple[int, int], ZoneIndex] = {}
-
-    def of(self, width: int, height: int) -> ZoneIndex:
-        """The zones in pictures of this size."""
-        if (width, height) not in self._known:
-            self._known[width, height] = remembering(ZoneIndex(self.file, width, height))
-        return self._known[width, height]
 
 
 def decide(

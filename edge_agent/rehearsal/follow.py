@@ -8,7 +8,6 @@ missing: looks come from the rest log, and between two looks at which something 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from copy import copy
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import cast
@@ -384,19 +383,3 @@ def _changes(index: ZoneIndex) -> tuple[_Changes, ...]:
             found.append(_Changes(index, zone.id, None))
         found.extend(_Changes(index, zone.id, n) for n, one in enumerate(zone.exempt) if one.hours)
     return tuple(found)
-
-
-def remembering(index: ZoneIndex) -> ZoneIndex:
-    """The zones with answers remembered: a vehicle at rest asks the same again and again."""
-    known: dict[tuple[object, ...], object] = {}
-    clone = copy(index)
-    ask = index.presence
-
-    def presence(box, label, held=None, *, active=None):  # type: ignore[no-untyped-def]
-        key = (box, label, held, None if active is None else frozenset(active))
-        if key not in known:
-            known[key] = ask(box, label, held, active=active)
-        return known[key]
-
-    clone.presence = presence  # type: ignore[method-assign]
-    return clone

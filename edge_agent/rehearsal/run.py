@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, replace
 from shapely import box as rectangle
 from shapely.ops import unary_union
 
-from edge_agent.rehearsal.day import Indexes, decide
+from edge_agent.rehearsal.day import decide
 from edge_agent.rehearsal.flips import Flip, HistoryDiffers, compare_history, find_flips
+from edge_agent.rehearsal.indexes import Indexes
 from edge_agent.rehearsal.known import usual_delay
 from edge_agent.rehearsal.past import Past, PastRest
 from edge_agent.rests import zones_version
@@ -111,7 +112,7 @@ def rehearse_past(
             mend="Give them with --old.",
         )
     rests = [each for each in past.rests if each.rest.camera_id == camera_id]
-    before, after = Indexes(old), Indexes(new)
+    before, after = Indexes(old, rests), Indexes(new, rests)
     sized = after.of(rests[-1].width, rests[-1].height)
     versions = sorted({each.zones for each in rests} & set(past.zones))
     rounds = 2 + sum(1 for version in versions if version != zones_version(old))
