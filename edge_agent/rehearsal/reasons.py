@@ -75,9 +75,11 @@ def reason_of(past: PastRest, index: ZoneIndex, cases: Sequence[Decided], stay: 
     where = index.presence(rest.box, rest.label)
     zone = index.zones.get(where.zone_id or "")
     if zone is None or not where.inside:
-        for other, share in index.ratios(rest.box, rest.label).items():
-            about = index.zones[other]
-            if about.kind in FORBIDDING and share >= about.enter_ratio and rest.label not in about.classes:
+        others = [z for z in index.zones.values() if z.kind in FORBIDDING and rest.label not in z.classes]
+        shares = index.ratios(rest.box, rest.label) if others else {}
+        for about in others:
+            other = about.id
+            if shares.get(other, 0.0) >= about.enter_ratio:
                 return Reason(
                     "class", other, f"zone {other} is not about the class {rest.label}",
                     f"区域 {other} 不针对{CLASSES.get(rest.label, rest.label)}",
