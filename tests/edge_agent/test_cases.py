@@ -347,6 +347,35 @@ def test_no_history_breaks_the_invariants(
     assert len(keys) == len(set(keys)), "every record has its own key"
 
 
+@given(
+    st.integers(1, 25),
+    st.integers(0, 400),
+    st.integers(5, 90),
+    st.sampled_from(["close", "manual_check"]),
+    st.sets(st.integers(0, 99), max_size=60),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_vehicle_that_stays_is_reported_within_the_hours_or_not_at_all(
+    ends_min: int, sent_s: int, every_s: int, policy: str, hidden: set[int]
+) -> None:
+    rules = zone(hours=[{"from": "07:50", "to": f"08:{ends_min:02d}"}], unverified=policy)
+    case, _ = play(opened(rules)[0], Identified(T0, "京A12345", 0.99))
+    tasks: list[int] = []
+    warned = False
+    for number in range(1 + 1_600 // every_s):
+        at_ms = T0 + number * every_s * 1000
+        looks: list[CaseInput] = [watched(at_ms, proven=number not in hidden), Tick(at_ms)]
+        if not warned and number * every_s >= sent_s:
+            looks, warned = [NoticeAccepted(at_ms), *looks], True
+        case, effects = play(case, *looks)
+        tasks.extend(e.at_ms for e in effects if isinstance(e, PublishTask))
+    ends_ms = T0 + ends_min * 60_000
+    assert all(at_ms < ends_ms for at_ms in tasks)
+    assert case.state == ("tasked" if tasks and policy == "close" else case.state)
+    if not tasks:
+        assert case.state == "closed"
+
+
 @given(st.lists(inputs, max_size=20), st.data())
 @settings(max_examples=300, deadline=None)
 def test_a_repeated_input_has_no_second_effect(history: list[CaseInput], data: st.DataObject) -> None:

@@ -349,6 +349,14 @@ def live_and_check(
 @given(scripts, hours, exemptions, st.booleans(), st.booleans())
 @settings(max_examples=40, deadline=None)
 @example([*stretch("A", 160)], [{"from": "08:01", "to": "08:02"}], [], False, True)
+@example([*stretch("A", 50), *stretch("bus", 60)], [{"from": "08:00", "to": "08:01"}], [], False, True)
+@example(
+    [*stretch("empty", 48), *stretch("A", 8), *stretch("gone", 60)],
+    [{"from": "08:00", "to": "08:09"}],
+    [{"reason": "开放", "hours": [{"from": "08:01", "to": "08:04"}]}],
+    False,
+    True,
+)
 @example(
     [*stretch("A", 160)], [{"from": "08:00", "to": "08:03"}], [{"reason": "卸货", "up_to_s": 70}], False, True
 )
@@ -360,7 +368,7 @@ def test_no_history_makes_a_task_outside_of_the_hours_or_for_the_exempt(
     known: bool,
 ) -> None:
     lists = Lists(residents={PLATES["B"]: seconds(90)}) if known else Lists()
-    zones = zones_with(hours=windows, exempt=exempt, renotice_after_s=60)
+    zones = zones_with(hours=windows, exempt=exempt, renotice_after_s=60, unverified="manual_check")
     live_and_check(script, zones, lists, covered=covered)
 
 
@@ -370,7 +378,7 @@ def test_crashes_change_nothing_of_it(
     script: list[Beat], windows: list[dict[str, str]], exempt: list[dict[str, Any]], gaps: list[int]
 ) -> None:
     lists = Lists(residents={PLATES["B"]: seconds(90)})
-    zones = zones_with(hours=windows, exempt=exempt, renotice_after_s=60)
+    zones = zones_with(hours=windows, exempt=exempt, renotice_after_s=60, unverified="manual_check")
     expected = live_and_check(script, zones, lists)
     assert live_and_check(script, zones, lists, gaps) == expected
 
