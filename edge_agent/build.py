@@ -18,6 +18,7 @@ from edge_agent.evidence import Sealer as EvidenceSealer
 from edge_agent.evidence import Vault as OriginalsVault
 from edge_agent.identity import Identity
 from edge_agent.perception import Eyes, EyesConfig
+from edge_agent.permits import PERMITS_FILE, PermitBook
 from edge_agent.plates import PlateDesk
 from edge_agent.sealing import FrameSealer
 from edge_agent.stays import StayRules
@@ -159,5 +160,6 @@ def make_engine(
         EffectWriter(identity, store.vault, evidence, text, ask=ask),
         plates=perceiver.plates,
         plate_wait_ms=round(perceiver.plate_wait_s * 1000),
+        permits=PermitBook(data_dir / PERMITS_FILE, store.vault, readonly=True),
         on_event=on_event,
     )

@@ -66,6 +66,9 @@ class Lists:
         found = {name: plates[plate] for name, plates in self.content.items() if plate in plates}
         return {name: until for name, until in found.items() if until is None or at_ms < until}
 
+    def close(self) -> None:
+        pass
+
 
 # Hours
 
