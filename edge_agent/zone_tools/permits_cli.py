@@ -206,7 +206,12 @@ def _book(folder: Path, *, readonly: bool = False) -> PermitBook:
 
     if not folder.is_dir():
         raise PatrolError("no such data folder", file=folder, mend="Start the agent once, or check the path.")
-    return PermitBook(folder / PERMITS_FILE, Vault.open(folder / "keys" / "box.key"), readonly=readonly)
+    key, table = folder / "keys" / "box.key", folder / PERMITS_FILE
+    if readonly and not key.exists():
+        if table.exists():
+            raise PatrolError("the box's key is missing", file=key, mend="Restore it from a backup.")
+        return PermitBook(table, Vault(bytes(32)), readonly=True)  # nothing is there to be opened
+    return PermitBook(table, Vault.open(key), readonly=readonly)
 
 
 def _wanted(files: list[Path]) -> dict[str, str]:

@@ -222,6 +222,7 @@ def test_import_list_remove(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     code, out, err = patrol(capsys, "list", "--data", data, "--zones", zones)
     assert code == 1
     assert "zone P1 names the permit list residents" in err
+    assert list(data.iterdir()) == [], "looking makes nothing"
     where = ("--data", data, "--json")
     code, out, _ = patrol(capsys, "import", table, "--list", "residents", "--dry-run", *where)
     assert (code, json.loads(out)["counts"]) == (0, {"would_import": 2})
