@@ -25,6 +25,7 @@ from central.cases.services import tie_pictures
 from central.fleet import services as fleet
 from central.fleet.models import Agent
 from central.ingest.models import Quarantined, Receipt
+from central.notices import services as notices
 from central.parking import services as parking
 from central.project.clock import now_ms
 from protocol.messages import (
@@ -33,6 +34,7 @@ from protocol.messages import (
     AgentStatus,
     CaseRecord,
     EnforcementTask,
+    NoticeRequest,
     TaskRetraction,
 )
 from protocol.topics import AgentTopics, ParsedTopic, parse_agent_topic
@@ -55,10 +57,13 @@ JSON_BYTES = 256 * 1024
 CHANNELS: dict[str, set[str]] = {
     "tasks": {"enforcement_task", "task_retraction"},
     "cases": {"case_record"},
+    "notices": {"notice_request"},
 }
 """Which kinds may come through which channel, since a broker's rights are given by topic."""
 
-_messages: TypeAdapter[EnforcementTask | TaskRetraction | CaseRecord] = TypeAdapter(AgentMessage)
+_messages: TypeAdapter[EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest] = TypeAdapter(
+    AgentMessage
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,16 +212,28 @@ def _take(
         raise _Refused(key, f"a {message.kind} does not belong on channel {where.channel!r}")
     _storable(message.model_dump(mode="python"), key)
     content = message.model_dump_json().encode()
-    hashes = tuple(ref.sha256 for ref in message.evidence) if isinstance(message, EnforcementTask) else ()
+    hashes = _pictures_of(message)
     if not _first(key, message.kind, content):
         return key, hashes
     if isinstance(message, EnforcementTask):
         parking.apply_task(agent, message)
     elif isinstance(message, TaskRetraction):
         parking.apply_retraction(agent, message)
+    elif isinstance(message, NoticeRequest):
+        notices.take_request(agent, message)
     else:
         parking.apply_record(agent, message)
     return key, hashes
+
+
+def _pictures_of(message: EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest) -> tuple[str, ...]:
+    """Hashes of the pictures that a message names."""
+    match message:
+        case EnforcementTask(evidence=refs):
+            return tuple(ref.sha256 for ref in refs)
+        case NoticeRequest(evidence=ref) if ref is not None:
+            return (ref.sha256,)
+    return ()
 
 
 def _take_picture(

@@ -34,6 +34,9 @@ KNOWN = {
     "BROKER_CA_FILE": "CA certificates for mqtts, PEM; the system's own where absent",
     "BROKER_CERT_FILE": "client certificate for mqtts, PEM",
     "BROKER_KEY_FILE": "key of the client certificate, PEM",
+    "NOTICES_FILE": "TOML file that says how owners are warned; without it nobody is",
+    "OWNERS_KEY_FILE": "file with the key of the owners' table; by default owners.key in the data folder",
+    "OWNERS_KEY": "that key itself, instead of a file",
 }
 """Suffix of each variable that exists -> what it holds."""
 
@@ -71,6 +74,9 @@ class Environment:
     response_minutes: int = 30
     picture_bytes: int = 8 * 2**20
     broker: Broker = Broker("127.0.0.1", 1883)
+    notices_file: Path | None = None
+    owners_key_file: Path | None = None
+    owners_key: str | None = field(default=None, repr=False)
 
 
 def read(environ: Mapping[str, str] | None = None) -> Environment:
@@ -100,6 +106,9 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         response_minutes=_whole(given, "RESPONSE_MINUTES", 30, 1, 7 * 24 * 60),
         picture_bytes=_whole(given, "PICTURE_MIB", 8, 1, 64) * 2**20,
         broker=_broker(given),
+        notices_file=_path(given, "NOTICES_FILE"),
+        owners_key_file=_path(given, "OWNERS_KEY_FILE"),
+        owners_key=given.get("OWNERS_KEY"),
     )
 
 
@@ -196,6 +205,10 @@ def secret_key(data: Path) -> str:
             mend="Delete the file; a new key is made and everyone logs in again",
         )
     return key
+
+
+def _path(given: Mapping[str, str], name: str) -> Path | None:
+    return Path(given[name]).expanduser().absolute() if name in given else None
 
 
 def _list(text: str | None) -> tuple[str, ...]:

@@ -34,6 +34,8 @@ INSTALLED_APPS = [
     "central.fleet",
     "central.cases",
     "central.parking",
+    "central.owners",
+    "central.notices",
     "central.ingest",
     "central.pages",
 ]
@@ -140,10 +142,12 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"masked": {"()": "notifier.masking.MaskingFilter"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["masked"]}},
     "root": {"handlers": ["stderr"], "level": "WARNING"},
     "loggers": {
         "central": {"level": "INFO"},
+        "notifier": {"level": "INFO"},
         "uvicorn": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
     },
