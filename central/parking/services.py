@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.dispatch import Signal
+
 from central.cases import history
 from central.cases import services as cases
 from central.cases.models import Case, WorkOrder
@@ -15,6 +17,9 @@ from central.parking.models import Stay
 from protocol.messages import CaseRecord, EnforcementTask, Outcome, TaskRetraction
 
 ENDED = {"self_corrected", "exempt", "closed"}
+
+stay_ended = Signal()
+"""Sent in the recording transaction with `case`, `state` and `at_ms` when the camera's side has ended a case."""
 
 ORDER = {
     state: rank
@@ -107,6 +112,7 @@ def apply_record(agent: Agent, record: CaseRecord) -> None:
         stay.clock_ends_ms = record.clock_ends_ms or stay.clock_ends_ms
         if record.state in ENDED:
             cases.close_watched(case, record.at_ms)
+            stay_ended.send(sender=Stay, case=case, state=record.state, at_ms=record.at_ms)
         announce(TASKS)
     stay.zone_id = stay.zone_id or record.zone_id[:200]
     stay.zone_name = stay.zone_name or record.zone_name[:200]

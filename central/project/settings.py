@@ -34,6 +34,8 @@ INSTALLED_APPS = [
     "central.fleet",
     "central.cases",
     "central.parking",
+    "central.bays",
+    "central.driver",
     "central.ingest",
     "central.pages",
 ]
