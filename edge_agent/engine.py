@@ -22,6 +22,7 @@ from edge_agent.cases import (
     Ended,
     Identified,
     NoticeAccepted,
+    NoticeHeld,
     NoticeRefused,
     OfficerOutcome,
     PublishRecord,
@@ -30,6 +31,7 @@ from edge_agent.cases import (
     SendNotice,
     Tick,
     Watched,
+    notice_overdue,
     open_case,
     shift_clock,
     step,
@@ -149,6 +151,8 @@ class Engine:
                     self._take(case, _as_input(arrival, at_ms), None)
                 if arrival.kind == "notice_refused":
                     self._store.forget_notice(arrival.case_id)
+                elif arrival.kind == "notice_accepted" and case is not None and case.plate is not None:
+                    self._note_notice(case, case.plate, at_ms)
                 self._store.arrived(arrival)
         return len(waiting)
 
@@ -295,15 +299,18 @@ class Engine:
                     self._writer.retraction(self._store.db, case, effect)
                 case SendNotice(plate):
                     self._writer.notice(self._store.db, case, plate)
-                    self._store.note_notice(
-                        self._store.vault.mark(plate), case.street, case.id, case.changed_ms
-                    )
+                    self._note_notice(case, plate, case.changed_ms)
                 case CancelNotice():
-                    self._writer.cancel_notice(self._store.db, case)
+                    withdrawn = self._writer.cancel_notice(self._store.db, case)
+                    if withdrawn or case.notice == "given_up":
+                        self._store.forget_notice(case.id)
         self._keep(case)
         return case
 
     # Memory
+
+    def _note_notice(self, case: Case, plate: str, at_ms: Millis) -> None:
+        self._store.note_notice(self._store.vault.mark(plate), case.street, case.id, at_ms)
 
     def _keep(self, case: Case) -> None:
         self._store.save_case(case)
@@ -380,16 +387,21 @@ class _Deciding:
 
 
 def _may_be_due(case: Case, at_ms: Millis) -> bool:
+    if notice_overdue(case, at_ms):
+        return True
     if case.state in ("notified", "unnotifiable"):
         return case.clock_ends_ms is not None and at_ms >= case.clock_ends_ms
     return case.state == "rechecking" and case.recheck_until_ms is not None and at_ms >= case.recheck_until_ms
 
 
 def _as_input(arrival: Arrival, at_ms: Millis) -> CaseInput:
+    body = arrival.body
     match arrival.kind:
         case "notice_accepted":
-            return NoticeAccepted(at_ms)
+            return NoticeAccepted(at_ms, body.get("told_until_ms"), body.get("result_id"))
         case "notice_refused":
-            return NoticeRefused(at_ms, str(arrival.body.get("reason", "refused")))
+            return NoticeRefused(at_ms, str(body.get("reason", "refused")), body.get("result_id"))
+        case "notice_held":
+            return NoticeHeld(at_ms, int(body["until_ms"]), str(body["reason"]), body.get("result_id"))
         case "outcome":
-            return OfficerOutcome(at_ms, str(arrival.body["outcome_id"]), arrival.body["result"])
+            return OfficerOutcome(at_ms, str(body["outcome_id"]), body["result"])
