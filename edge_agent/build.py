@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from edge_agent.attention import Camera
 from edge_agent.cases import Case
-from edge_agent.effects import EffectWriter
+from edge_agent.effects import Ask, EffectWriter
 from edge_agent.engine import Engine, Listener
 from edge_agent.evidence import AgentKey, EvidenceStore, load_or_create_secret
 from edge_agent.evidence import Sealer as EvidenceSealer
@@ -129,6 +129,7 @@ def make_engine(
     time_zone: str = "Asia/Shanghai",
     clock_offset_ms: Callable[[], int] = lambda: 0,
     text: Callable[[Case, str], str] | None = None,
+    ask: Ask | None = None,
     on_event: Listener | None = None,
 ) -> Engine:
     """The deciding loop with its evidence store and outbox.
@@ -155,7 +156,7 @@ def make_engine(
     return Engine(
         store,
         sealer,
-        EffectWriter(identity, store.vault, evidence, text),
+        EffectWriter(identity, store.vault, evidence, text, ask=ask),
         plates=perceiver.plates,
         plate_wait_ms=round(perceiver.plate_wait_s * 1000),
         on_event=on_event,

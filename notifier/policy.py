@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
@@ -113,8 +112,8 @@ class NoticePolicy(BaseModel):
         ge=0,
         le=100_000_000,
     )
-    price_per_segment: Decimal = Field(
-        default=Decimal(0),
+    price_per_segment: float = Field(
+        default=0.0,
         title="Price",
         description="Price of a segment, for gateways that do not say what a message cost.",
         ge=0,

@@ -154,7 +154,9 @@ def _on_identified(case: Case, who: Identified) -> Result:
     if who.warned_in is not None:
         return _unnotifiable(case, who.at_ms, f"already warned in this street, in case {who.warned_in}")
     until = notice_give_up_ms(case.zone, who.at_ms) + ANSWER_MARGIN_MS
-    return replace(case, notice="pending", changed_ms=who.at_ms, notice_until_ms=until), (SendNotice(who.plate),)
+    return replace(case, notice="pending", changed_ms=who.at_ms, notice_until_ms=until), (
+        SendNotice(who.plate),
+    )
 
 
 def notice_give_up_ms(zone: Zone, asked_ms: Millis) -> Millis:

@@ -154,9 +154,7 @@ class OfficerOutcome:
     result: OutcomeResult
 
 
-CaseInput = (
-    Watched | Ended | Identified | NoticeAccepted | NoticeRefused | NoticeHeld | Tick | OfficerOutcome
-)
+CaseInput = Watched | Ended | Identified | NoticeAccepted | NoticeRefused | NoticeHeld | Tick | OfficerOutcome
 
 
 # What a case wants done.

@@ -35,7 +35,9 @@ def asked(**rules: object) -> Case:
     return case
 
 
-def test_the_clock_starts_where_the_box_learns_of_the_acceptance_and_a_clock_ahead_cannot_shorten_it() -> None:
+def test_the_clock_starts_where_the_box_learns_of_the_acceptance_and_a_clock_ahead_cannot_shorten_it() -> (
+    None
+):
     case, _ = play(asked(), NoticeAccepted(T0 + 9_000, told_until_ms=T0 + GRACE_MS - 60_000, result_id="n-1"))
     assert case.state == "notified"
     assert case.clock_ends_ms == T0 + 9_000 + GRACE_MS
