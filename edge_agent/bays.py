@@ -275,9 +275,7 @@ class BayWatch:
         self._rules = rules or BayRules()
         self._bays = {z.id: z for z in index.zones.values() if z.kind == "parking_bay"}
         self._shapes = {bay_id: index.shape(bay_id) for bay_id in self._bays}
-        self._boxes: dict[str, Box] = {
-            bay_id: tuple(float(v) for v in shape.bounds) for bay_id, shape in self._shapes.items()
-        }
+        self._boxes: dict[str, Box] = {bay_id: shape.bounds for bay_id, shape in self._shapes.items()}
         self.states: dict[str, BayState] = {}
         self._shares: dict[tuple[Box, str], dict[str, float]] = {}
         self._last_ms: Millis | None = None
@@ -295,9 +293,7 @@ class BayWatch:
         look = self._reduce(frame, seen)
         for bay_id, zone in self._bays.items():
             before = self.states.get(bay_id, BayState(since_ms=frame.at_ms))
-            self.states[bay_id] = step(
-                before, bay_id, look, zone.enter_ratio, zone.leave_ratio, self._rules
-            )
+            self.states[bay_id] = step(before, bay_id, look, zone.enter_ratio, zone.leave_ratio, self._rules)
 
     def report(self, jurisdiction_id: str, agent_id: str, camera_id: str, now_ms: Millis) -> BayReport | None:
         """What is to be told now, or None where there is no news. Again until `told`."""

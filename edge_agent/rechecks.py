@@ -65,6 +65,10 @@ class Rechecks:
         self._lock = threading.Lock()
         self._waiting: dict[str, Asked] = {}
 
+    def __bool__(self) -> bool:
+        with self._lock:
+            return bool(self._waiting)
+
     def ask(self, request: RecheckRequest, at_ms: Millis) -> None:
         """Take a request; one that waits already is not begun anew."""
         with self._lock:

@@ -201,7 +201,9 @@ class Ledger:
             self._thrown_away()
         conn.execute("RELEASE inbox_message")
 
-    def _apply(self, conn: sqlite3.Connection, message: Accept | Refuse | Outcome | NoticeResult) -> None:
+    def _apply(
+        self, conn: sqlite3.Connection, message: Accept | Refuse | Outcome | NoticeResult | RecheckRequest
+    ) -> None:
         now_ms = self._clock.utc_ms()
         if isinstance(message, Accept):
             self._accepted(conn, message, now_ms)
