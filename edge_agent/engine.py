@@ -39,6 +39,7 @@ from edge_agent.cases import (
 from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
+from edge_agent.rechecks import Rechecks
 from edge_agent.stays import (
     GapKind,
     Seen,
@@ -78,6 +79,7 @@ class Engine:
         plates: reads plates and votes, or None where plates are not read.
         plate_wait_ms: how long after confirmation a plate is waited for.
         on_event: told of every stored event.
+        rechecks: drivers' words that their vehicle has left, to be answered.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Engine:
         plates: PlateDesk | None,
         plate_wait_ms: int,
         on_event: Listener | None = None,
+        rechecks: Rechecks | None = None,
     ) -> None:
         self._store = store
         self._sealer = sealer
@@ -96,6 +99,7 @@ class Engine:
         self._plates = plates
         self._plate_wait_ms = plate_wait_ms
         self._on_event = on_event
+        self._rechecks = rechecks
         self._told: list[Event] = []
         self._seen: tuple[Seen, ...] = ()
         self.cameras: dict[str, Camera] = {}
@@ -128,10 +132,13 @@ class Engine:
         with self._deciding():
             for event in events:
                 self._on_stay(camera, event, frame)
+            self._answer_rechecks(frame.at_ms, events)
             if events or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
                 self._store.save_camera(state)
                 camera.saved_ms = frame.at_ms
         camera.state = state
+        if camera.bays is not None:
+            camera.bays.look(frame, seen)
 
     def tick(self, at_ms: Millis) -> None:
         """Let time pass for all open cases."""
@@ -140,6 +147,9 @@ class Engine:
             with self._deciding():
                 for case in due:
                     self._take(case, Tick(at_ms), None)
+        if self._rechecks:
+            with self._deciding():
+                self._answer_rechecks(at_ms, ())
 
     def arrivals(self, at_ms: Millis) -> int:
         """Take the results that workers brought; returns how many."""
@@ -173,6 +183,8 @@ class Engine:
 
     def wants_fresh(self, camera_id: str, at_ms: Millis) -> bool:
         """Whether a case of this camera waits for a fresh picture at this time."""
+        if self._rechecks is not None and self._rechecks.wants(camera_id):
+            return True
         return any(
             case.camera_id == camera_id
             and case.clock_ends_ms is not None
@@ -306,6 +318,17 @@ class Engine:
                         self._store.forget_notice(case.id)
         self._keep(case)
         return case
+
+    def _answer_rechecks(self, at_ms: Millis, events: Iterable[StayEvent]) -> None:
+        if not self._rechecks:
+            return
+        watched = (event for event in events if isinstance(event, StayWatched) and event.proven)
+        proven = [(case.id, event.at_ms) for event in watched if (case := self._case_of(event.stay))]
+        for answer in self._rechecks.answers(at_ms, self._any_case, proven):
+            self._writer.recheck_answer(self._store.db, answer)
+
+    def _any_case(self, case_id: str) -> Case | None:
+        return self._cases.get(case_id) or self._store.case(case_id)
 
     # Memory
 

@@ -86,6 +86,7 @@ HISTORY = {
     "retraction_first": _("Retraction received before its task"),
     "retraction_too_late": _("Retraction received after the task had ended"),
     "picture": _("Picture received and verified"),
+    "bay_held": _("A bay is held for the driver"),
     "accepted": _("Accepted by an officer"),
     "outcome": _("Closed by the officer"),
     "outcome_applied": _("The agent has applied the outcome"),
@@ -117,6 +118,8 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         )
     elif entry.kind == "picture":
         detail = "SHA-256 " + facts.get("sha256", "")[:16] + "…"
+    elif entry.kind == "bay_held":
+        detail = facts.get("name", "")
     elif entry.kind == "opened" and facts.get("camera"):
         detail = gettext("Camera %(camera)s") % {"camera": facts["camera"]}
     who, _colon, name = entry.actor.partition(":")

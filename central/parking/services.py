@@ -18,6 +18,9 @@ from protocol.messages import CaseRecord, EnforcementTask, NoticeRequest, Outcom
 
 ENDED = {"self_corrected", "exempt", "closed"}
 
+stay_ended = Signal()
+"""Sent in the recording transaction with `case`, `state` and `at_ms` when the camera's side has ended a case."""
+
 ORDER = {
     state: rank
     for rank, state in enumerate(
@@ -116,6 +119,7 @@ def apply_record(agent: Agent, record: CaseRecord) -> None:
         stay.clock_ends_ms = record.clock_ends_ms or stay.clock_ends_ms
         if record.state in ENDED:
             cases.close_watched(case, record.at_ms)
+            stay_ended.send(sender=Stay, case=case, state=record.state, at_ms=record.at_ms)
         announce(TASKS)
     stay.zone_id = stay.zone_id or record.zone_id[:200]
     stay.zone_name = stay.zone_name or record.zone_name[:200]

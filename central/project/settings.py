@@ -36,6 +36,8 @@ INSTALLED_APPS = [
     "central.parking",
     "central.owners",
     "central.notices",
+    "central.bays",
+    "central.driver",
     "central.ingest",
     "central.pages",
 ]
