@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Self
-from urllib.parse import urlsplit
+from typing import Self
 
 from django.conf import settings
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from notifier.config_file import read_config
 from notifier.policy import NoticePolicy
@@ -16,24 +15,11 @@ from notifier.sms import SmsConfig
 from protocol.messages import Ident
 
 
-def _address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise ValueError("must be like https://patrol.example.org, with nothing after the path")
-    return text.rstrip("/")
-
-
 class NoticesFile(BaseModel):
     """How owners are warned. Unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    public_url: Annotated[str, AfterValidator(_address)] | None = Field(
-        default=None,
-        title="Public address",
-        description="Where phones and the gateway reach this centre; without it texts have no link and the gateway "
-        "is not asked for receipts.",
-    )
     sender: str = Field(
         default="",
         title="Sender",

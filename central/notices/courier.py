@@ -11,11 +11,14 @@ import logging
 import random
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
+from central.cases.models import Case
 from central.notices import ledger, services
 from central.notices.config import NoticesFile
 from central.notices.models import Notice, NoticeState
+from central.notices.page import with_page
 from central.notices.sealing import Content, seal, unseal
 from central.owners import keys
 from central.owners import services as owners
@@ -121,7 +124,6 @@ class Courier:
 
     def _send(self, notice: Notice, content: Content) -> None:
         assert content.phone is not None
-        content = self._with_page(notice, content)
         key = keys.the_key()
         mark = owners.phone_mark(key, content.phone)
         with transaction.atomic():
@@ -139,7 +141,6 @@ class Courier:
             verdict = ledger.verdict(current, content, content.phone, mark, policy, now)
             current.phone_mark = mark
             current.phone_masked = mask_phone(content.phone)
-            current.sealed = seal(key, current.key, content)
             match verdict:
                 case Refuse():
                     services.settle(current, Refused(verdict.reason, verdict.code))
@@ -147,6 +148,8 @@ class Courier:
                 case Hold(until_ms, reason):
                     services.held(current, until_ms, reason)
                     return
+            content = _with_page(case, current, content, now)
+            current.sealed = seal(key, current.key, content)
             written = content.letter.write(now, content.preferred)
             ledger.note(current, now)
             self._mark_sending(current, written, now)
@@ -166,17 +169,6 @@ class Courier:
         notice.gateway = self.conf.sms.gateway
         notice.due_at_ms = now + max(self.lease_ms, self.policy.settle_ms)
         notice.save()
-
-    def _with_page(self, notice: Notice, content: Content) -> Content:
-        """The free bays nearby and the address of the page, if there are any. They help; a message without them is
-        better than none."""
-        from central.notices.page import with_page
-
-        try:
-            return with_page(notice, content, self.conf, now_ms())
-        except PatrolError as error:
-            log.warning("notice %s goes without a page: %s", notice.reference, mask_text(str(error)))
-            return content
 
     def _look(self, notice: Notice, content: Content) -> None:
         assert content.phone is not None
@@ -257,11 +249,22 @@ def too_late(notice: Notice, now: Millis) -> bool:
     return agent_ms >= limit_ms
 
 
+def _with_page(case: Case, notice: Notice, content: Content, now: Millis) -> Content:
+    """Bays and page help; a message without them is better than none."""
+    try:
+        with transaction.atomic():
+            return with_page(case, notice, content, now)
+    except PatrolError as error:
+        log.warning("notice %s goes without a page: %s", notice.reference, mask_text(str(error)))
+        return content
+
+
 def _request(notice: Notice, content: Content, written: Written) -> SmsRequest:
     assert content.phone is not None
     return SmsRequest(notice.key, content.phone, written.notice.text, written.language, written.notice.values)
 
 
-def status_url(conf: NoticesFile) -> str | None:
+def status_url() -> str | None:
     """Where Twilio posts what became of a message, if it can reach us."""
-    return None if conf.public_url is None else f"{conf.public_url}/notices/twilio/status"
+    base = settings.PATROL.public_url
+    return None if base is None else f"{base.rstrip('/')}/notices/twilio/status"

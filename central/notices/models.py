@@ -73,6 +73,11 @@ class Notice(models.Model):
 
     objects = ScopedByCase.as_manager()
 
+    @property
+    def agent_case_id(self) -> str:
+        """The agent's own name of the case, a part of the key."""
+        return self.key.split("/")[-2]
+
     class Meta:
         indexes = (
             models.Index(

@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import F
 
+from central.bays.services import release_for
 from central.cases import history
 from central.cases import services as cases
 from central.cases.models import Case
@@ -160,6 +161,7 @@ def settle(notice: Notice, result: Accepted | Refused | Unknown) -> None:
             reason = mask_text(reason)[:500]
             _close(notice, NoticeState.REFUSED, reason, now)
             ledger.release(notice)
+            release_for(notice.case, "not_told")
             history.append(notice.case, "notice_refused", now, SYSTEM, reason=reason)
             _answer(notice, state="refused", reason=reason)
         case Unknown(reason):
@@ -229,7 +231,7 @@ def _answer(notice: Notice, **facts: Any) -> None:
     result = NoticeResult(
         result_id=f"n-{uuid.uuid4().hex}",
         key=notice.key,
-        case_id=notice.key.split("/")[-2],
+        case_id=notice.agent_case_id,
         at_ms=now_ms(),
         **facts,
     )

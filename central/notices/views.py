@@ -7,6 +7,7 @@ import hmac
 import logging
 import re
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -116,10 +117,11 @@ def _signed_by_twilio(request: HttpRequest) -> dict[str, str]:
 
     conf = config.load()
     account: TwilioConfig | None = conf.sms.twilio if conf.sms.gateway == "twilio" else None
-    if account is None or conf.public_url is None:
+    base = settings.PATROL.public_url
+    if account is None or base is None:
         raise Http404
     form = {name: str(value) for name, value in request.POST.items()}
-    url = f"{conf.public_url}{request.get_full_path()}"
+    url = f"{base.rstrip('/')}{request.get_full_path()}"
     if not is_signed(account, url, form, request.headers.get("X-Twilio-Signature", "")):
         log.warning("a call-back at %s is not signed by the gateway; thrown away", request.path)
         raise Http404

@@ -40,7 +40,7 @@ class NoticeWorker:
         while not self._stop.is_set():
             try:
                 conf = config.load()
-                gateway = make_gateway(conf.sms, self._clock, status_url=status_url(conf))
+                gateway = make_gateway(conf.sms, self._clock, status_url=status_url())
             except PatrolError as error:
                 log.error("notices: %s", error)
                 self._stop.wait(RELOAD_S)
