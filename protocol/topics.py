@@ -9,7 +9,7 @@
 | agents/{agent}/evidence/{sha256} | agent -> centre | picture bytes | agent's outbox until Accept |
 | agents/{agent}/health | agent -> centre | AgentHealth | nobody, the next replaces it |
 | agents/{agent}/bays | agent -> centre | BayReport | nobody, the next replaces it |
-| agents/{agent}/inbox | centre -> agent | Accept, Refuse, Outcome, NoticeResult, RecheckRequest | centre's outbox |
+| agents/{agent}/inbox | centre -> agent | any InboxMessage | centre's outbox |
 | officers/{officer}/tasks | centre -> officer | notice of a task | centre |
 
 An evidence picture's idempotency key is ``{jurisdiction}/{agent}/evidence/{sha256}``, derived from the topic.

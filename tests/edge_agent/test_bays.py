@@ -97,9 +97,7 @@ class Street:
 def test_only_parking_bays_are_watched() -> None:
     street = Street().look([])
     assert set(street.watch.states) == {"B1", "B2"}
-    assert not BayWatch(
-        ZoneIndex(ZONES.model_copy(update={"zone": ZONES.zone[:1]}), WIDTH, HEIGHT)
-    )
+    assert not BayWatch(ZoneIndex(ZONES.model_copy(update={"zone": ZONES.zone[:1]}), WIDTH, HEIGHT))
 
 
 def test_a_bay_is_free_only_after_it_was_seen_empty_for_long_enough() -> None:
@@ -218,7 +216,9 @@ def _as_look(sight: str, at_ms: int, jitter: float) -> BayLook:
     return BayLook(at_ms)
 
 
-@given(st.lists(st.tuples(_SIGHTS, st.integers(1, 12), st.integers(200, 4000), st.floats(-3, 3)), max_size=12))
+@given(
+    st.lists(st.tuples(_SIGHTS, st.integers(1, 12), st.integers(200, 4000), st.floats(-3, 3)), max_size=12)
+)
 def test_free_is_never_said_of_a_bay_that_was_not_just_seen_empty(
     course: list[tuple[str, int, int, float]],
 ) -> None:
