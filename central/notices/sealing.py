@@ -49,14 +49,14 @@ def unseal(key: OwnersKey, notice: Notice) -> Content:
 def reseal(old: OwnersKey, new: OwnersKey, **_: Any) -> None:
     """The key changes: whatever is still under seal is sealed anew, with new marks; marks without it are of no use."""
     Notice.objects.filter(sealed=None).update(plate_mark="", phone_mark="")
-    for notice in Notice.objects.exclude(sealed=None).iterator(chunk_size=500):
+    for notice in list(Notice.objects.exclude(sealed=None)):
         content = unseal(old, notice)
         notice.sealed = seal(new, notice.key, content)
         notice.plate_mark = plate_mark(new, content.letter.plate)
         notice.phone_mark = "" if content.phone is None else phone_mark(new, content.phone)
         notice.save(update_fields=["sealed", "plate_mark", "phone_mark"])
     Warned.objects.exclude(notice__sealed__isnull=False).delete()
-    for warned in Warned.objects.select_related("notice").iterator(chunk_size=500):
+    for warned in list(Warned.objects.select_related("notice")):
         assert warned.notice is not None
         warned.plate_mark = warned.notice.plate_mark
         warned.save(update_fields=["plate_mark"])

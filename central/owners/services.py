@@ -237,7 +237,7 @@ def rotate(progress: Callable[[int], None] = lambda _: None) -> Rotation:
 
 def _reseal_owners(old: OwnersKey, new: OwnersKey, progress: Callable[[int], None]) -> int:
     try:
-        rows = [_open(old, owner.plate_mark, owner) for owner in Owner.objects.iterator(chunk_size=2000)]
+        rows = [_open(old, owner.plate_mark, owner) for owner in Owner.objects.all()]
     except ValueError as error:
         raise PatrolError(f"the table has a row that {error}; nothing was changed") from error
     Owner.objects.all().delete()

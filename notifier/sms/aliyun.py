@@ -217,7 +217,7 @@ def _refusal(code: str, message: str, status: int, retry_after_ms: float | None 
             RETRY.get(code, "too many requests"), after_s if retry_after_ms is None else retry_after_ms / 1000
         )
     if code.startswith("isp.") or code.endswith("SYSTEM_ERROR") or status >= 500:
-        return Unknown(f"the gateway answered {code}")
+        return Unknown("the gateway has a trouble of its own")
     return Refused(mask_text(message) or code, code)
 
 
