@@ -79,7 +79,8 @@ def map_links(position: Position, name: str) -> tuple[MapLink, ...]:
             ),
         ),
         MapLink(
-            "apple", "https://maps.apple.com/?" + _query(daddr=f"{gcj_lat:.6f},{gcj_lon:.6f}", q=name, dirflg="d")
+            "apple",
+            "https://maps.apple.com/?" + _query(daddr=f"{gcj_lat:.6f},{gcj_lon:.6f}", q=name, dirflg="d"),
         ),
         MapLink(
             "google",

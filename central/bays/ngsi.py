@@ -33,7 +33,13 @@ CLASSES: dict[str, tuple[str, ...]] = {
 }
 """VehicleTypeEnum -> detector classes. Others stand for vehicles that the patrol does not know."""
 
-VEHICLE_TYPES = {"car": "car", "bus": "bus", "truck": "lorry", "motorcycle": "motorcycle", "bicycle": "bicycle"}
+VEHICLE_TYPES = {
+    "car": "car",
+    "bus": "bus",
+    "truck": "lorry",
+    "motorcycle": "motorcycle",
+    "bicycle": "bicycle",
+}
 
 RESTRICTED = frozenset(
     {
@@ -43,7 +49,12 @@ RESTRICTED = frozenset(
 )  # fmt: skip
 """Categories of places where a driver who was warned may not simply park."""
 
-SPOT_STATES = {"free": BayStatus.FREE, "occupied": BayStatus.OCCUPIED, "closed": BayStatus.CLOSED, "unknown": BayStatus.UNKNOWN}
+SPOT_STATES = {
+    "free": BayStatus.FREE,
+    "occupied": BayStatus.OCCUPIED,
+    "closed": BayStatus.CLOSED,
+    "unknown": BayStatus.UNKNOWN,
+}
 SITE_STATES = {
     "open": None, "closed": BayStatus.CLOSED, "closedAbnormal": BayStatus.CLOSED, "openingTimes": None,
     "full": BayStatus.OCCUPIED, "almostFull": None, "spacesAvailable": None, "almostEmpty": None, "unknown": BayStatus.UNKNOWN,
@@ -172,7 +183,9 @@ def write_entity(bay: Bay, status: BayStatus) -> dict[str, Any]:
         entity["status"] = {"value": str(status), **observed}
     else:
         known = status in (BayStatus.FREE, BayStatus.OCCUPIED)
-        entity["status"] = {"value": "closed" if status == BayStatus.CLOSED else "open" if known else "unknown"}
+        entity["status"] = {
+            "value": "closed" if status == BayStatus.CLOSED else "open" if known else "unknown"
+        }
         entity["totalSpotNumber"] = bay.total
         if known:
             entity["availableSpotNumber"] = {"value": bay.free, **observed}
@@ -312,7 +325,13 @@ def _status(value: Any, kind: str | None, free: int | None) -> str | None:
     names = [value] if isinstance(value, str) else value
     if names is not None and (not isinstance(names, list) or not all(isinstance(n, str) for n in names)):
         raise BadEntityError("status", "must be a name")
-    known = {**SITE_STATES, **SPOT_STATES} if kind is None else SPOT_STATES if kind == BayKind.SPOT else SITE_STATES
+    known = (
+        {**SITE_STATES, **SPOT_STATES}
+        if kind is None
+        else SPOT_STATES
+        if kind == BayKind.SPOT
+        else SITE_STATES
+    )
     told: list[BayStatus | None] = []
     for name in names or []:
         if name not in known:

@@ -70,8 +70,7 @@ def take_report(agent: Agent, report: BayReport) -> None:
     by = f"agent:{agent}/{report.camera_id}"
     ids = [each.bay_id for each in report.bays]
     known = {
-        bay.bay_id: bay
-        for bay in Bay.objects.filter(jurisdiction_id=agent.jurisdiction_id, bay_id__in=ids)
+        bay.bay_id: bay for bay in Bay.objects.filter(jurisdiction_id=agent.jurisdiction_id, bay_id__in=ids)
     }
     for told in report.bays:
         bay = known.get(told.bay_id) or _add(agent, told, by)
@@ -87,7 +86,9 @@ def take_report(agent: Agent, report: BayReport) -> None:
 
 def _add(agent: Agent, told: BayObservation, by: str) -> Bay | None:
     if told.position is None:
-        log.warning("%s: bay %s is not known here and has no position; import it, or set one", by, told.bay_id)
+        log.warning(
+            "%s: bay %s is not known here and has no position; import it, or set one", by, told.bay_id
+        )
         return None
     bay, new = Bay.objects.get_or_create(
         jurisdiction_id=agent.jurisdiction_id,

@@ -27,6 +27,7 @@ from central.driver import services as driver
 from central.fleet import services as fleet
 from central.fleet.models import Agent
 from central.ingest.models import Quarantined, Receipt
+from central.notices import services as notices
 from central.parking import services as parking
 from central.project.clock import now_ms
 from protocol.messages import (
@@ -36,6 +37,7 @@ from protocol.messages import (
     BayReport,
     CaseRecord,
     EnforcementTask,
+    NoticeRequest,
     RecheckAnswer,
     TaskRetraction,
 )
@@ -59,10 +61,13 @@ JSON_BYTES = 256 * 1024
 CHANNELS: dict[str, set[str]] = {
     "tasks": {"enforcement_task", "task_retraction"},
     "cases": {"case_record", "recheck_answer"},
+    "notices": {"notice_request"},
 }
 """Which kinds may come through which channel, since a broker's rights are given by topic."""
 
-_messages: TypeAdapter[EnforcementTask | TaskRetraction | CaseRecord] = TypeAdapter(AgentMessage)
+KeyedMessage = EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest | RecheckAnswer
+
+_messages: TypeAdapter[KeyedMessage] = TypeAdapter(AgentMessage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +222,7 @@ def _take(
         raise _Refused(key, f"a {message.kind} does not belong on channel {where.channel!r}")
     _storable(message.model_dump(mode="python"), key)
     content = message.model_dump_json().encode()
-    hashes = tuple(ref.sha256 for ref in message.evidence) if isinstance(message, EnforcementTask) else ()
+    hashes = _pictures_of(message)
     if not _first(key, message.kind, content):
         return key, hashes
     if isinstance(message, EnforcementTask):
@@ -226,9 +231,21 @@ def _take(
         parking.apply_retraction(agent, message)
     elif isinstance(message, RecheckAnswer):
         driver.apply_answer(agent, message)
+    elif isinstance(message, NoticeRequest):
+        notices.take_request(agent, message)
     else:
         parking.apply_record(agent, message)
     return key, hashes
+
+
+def _pictures_of(message: KeyedMessage) -> tuple[str, ...]:
+    """Hashes of the pictures that a message names."""
+    match message:
+        case EnforcementTask(evidence=refs):
+            return tuple(ref.sha256 for ref in refs)
+        case NoticeRequest(evidence=ref) if ref is not None:
+            return (ref.sha256,)
+    return ()
 
 
 def _take_picture(

@@ -95,6 +95,15 @@ HISTORY = {
     "accepted": _("Accepted by an officer"),
     "outcome": _("Closed by the officer"),
     "outcome_applied": _("The agent has applied the outcome"),
+    "notice_asked": _("A message to the owner was asked for"),
+    "notice_held": _("The message waits for its hour"),
+    "notice_accepted": _("The gateway accepted the message"),
+    "notice_refused": _("The message was not sent"),
+    "notice_unknown": _("Nobody knows whether the message went out"),
+    "notice_cancelled": _("The message is not needed any more"),
+    "notice_delivered": _("The message was delivered"),
+    "notice_failed": _("The message did not reach the phone"),
+    "notice_taken": _("The agent knows what became of the message"),
 }
 
 

@@ -43,7 +43,9 @@ def metres(one: tuple[float, float], other: tuple[float, float]) -> float:
 
 def test_the_published_reference_points() -> None:
     # The pair that coordtransform, its ports and hutool publish and test against.
-    assert wgs84_to_gcj02(116.404, 39.915) == pytest.approx((116.41024449916938, 39.91640428150164), abs=1e-11)
+    assert wgs84_to_gcj02(116.404, 39.915) == pytest.approx(
+        (116.41024449916938, 39.91640428150164), abs=1e-11
+    )
     assert gcj02_to_bd09(116.404, 39.915) == pytest.approx((116.41036949371029, 39.92133699351021), abs=1e-11)
     assert bd09_to_gcj02(116.404, 39.915) == pytest.approx((116.39762729119315, 39.90865673957631), abs=1e-11)
 
