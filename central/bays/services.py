@@ -130,6 +130,24 @@ def nearby(case: Case, *, vehicle_class: str, position: Position, limit: int = O
     return offers
 
 
+def take_another(case: Case, *, vehicle_class: str, position: Position, until_ms: Millis) -> list[Offer]:
+    """Let the held bay go and hold another one, not any that was held for this case before as long as there is another.
+
+    Where no other is free, the old one is held again: declining must not leave a driver with nothing.
+    """
+    with transaction.atomic():
+        Case.objects.select_for_update().get(pk=case.pk)
+        before = Reservation.objects.filter(case=case).values_list("bay__bay_id", flat=True)
+        declined = set(before)
+        release_for(case, "declined")
+        offers = offer_for_case(
+            case, vehicle_class=vehicle_class, position=position, until_ms=until_ms, avoid=declined
+        )
+        if all(offer.reserved_until_ms is None for offer in offers):
+            offers = offer_for_case(case, vehicle_class=vehicle_class, position=position, until_ms=until_ms)
+        return offers
+
+
 def live_reservation(case: Case) -> Reservation | None:
     """The bay that is held for this case now."""
     live = Reservation.objects.filter(case=case, released_at_ms__isnull=True, until_ms__gt=now_ms())

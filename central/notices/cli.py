@@ -144,21 +144,12 @@ def opt_out(
     from central.owners import services
     from notifier.masking import mask_phone
 
-    news = services.opt_out(phone, source=f"by hand: {_who()}", opted_out=not undo)
+    news = services.opt_out(phone, source=f"by hand: {console.person()}", opted_out=not undo)
     if as_json:
         console.print_json({"phone": mask_phone(phone), "opted_out": not undo, "news": news})
     else:
         wish = "wants messages again" if undo else "wants no messages"
         console.out.print(f"{mask_phone(phone)} {wish}{'' if news else ' (known already)'}")
-
-
-def _who() -> str:
-    import getpass
-
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def _start() -> None:

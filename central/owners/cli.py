@@ -118,12 +118,11 @@ def find(
     Leaves with 1 if the plate has no single owner who wants messages.
     """
     _start()
-    from central.notices.cli import _who
     from central.owners import services
     from notifier.masking import mask_phone, mask_plate
     from notifier.owners import Owner
 
-    answer = services.find(plate, purpose=purpose, who=f"cli:{_who()}")
+    answer = services.find(plate, purpose=purpose, who=f"cli:{console.person()}")
     known = isinstance(answer, Owner)
     shown = {
         "plate": mask_plate(plate),

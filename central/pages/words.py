@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from central.cases.models import HistoryEntry
 from central.cases.states import Result
+from central.driver.models import ObjectionState, RecheckResult
 from central.pages.sayings import say
 
 CAMERA_STATES = {
@@ -87,6 +88,10 @@ HISTORY = {
     "retraction_too_late": _("Retraction received after the task had ended"),
     "picture": _("Picture received and verified"),
     "bay_held": _("A bay is held for the driver"),
+    "driver_left": _("The driver says that he has left; the camera looks again"),
+    "recheck_answered": _("The camera has looked again"),
+    "objection": _("The driver says that it is another vehicle"),
+    "objection_reviewed": _("The objection was reviewed"),
     "accepted": _("Accepted by an officer"),
     "outcome": _("Closed by the officer"),
     "outcome_applied": _("The agent has applied the outcome"),
@@ -118,6 +123,11 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         )
     elif entry.kind == "picture":
         detail = "SHA-256 " + facts.get("sha256", "")[:16] + "…"
+    elif entry.kind == "recheck_answered":
+        detail = str(dict(RecheckResult.choices).get(facts.get("result"), ""))
+    elif entry.kind == "objection_reviewed":
+        state = str(dict(ObjectionState.choices).get(facts.get("state"), ""))
+        detail = " · ".join(part for part in (state, facts.get("officer", ""), facts.get("note", "")) if part)
     elif entry.kind == "bay_held":
         detail = facts.get("name", "")
     elif entry.kind == "opened" and facts.get("camera"):
