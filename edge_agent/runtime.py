@@ -20,6 +20,7 @@ from edge_agent.identity import Identity
 from edge_agent.ingest import Source, SteadyClock, open_source
 from edge_agent.lock import FolderLock
 from edge_agent.notices import answer_of, composer, notice_request, notice_text, refused_request, wall_clock
+from edge_agent.rechecks import Rechecks
 from edge_agent.stays import GapKind
 from edge_agent.store import Store
 from edge_agent.timebase import Mark, boot_id, step_since
@@ -32,7 +33,7 @@ from notifier.sms import Accepted, Held, Refused, SmsResult, SmsWorker, make_gat
 from notifier.sms.ledger import LocalGate
 from protocol.clock import Clock, Millis, SystemClock
 from protocol.errors import PatrolError, UnavailableError
-from protocol.messages import Accept, AgentHealth, NoticeResult, Outcome, Refuse
+from protocol.messages import Accept, AgentHealth, NoticeResult, Outcome, RecheckRequest, Refuse
 from zones import ZoneFile, load_zone_file
 
 _log = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ class Agent:
         self._config = config
         self._clock = SteadyClock(clock or SystemClock())
         self._identity = Identity(config.agent.jurisdiction, config.agent.id)
+        self._rechecks = Rechecks(self._identity.jurisdiction_id, self._identity.agent_id)
         self._problems: dict[str, str] = {}
         self._complaints: frozenset[str] = frozenset()
         self._stop = threading.Event()
@@ -136,6 +138,7 @@ class Agent:
             text=notice_text(config, self._identity),
             ask=notice_request(config, self._identity) if config.centre_warns else None,
             on_event=on_event,
+            rechecks=self._rechecks,
         )
         self._feeds = {
             camera.id: _Feed(camera, zones, open_source(camera.id, camera.source(), clock=self._clock))
@@ -207,6 +210,7 @@ class Agent:
             if now >= next_tick:
                 next_tick = now + _TICK_MS
                 self._guarded("deciding", lambda: self._engine.tick(self._clock.utc_ms()))
+                self._send_bays()
             self._guarded("results", self._take_results)
             if now >= next_mark:
                 next_mark = now + _MARK_MS
@@ -299,8 +303,12 @@ class Agent:
         )
         self._store.arrive(db, "notice_refused", case_id, {"reason": reason}, f"{item.key}#result")
 
-    def _on_inbox(self, db: sqlite3.Connection, message: Accept | Refuse | Outcome | NoticeResult) -> None:
-        if isinstance(message, Outcome):
+    def _on_inbox(
+        self, db: sqlite3.Connection, message: Accept | Refuse | Outcome | NoticeResult | RecheckRequest
+    ) -> None:
+        if isinstance(message, RecheckRequest):
+            self._rechecks.ask(message, self._clock.utc_ms())
+        elif isinstance(message, Outcome):
             body: dict[str, Any] = {"outcome_id": message.outcome_id, "result": message.result}
             self._store.arrive(db, "outcome", message.case_id, body, f"outcome/{message.outcome_id}")
         elif isinstance(message, NoticeResult):
@@ -366,6 +374,19 @@ class Agent:
             open_cases=self._engine.open_cases,
             problems=tuple(dict.fromkeys(problems)),
         )
+
+    def _send_bays(self) -> None:
+        if self._link is None:
+            return
+        now = self._clock.utc_ms()
+        for camera_id, camera in self._engine.cameras.items():
+            if camera.bays is None:
+                continue
+            report = camera.bays.report(
+                self._identity.jurisdiction_id, self._identity.agent_id, camera_id, now
+            )
+            if report is not None and self._link.publish_bays(report):
+                camera.bays.told(report)
 
     def _send_health(self) -> None:
         health = self.health()
