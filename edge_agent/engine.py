@@ -54,6 +54,7 @@ from edge_agent.store import Store
 from protocol.clock import Millis, iso
 from protocol.messages import EvidenceRef
 from zones.exemptions import Exempt, Unclear
+from zones.positions import position_of
 
 _SAVE_EVERY_MS = 10_000
 """An uneventful camera's memory is written this often; after a crash the rest is a gap, never a guess."""
@@ -247,7 +248,7 @@ class Engine:
             zone=zone,
             place=zone.place or camera.place,
             street=camera.street or zone.place or camera.place,
-            position=zone.position or file.position,
+            position=position_of(file, zone),
             vehicle_class=stay.label,
             box=stay.anchor,
             why=stay.why,

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from patrol import console
 from protocol.errors import PatrolError
+from zones import geojson_cli
 from zones.writing import refuse_existing, write_whole
 
 app = typer.Typer(
@@ -130,6 +131,10 @@ def init(
         f"  Move the example polygon, then: patrol zones show {escape(out.name)} --picture {escape(picture.name)} --out zones.png",
         soft_wrap=True,
     )
+
+
+app.command(epilog=geojson_cli.EXPORT_EXAMPLE)(geojson_cli.export)
+app.command("import", epilog=geojson_cli.IMPORT_EXAMPLE)(geojson_cli.import_)
 
 
 @app.command(hidden=True)
