@@ -127,7 +127,7 @@ class Placer:
         """Centres, half lengths, half widths (N, M, 2), weights (N, M), lengths and widths (N, M, 2)."""
         feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1) / self._ground.factor
         start = self._ground.to_ground(feet)
-        on_ground = np.isfinite(start).all(axis=1)
+        on_ground = np.isfinite(start[:, 0])
         start = np.where(on_ground[:, None], start, 0.0)
         eye = np.array(self._ground.camera.at[:2])
         away = start - eye
