@@ -105,6 +105,7 @@ EXACT = {
 
 _ZONE = r"[\w.-]+"
 _SHARE = r"\d+%"
+_AREA = r"\d+\.\d"
 
 PATTERNS = tuple(
     (re.compile(pattern, re.DOTALL), message)
@@ -121,6 +122,10 @@ PATTERNS = tuple(
         (
             rf"(?P<share>{_SHARE}) of its footprint is in zone (?P<zone>{_ZONE}), needs (?P<needed>{_SHARE})",
             _("%(share)s of its footprint is in zone %(zone)s, needs %(needed)s"),
+        ),
+        (
+            rf"(?P<why>.+) \((?P<part>{_AREA}) m² of (?P<whole>{_AREA}) m²\)",
+            _("%(why)s (%(part)s m² of %(whole)s m²)"),
         ),
         # The rules of time, and who is exempt.
         (
