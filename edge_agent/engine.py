@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, Protocol
 
+from edge_agent.arrivals import as_input
 from edge_agent.attention import Camera, know_again, look_closer, read_plates
 from edge_agent.cases import (
     ENDED,
@@ -22,10 +23,6 @@ from edge_agent.cases import (
     Ended,
     Exempted,
     Identified,
-    NoticeAccepted,
-    NoticeHeld,
-    NoticeRefused,
-    OfficerOutcome,
     PublishRecord,
     PublishRetraction,
     PublishTask,
@@ -40,7 +37,8 @@ from edge_agent.cases import (
 from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
-from edge_agent.rests import RestLog
+from edge_agent.rechecks import Rechecks
+from edge_agent.rests import NoRestLog, RestKeeper
 from edge_agent.ruling import NoPermits, Permits, RuleDesk, unclear_why
 from edge_agent.stays import (
     GapKind,
@@ -53,10 +51,11 @@ from edge_agent.stays import (
 )
 from edge_agent.stays import shift as shift_stays
 from edge_agent.stays import step as step_stays
-from edge_agent.store import Arrival, Store
+from edge_agent.store import Store
 from protocol.clock import Millis, iso
 from protocol.messages import EvidenceRef
 from zones.exemptions import Exempt, Unclear
+from zones.positions import position_of
 
 _SAVE_EVERY_MS = 10_000
 """An uneventful camera's memory is written this often; after a crash the rest is a gap, never a guess."""
@@ -84,6 +83,7 @@ class Engine:
         permits: the permit lists of this box.
         on_event: told of every stored event.
         rests: remembers what stood in view, for rehearsals; decides nothing.
+        rechecks: drivers' words that their vehicle has left, to be answered.
     """
 
     def __init__(
@@ -96,16 +96,18 @@ class Engine:
         plate_wait_ms: int,
         permits: Permits | None = None,
         on_event: Listener | None = None,
-        rests: RestLog | None = None,
+        rests: RestKeeper | None = None,
+        rechecks: Rechecks | None = None,
     ) -> None:
         self._store = store
-        self._rests = rests
+        self._rests = rests or NoRestLog()
         self._sealer = sealer
         self._writer = writer
         self._plates = plates
         self._plate_wait_ms = plate_wait_ms
         self.rules = RuleDesk(permits or NoPermits(), plates, plate_wait_ms)
         self._on_event = on_event
+        self._rechecks = rechecks
         self._told: list[Event] = []
         self._seen: tuple[Seen, ...] = ()
         self.cameras: dict[str, Camera] = {}
@@ -136,19 +138,19 @@ class Engine:
         if self._plates is not None:
             state, events = know_again(self._plates, frame, state, events, self._case_of)
             state, events = read_plates(camera, self._plates, frame, state, events, self._case_of)
-        rested = None if self._rests is None else self._rests.look(camera, seen, state, events)
+        rested = self._rests.look(camera, seen, state, events)
         with self._deciding():
             for event in events:
                 self._on_stay(camera, event, frame)
-            changed = events or (rested is not None and rested.changed)
-            if changed or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
+            self._answer_rechecks(frame.at_ms, events)
+            if events or rested.changed or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
                 self._store.save_camera(state)
-                if self._rests is not None and rested is not None:
-                    self._rests.store(camera, rested, frame, seen.seen, self._store.all_of_stay)
+                self._rests.store(camera, rested, frame, seen.seen, self._store.all_of_stay)
                 camera.saved_ms = frame.at_ms
         camera.state = state
-        if self._rests is not None and rested is not None:
-            self._rests.keep(camera.id, rested)
+        self._rests.keep(rested)
+        if camera.bays is not None:
+            camera.bays.look(frame, seen)
 
     def tick(self, at_ms: Millis) -> None:
         """Let time pass for all open cases."""
@@ -157,6 +159,9 @@ class Engine:
             with self._deciding():
                 for case in due:
                     self._take(self._heed(case, at_ms), Tick(at_ms), None)
+        if self._rechecks:
+            with self._deciding():
+                self._answer_rechecks(at_ms, ())
 
     def arrivals(self, at_ms: Millis) -> int:
         """Take the results that workers brought; returns how many."""
@@ -165,7 +170,7 @@ class Engine:
             with self._deciding():
                 case = self._cases.get(arrival.case_id) or self._store.case(arrival.case_id)
                 if case is not None:
-                    self._take(case, _as_input(arrival, at_ms), None)
+                    self._take(case, as_input(arrival, at_ms), None)
                 if arrival.kind == "notice_refused":
                     self._store.forget_notice(arrival.case_id)
                 elif arrival.kind == "notice_accepted" and case is not None and case.plate is not None:
@@ -185,13 +190,14 @@ class Engine:
             if by_ms < 0:
                 for camera_id in self._store.camera_ids():
                     self._store.save_camera(shift_stays(self._store.camera(camera_id), by_ms))
-                if self._rests is not None:
-                    self._rests.shift(by_ms)
+                self._rests.shift(by_ms)
             for case in list(self._cases.values()):
                 self._keep(shift_clock(case, by_ms))
 
     def wants_fresh(self, camera_id: str, at_ms: Millis) -> bool:
         """Whether a case of this camera waits for a fresh picture at this time."""
+        if self._rechecks is not None and self._rechecks.wants(camera_id):
+            return True
         return any(
             case.camera_id == camera_id
             and case.clock_ends_ms is not None
@@ -250,7 +256,7 @@ class Engine:
             zone=zone,
             place=zone.place or camera.place,
             street=camera.street or zone.place or camera.place,
-            position=zone.position or file.position,
+            position=position_of(file, zone),
             vehicle_class=stay.label,
             box=stay.anchor,
             why=stay.why,
@@ -347,6 +353,17 @@ class Engine:
         self._keep(case)
         return case
 
+    def _answer_rechecks(self, at_ms: Millis, events: Iterable[StayEvent]) -> None:
+        if not self._rechecks:
+            return
+        watched = (event for event in events if isinstance(event, StayWatched) and event.proven)
+        proven = [(case.id, event.at_ms) for event in watched if (case := self._case_of(event.stay))]
+        for answer in self._rechecks.answers(at_ms, self._any_case, proven):
+            self._writer.recheck_answer(self._store.db, answer)
+
+    def _any_case(self, case_id: str) -> Case | None:
+        return self._cases.get(case_id) or self._store.case(case_id)
+
     # Memory
 
     def _note_notice(self, case: Case, plate: str, at_ms: Millis) -> None:
@@ -424,16 +441,3 @@ class _Deciding:
         if engine._on_event is not None:
             for event in told:
                 engine._on_event(event)
-
-
-def _as_input(arrival: Arrival, at_ms: Millis) -> CaseInput:
-    body = arrival.body
-    match arrival.kind:
-        case "notice_accepted":
-            return NoticeAccepted(at_ms, body.get("told_until_ms"), body.get("result_id"))
-        case "notice_refused":
-            return NoticeRefused(at_ms, str(body.get("reason", "refused")), body.get("result_id"))
-        case "notice_held":
-            return NoticeHeld(at_ms, int(body["until_ms"]), str(body["reason"]), body.get("result_id"))
-        case "outcome":
-            return OfficerOutcome(at_ms, str(body["outcome_id"]), body["result"])

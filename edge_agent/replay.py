@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_agent.build import Perceiver, make_camera, make_engine
-from edge_agent.engine import Event
+from edge_agent.engine import Engine, Event
 from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.ingest import Recording
+from edge_agent.rests import RestLog
 from edge_agent.store import Store
 from edge_agent.vault import Vault
 from notifier import outbox
@@ -79,6 +80,7 @@ def replay(
     identity = Identity("replay", "replay")
     store = Store(data_dir / "replay.db", Vault.open(data_dir / "keys" / "box.key"))
     result = ReplayResult()
+    engine: Engine | None = None
 
     def note(event: Event) -> None:
         result.events.append(event)
@@ -86,7 +88,7 @@ def replay(
             on_event(event)
 
     try:
-        engine = make_engine(store, identity, data_dir, perceiver, on_event=note)
+        engine = make_engine(store, identity, data_dir, perceiver, on_event=note, rests=RestLog(store))
         pause = stop or threading.Event()
         camera = None
         for frame in recording.frames():
@@ -110,6 +112,8 @@ def replay(
         if camera is not None:
             result.inferences = camera.eyes.inferences
     finally:
+        if engine is not None:
+            engine.rules.close()
         store.close()
     return result
 

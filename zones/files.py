@@ -55,6 +55,15 @@ def examine_zone_file(path: str | Path) -> tuple[ZoneFile | None, tuple[PatrolEr
         return None, tuple(_explain(fault, data, path) for fault in _own_faults(error))
 
 
+def read_zone_text(path: str | Path) -> str:
+    """The text of a zone file, not yet understood.
+
+    Raises:
+        PatrolError: the file is missing, unreadable, too large or not UTF-8.
+    """
+    return _read(Path(path))
+
+
 def _read(path: Path) -> str:
     try:
         if path.stat().st_size > _MAX_BYTES:
@@ -92,7 +101,16 @@ def dump_zone_file(zones: ZoneFile) -> str:
 
 
 def _from_features(data: dict[str, Any], name: str | Path) -> dict[str, Any]:
-    """A GeoJSON-like FeatureCollection whose coordinates are pixels: properties become the zone's fields."""
+    """A GeoJSON-like FeatureCollection whose coordinates are pixels: properties become the zone's fields.
+
+    One without `picture` is a map, whose coordinates are degrees; see `zones.geojson`.
+    """
+    if "picture" not in data:
+        raise PatrolError(
+            "is a map in WGS-84, not a zone file: it has no `picture`",
+            file=name,
+            mend="Bring its zones into a zone file: patrol zones import MAP --into FILE",
+        )
     zones = []
     features = data.get("features")
     if not isinstance(features, list):

@@ -149,6 +149,8 @@ def find_flips(
     new: Mapping[str, Verdict],
     index: ZoneIndex,
     place: str,
+    *,
+    proven: bool = False,
 ) -> tuple[Flip, ...]:
     """The rests that are decided otherwise, in order of time.
 
@@ -157,6 +159,7 @@ def find_flips(
         old, new: what each file says of them.
         index: the new zones.
         place: the camera's place in words.
+        proven: both were replayed through the whole agent, so that nothing is assumed.
     """
     flips = []
     for past in rests:
@@ -172,18 +175,20 @@ def find_flips(
             Flip(
                 rest.id, rest.camera_id, rest.first_ms, rest.ended_ms, rest.label, rest.box,
                 ", ".join(part for part in (where, place) if part), kinds, one, two,
-                _caveats(past, one, two, index),
+                _caveats(past, one, two, index, proven=proven),
             )
         )  # fmt: skip
     return tuple(flips)
 
 
-def _caveats(past: PastRest, old: Verdict, new: Verdict, index: ZoneIndex) -> tuple[Caveat, ...]:
+def _caveats(
+    past: PastRest, old: Verdict, new: Verdict, index: ZoneIndex, *, proven: bool
+) -> tuple[Caveat, ...]:
     rest = past.rest
     found: set[Caveat] = set()
-    if rest.by == "place":
+    if rest.by == "place" and not proven:
         found.add("by_place")
-    if new.cases and not old.cases:
+    if new.cases and not old.cases and not proven:
         if not rest.checks:
             found.add("unchecked")
         if not past.decided:

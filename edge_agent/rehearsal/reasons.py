@@ -100,7 +100,7 @@ def reason_of(past: PastRest, index: ZoneIndex, cases: Sequence[Decided], stay: 
             f"{where.why}; exempt: {ruling.reason}",
             f"{chinese}；免予处理：{ruling.reason}",
         )
-    counted = 0 if stay is None else stay.counted_ms
+    counted = rest.covered_ms if stay is None and not zone.hours else 0 if stay is None else stay.counted_ms
     if zone.hours and counted == 0:
         return Reason(
             "hours",

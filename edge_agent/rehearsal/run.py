@@ -130,7 +130,7 @@ def rehearse_past(
             done += len(rests)
             mine = [each for each in rests if each.zones == version]
             by_version[version] = decide(
-                past, mine, Indexes(past.zones[version]), progress=told("checking history")
+                past, mine, Indexes(past.zones[version], mine), progress=told("checking history")
             )
     flips = find_flips(rests, was, would, sized, new.place)
     return Rehearsal(
