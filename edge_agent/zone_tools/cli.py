@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from edge_agent.zone_tools import permits_cli
+from edge_agent.zone_tools import permits_cli, rehearse_cli
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -15,3 +15,4 @@ def _joined() -> None:
 
 
 app.add_typer(permits_cli.app)
+rehearse_cli.register(app)
