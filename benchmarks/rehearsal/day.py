@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from benchmarks.rehearsal.street import DAY_S, PERIOD_S, Street
+from benchmarks.rehearsal.street import PERIOD_S, Street
 from benchmarks.rehearsal.truth import Standing
 from edge_agent.attention import Camera
 from edge_agent.cases import Case
@@ -35,6 +35,9 @@ from zones import Box, ZoneFile, ZoneIndex
 from zones.geometry import iou
 
 _JITTER_PX = 0.8
+_BOXES = 5
+"""A detector says one of so many boxes of a vehicle that stands still, in turn."""
+
 _PLATE_WAIT_MS = 20_000
 
 
@@ -76,7 +79,7 @@ def live_through(
     rules = StayRules.for_period(PERIOD_S)
     engine.add_camera(Camera("cam1", cast(Eyes, eyes), rules, CameraState("cam1"), zones.place, zones.street))
     plain: Image = np.full((height, width, 3), 120, np.uint8)
-    looks = DAY_S // PERIOD_S
+    looks = street.day_s // PERIOD_S
     try:
         for number in range(looks):
             at_ms = number * PERIOD_S * 1000
@@ -123,7 +126,7 @@ class _Eyes:
         at_ms = frame.at_ms - self._street.start_ms
         seen = []
         for stay in self.there(at_ms):
-            lots = random.Random(f"{stay.id} {at_ms}")
+            lots = random.Random(f"{stay.id} {at_ms // (PERIOD_S * 1000) % _BOXES}")
             left, top, right, bottom = (round(side + lots.gauss(0, _JITTER_PX), 2) for side in stay.box)
             seen.append(Seen((left, top, right, bottom), stay.label, 0.8, self._looks[stay.id]))
         patches, empty, calm = {}, {}, {}

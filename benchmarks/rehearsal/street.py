@@ -46,11 +46,13 @@ class Street:
 
     Attributes:
         seed: of all lots.
+        day_s: how long the day is, seconds.
         scene: what the camera sees.
         stays: who stood where, from the simulator's truth.
     """
 
     seed: int
+    day_s: int
     scene: Scene
     stays: tuple[Standing, ...]
 
@@ -88,17 +90,17 @@ class Street:
         )  # fmt: skip
 
 
-def draw_lots(seed: int = 1, count: int = 200) -> Street:
-    """A day with `count` stays. The same seed gives the same day."""
+def draw_lots(seed: int = 1, count: int = 200, day_s: int = DAY_S) -> Street:
+    """A day of `day_s` seconds with `count` stays. The same arguments give the same day."""
     lots = random.Random(f"rehearsal {seed}")
     patterns = _patterns()
     chosen: list[tuple[dict[str, Any], Standing]] = []
     plates: list[str | None] = []
     while len(chosen) < count:
         pattern = lots.choice(patterns)
-        arrive = lots.uniform(60, DAY_S - 600)
+        arrive = lots.uniform(60, day_s - 600)
         length = lots.choice((31, 150, 400, 900, 1500, 3600)) * lots.uniform(0.9, 1.2)
-        leave = min(arrive + length, DAY_S + 600)
+        leave = min(arrive + length, day_s + 600)
         stay = Standing(
             f"v{len(chosen)}", pattern.label, pattern.footprint, pattern.box, round(arrive * 1000), round(leave * 1000), None
         )  # fmt: skip
@@ -122,7 +124,7 @@ def draw_lots(seed: int = 1, count: int = 200) -> Street:
         for vehicle, stay in chosen
     ]
     stays = sorted((stay for _, stay in chosen), key=lambda stay: (stay.arrive_ms, stay.id))
-    return Street(seed, Scene.from_dict(_scene(seed, vehicles)), tuple(stays))
+    return Street(seed, day_s, Scene.from_dict(_scene(seed, vehicles)), tuple(stays))
 
 
 def _is_clear(stay: Standing) -> bool:
