@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import median
 from typing import Annotated, Any
 
 import typer
@@ -64,7 +65,7 @@ def suggest(
             }
             rows.append(row)
             table.add_row(*("–" if value is None else str(value) for value in row.values()))
-    middle = sorted(row["pavement_iou"] for row in rows)[len(rows) // 2]
+    middle = round(median(row["pavement_iou"] for row in rows), 3)
     table.add_section()
     table.add_row(
         "all", "", "", f"{middle} (median)", "", *(str(sum(row[name] for row in rows)) for name in ("bays_taken", "bays_found", "bays_false")), ""

@@ -89,7 +89,9 @@ def draft_zones(heat: Heat) -> Draft:
     else:
         pavement = list(_pavement(heat))
         if not pavement:
-            remarks.append("people walked only where vehicles drive, so no pavement can be proposed")
+            remarks.append(
+                "people walked too little, or only where vehicles drive, so no pavement can be proposed"
+            )
     if heat.passes == 0:
         remarks.append("no vehicle drove, so the border to the road rests on the picture alone")
     bays: list[Proposal] = []
