@@ -68,6 +68,7 @@ class ShownBay:
         return max(10, round(self.offer.distance_m / 10) * 10)
 
 
+@csrf_exempt  # there is nothing to forge in looking; a POST is told 405, and no log keeps the link
 @open_to_all
 @require_safe
 def page(request: HttpRequest, token: str) -> HttpResponse:
@@ -208,13 +209,9 @@ def _state(case: Case, stay: Stay) -> str:
 
 
 def _evidence(case: Case) -> Evidence | None:
-    return (
-        Evidence.objects.filter(case=case, role="confirm")
-        .order_by("picture__isnull", "taken_at_ms", "pk")
-        .first()
-        if case.pk
-        else None
-    )
+    """The picture on which the violation rests: one that has arrived, before one that is on its way."""
+    named = list(Evidence.objects.filter(case=case, role="confirm"))
+    return next((each for each in named if each.picture_id is not None), named[0] if named else None)
 
 
 def _place(case: Case) -> Position | None:
