@@ -10,8 +10,9 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from edge_agent.attention import Camera
+from edge_agent.bays import BayWatch
 from edge_agent.cases import Case
-from edge_agent.effects import EffectWriter
+from edge_agent.effects import Ask, EffectWriter
 from edge_agent.engine import Engine, Listener
 from edge_agent.evidence import AgentKey, EvidenceStore, load_or_create_secret
 from edge_agent.evidence import Sealer as EvidenceSealer
@@ -19,6 +20,7 @@ from edge_agent.evidence import Vault as OriginalsVault
 from edge_agent.identity import Identity
 from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.plates import PlateDesk
+from edge_agent.rechecks import Rechecks
 from edge_agent.sealing import FrameSealer
 from edge_agent.stays import StayRules
 from edge_agent.store import Store
@@ -117,6 +119,7 @@ def make_camera(
         state=store.camera(camera_id),
         place=zones.place,
         street=zones.street,
+        bays=BayWatch(index),
     )
 
 
@@ -129,7 +132,9 @@ def make_engine(
     time_zone: str = "Asia/Shanghai",
     clock_offset_ms: Callable[[], int] = lambda: 0,
     text: Callable[[Case, str], str] | None = None,
+    ask: Ask | None = None,
     on_event: Listener | None = None,
+    rechecks: Rechecks | None = None,
 ) -> Engine:
     """The deciding loop with its evidence store and outbox.
 
@@ -155,8 +160,9 @@ def make_engine(
     return Engine(
         store,
         sealer,
-        EffectWriter(identity, store.vault, evidence, text),
+        EffectWriter(identity, store.vault, evidence, text, ask=ask),
         plates=perceiver.plates,
         plate_wait_ms=round(perceiver.plate_wait_s * 1000),
         on_event=on_event,
+        rechecks=rechecks,
     )

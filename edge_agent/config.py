@@ -20,6 +20,7 @@ from pydantic import (
 from edge_agent.ingest import SourceConfig
 from notifier.mqtt import MqttConfig
 from notifier.owners.config import OwnersConfig
+from notifier.policy import NoticePolicy
 from notifier.sms import SmsConfig
 from protocol.errors import PatrolError
 from protocol.messages import Ident, Position
@@ -128,6 +129,7 @@ class AgentConfig(_Strict):
     plates: PlatesSection = PlatesSection()
     owners: OwnersConfig = OwnersConfig()
     sms: SmsConfig = SmsConfig()
+    notices: NoticePolicy = NoticePolicy()
     mqtt: MqttConfig | None = None
     camera: tuple[CameraConfig, ...] = Field(min_length=1, max_length=1000)
 
@@ -138,7 +140,22 @@ class AgentConfig(_Strict):
             if camera.id in seen:
                 raise ValueError(f"camera {camera.id}: the id is used twice")
             seen.add(camera.id)
+        if self.owners.directory == "centre" and self.mqtt is None:
+            raise ValueError(
+                "owners: directory centre needs the section mqtt: the centre is asked through the broker"
+            )
+        if self.centre_warns and self.sms.gateway != "none":
+            raise ValueError(
+                "sms: the centre warns the owners, so this box needs no gateway; take it away, or say in owners "
+                "where the directory of this box is"
+            )
         return self
+
+    @property
+    def centre_warns(self) -> bool:
+        """Whether the centre finds and warns the owners; so it is with a broker, unless told otherwise."""
+        directory = self.owners.directory
+        return self.mqtt is not None if directory is None else directory == "centre"
 
 
 def load_config(path: Path) -> AgentConfig:

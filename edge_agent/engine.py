@@ -22,6 +22,7 @@ from edge_agent.cases import (
     Ended,
     Identified,
     NoticeAccepted,
+    NoticeHeld,
     NoticeRefused,
     OfficerOutcome,
     PublishRecord,
@@ -30,6 +31,7 @@ from edge_agent.cases import (
     SendNotice,
     Tick,
     Watched,
+    notice_overdue,
     open_case,
     shift_clock,
     step,
@@ -37,6 +39,7 @@ from edge_agent.cases import (
 from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
+from edge_agent.rechecks import Rechecks
 from edge_agent.stays import (
     GapKind,
     Seen,
@@ -76,6 +79,7 @@ class Engine:
         plates: reads plates and votes, or None where plates are not read.
         plate_wait_ms: how long after confirmation a plate is waited for.
         on_event: told of every stored event.
+        rechecks: drivers' words that their vehicle has left, to be answered.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Engine:
         plates: PlateDesk | None,
         plate_wait_ms: int,
         on_event: Listener | None = None,
+        rechecks: Rechecks | None = None,
     ) -> None:
         self._store = store
         self._sealer = sealer
@@ -94,6 +99,7 @@ class Engine:
         self._plates = plates
         self._plate_wait_ms = plate_wait_ms
         self._on_event = on_event
+        self._rechecks = rechecks
         self._told: list[Event] = []
         self._seen: tuple[Seen, ...] = ()
         self.cameras: dict[str, Camera] = {}
@@ -126,10 +132,13 @@ class Engine:
         with self._deciding():
             for event in events:
                 self._on_stay(camera, event, frame)
+            self._answer_rechecks(frame.at_ms, events)
             if events or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
                 self._store.save_camera(state)
                 camera.saved_ms = frame.at_ms
         camera.state = state
+        if camera.bays is not None:
+            camera.bays.look(frame, seen)
 
     def tick(self, at_ms: Millis) -> None:
         """Let time pass for all open cases."""
@@ -138,6 +147,9 @@ class Engine:
             with self._deciding():
                 for case in due:
                     self._take(case, Tick(at_ms), None)
+        if self._rechecks:
+            with self._deciding():
+                self._answer_rechecks(at_ms, ())
 
     def arrivals(self, at_ms: Millis) -> int:
         """Take the results that workers brought; returns how many."""
@@ -149,6 +161,8 @@ class Engine:
                     self._take(case, _as_input(arrival, at_ms), None)
                 if arrival.kind == "notice_refused":
                     self._store.forget_notice(arrival.case_id)
+                elif arrival.kind == "notice_accepted" and case is not None and case.plate is not None:
+                    self._note_notice(case, case.plate, at_ms)
                 self._store.arrived(arrival)
         return len(waiting)
 
@@ -169,6 +183,8 @@ class Engine:
 
     def wants_fresh(self, camera_id: str, at_ms: Millis) -> bool:
         """Whether a case of this camera waits for a fresh picture at this time."""
+        if self._rechecks is not None and self._rechecks.wants(camera_id):
+            return True
         return any(
             case.camera_id == camera_id
             and case.clock_ends_ms is not None
@@ -295,15 +311,29 @@ class Engine:
                     self._writer.retraction(self._store.db, case, effect)
                 case SendNotice(plate):
                     self._writer.notice(self._store.db, case, plate)
-                    self._store.note_notice(
-                        self._store.vault.mark(plate), case.street, case.id, case.changed_ms
-                    )
+                    self._note_notice(case, plate, case.changed_ms)
                 case CancelNotice():
-                    self._writer.cancel_notice(self._store.db, case)
+                    withdrawn = self._writer.cancel_notice(self._store.db, case)
+                    if withdrawn or case.notice == "given_up":
+                        self._store.forget_notice(case.id)
         self._keep(case)
         return case
 
+    def _answer_rechecks(self, at_ms: Millis, events: Iterable[StayEvent]) -> None:
+        if not self._rechecks:
+            return
+        watched = (event for event in events if isinstance(event, StayWatched) and event.proven)
+        proven = [(case.id, event.at_ms) for event in watched if (case := self._case_of(event.stay))]
+        for answer in self._rechecks.answers(at_ms, self._any_case, proven):
+            self._writer.recheck_answer(self._store.db, answer)
+
+    def _any_case(self, case_id: str) -> Case | None:
+        return self._cases.get(case_id) or self._store.case(case_id)
+
     # Memory
+
+    def _note_notice(self, case: Case, plate: str, at_ms: Millis) -> None:
+        self._store.note_notice(self._store.vault.mark(plate), case.street, case.id, at_ms)
 
     def _keep(self, case: Case) -> None:
         self._store.save_case(case)
@@ -380,16 +410,21 @@ class _Deciding:
 
 
 def _may_be_due(case: Case, at_ms: Millis) -> bool:
+    if notice_overdue(case, at_ms):
+        return True
     if case.state in ("notified", "unnotifiable"):
         return case.clock_ends_ms is not None and at_ms >= case.clock_ends_ms
     return case.state == "rechecking" and case.recheck_until_ms is not None and at_ms >= case.recheck_until_ms
 
 
 def _as_input(arrival: Arrival, at_ms: Millis) -> CaseInput:
+    body = arrival.body
     match arrival.kind:
         case "notice_accepted":
-            return NoticeAccepted(at_ms)
+            return NoticeAccepted(at_ms, body.get("told_until_ms"), body.get("result_id"))
         case "notice_refused":
-            return NoticeRefused(at_ms, str(arrival.body.get("reason", "refused")))
+            return NoticeRefused(at_ms, str(body.get("reason", "refused")), body.get("result_id"))
+        case "notice_held":
+            return NoticeHeld(at_ms, int(body["until_ms"]), str(body["reason"]), body.get("result_id"))
         case "outcome":
-            return OfficerOutcome(at_ms, str(arrival.body["outcome_id"]), arrival.body["result"])
+            return OfficerOutcome(at_ms, str(body["outcome_id"]), body["result"])

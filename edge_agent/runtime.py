@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from edge_agent.build import Perceiver, make_camera, make_engine, open_perceiver
 from edge_agent.config import AgentConfig, CameraConfig
@@ -18,7 +19,8 @@ from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.ingest import Source, SteadyClock, open_source
 from edge_agent.lock import FolderLock
-from edge_agent.notices import notice_text
+from edge_agent.notices import answer_of, composer, notice_request, notice_text, refused_request, wall_clock
+from edge_agent.rechecks import Rechecks
 from edge_agent.stays import GapKind
 from edge_agent.store import Store
 from edge_agent.timebase import Mark, boot_id, step_since
@@ -27,10 +29,11 @@ from notifier import outbox
 from notifier.mqtt import MqttLink
 from notifier.outbox import FileTransactions, OutboxItem
 from notifier.owners.config import make_directory
-from notifier.sms import Accepted, Refused, SmsResult, SmsWorker, make_gateway
+from notifier.sms import Accepted, Held, Refused, SmsResult, SmsWorker, make_gateway
+from notifier.sms.ledger import LocalGate
 from protocol.clock import Clock, Millis, SystemClock
 from protocol.errors import PatrolError, UnavailableError
-from protocol.messages import Accept, AgentHealth, Outcome, Refuse
+from protocol.messages import Accept, AgentHealth, NoticeResult, Outcome, RecheckRequest, Refuse
 from zones import ZoneFile, load_zone_file
 
 _log = logging.getLogger(__name__)
@@ -115,6 +118,7 @@ class Agent:
         self._config = config
         self._clock = SteadyClock(clock or SystemClock())
         self._identity = Identity(config.agent.jurisdiction, config.agent.id)
+        self._rechecks = Rechecks(self._identity.jurisdiction_id, self._identity.agent_id)
         self._problems: dict[str, str] = {}
         self._complaints: frozenset[str] = frozenset()
         self._stop = threading.Event()
@@ -132,7 +136,9 @@ class Agent:
             time_zone=config.agent.time_zone,
             clock_offset_ms=self._clock.wall_error_ms,
             text=notice_text(config, self._identity),
+            ask=notice_request(config, self._identity) if config.centre_warns else None,
             on_event=on_event,
+            rechecks=self._rechecks,
         )
         self._feeds = {
             camera.id: _Feed(camera, zones, open_source(camera.id, camera.source(), clock=self._clock))
@@ -146,7 +152,11 @@ class Agent:
             self._on_sms_result,
             self._clock,
             unseal=opener,
+            compose=composer(wall_clock(self._clock, self._clock.wall_error_ms)),
+            gate=LocalGate(config.notices, ZoneInfo(config.agent.time_zone), self._store.vault.mark),
         )
+        with self._store.transaction() as db:
+            LocalGate.migrate(db)
         self._link: MqttLink | None = None
         if config.mqtt is not None:
             self._link = MqttLink(
@@ -199,6 +209,7 @@ class Agent:
             if now >= next_tick:
                 next_tick = now + _TICK_MS
                 self._guarded("deciding", lambda: self._engine.tick(self._clock.utc_ms()))
+                self._send_bays()
             self._guarded("results", self._take_results)
             if now >= next_mark:
                 next_mark = now + _MARK_MS
@@ -275,8 +286,12 @@ class Agent:
 
     # Results and messages, in the workers' threads and transactions: they only store
 
-    def _on_sms_result(self, db: sqlite3.Connection, item: OutboxItem, result: SmsResult) -> None:
+    def _on_sms_result(self, db: sqlite3.Connection, item: OutboxItem, result: SmsResult | Held) -> None:
         case_id = str(item.meta["case_id"])
+        if isinstance(result, Held):
+            body = {"until_ms": result.until_ms, "reason": result.reason}
+            self._store.arrive(db, "notice_held", case_id, body, f"{item.key}#held-{result.until_ms}")
+            return
         if isinstance(result, Accepted):
             self._store.arrive(db, "notice_accepted", case_id, {}, f"{item.key}#result")
             return
@@ -287,10 +302,19 @@ class Agent:
         )
         self._store.arrive(db, "notice_refused", case_id, {"reason": reason}, f"{item.key}#result")
 
-    def _on_inbox(self, db: sqlite3.Connection, message: Accept | Refuse | Outcome) -> None:
-        if isinstance(message, Outcome):
-            body = {"outcome_id": message.outcome_id, "result": message.result}
+    def _on_inbox(
+        self, db: sqlite3.Connection, message: Accept | Refuse | Outcome | NoticeResult | RecheckRequest
+    ) -> None:
+        if isinstance(message, RecheckRequest):
+            self._rechecks.ask(message, self._clock.utc_ms())
+        elif isinstance(message, Outcome):
+            body: dict[str, Any] = {"outcome_id": message.outcome_id, "result": message.result}
             self._store.arrive(db, "outcome", message.case_id, body, f"outcome/{message.outcome_id}")
+        elif isinstance(message, NoticeResult):
+            kind, body = answer_of(message)
+            self._store.arrive(db, kind, message.case_id, body, f"notice/{message.result_id}")
+        elif isinstance(message, Refuse) and message.key.endswith("/notice"):
+            self._store.arrive(db, "notice_refused", *refused_request(message), f"{message.key}#refused")
 
     # Time, health, tidying
 
@@ -344,6 +368,19 @@ class Agent:
             open_cases=self._engine.open_cases,
             problems=tuple(dict.fromkeys(problems)),
         )
+
+    def _send_bays(self) -> None:
+        if self._link is None:
+            return
+        now = self._clock.utc_ms()
+        for camera_id, camera in self._engine.cameras.items():
+            if camera.bays is None:
+                continue
+            report = camera.bays.report(
+                self._identity.jurisdiction_id, self._identity.agent_id, camera_id, now
+            )
+            if report is not None and self._link.publish_bays(report):
+                camera.bays.told(report)
 
     def _send_health(self) -> None:
         health = self.health()

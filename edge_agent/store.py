@@ -55,7 +55,7 @@ class Arrival:
     """A result that a worker brought back, or a message from the centre, waiting for the deciding loop."""
 
     id: int
-    kind: Literal["notice_accepted", "notice_refused", "outcome"]
+    kind: Literal["notice_accepted", "notice_refused", "notice_held", "outcome"]
     case_id: str
     body: dict[str, Any]
 

@@ -123,6 +123,46 @@ class TaskRetraction(Keyed):
     reason: str
 
 
+NoticeLanguage = Literal["zh-Hans", "en"]
+"""Language of a message to an owner."""
+
+
+class NoticeRequest(Keyed):
+    """Please warn the owner of this vehicle, once. The box knows no phone number: the centre finds the owner, sends,
+    and answers with a `NoticeResult`. The picture that it names is sent before it."""
+
+    kind: Literal["notice_request"] = "notice_request"
+    asked_at_ms: int = Field(description="When it was decided, by the agent's clock.")
+    give_up_ms: int = Field(
+        description="From this instant of the agent's clock on it must not be sent any more: the agent stops waiting."
+    )
+    plate: str = Field(min_length=1, max_length=12, repr=False)
+    vehicle_class: str = Field(max_length=40)
+    zone_id: str = Field(max_length=200)
+    zone_name: str = Field(max_length=200)
+    place: str = Field(max_length=300, description="Where, in words for a person.")
+    street: str = Field(max_length=300, description="Within it a plate is not warned again too soon.")
+    position: Position | None = None
+    first_seen_ms: int
+    confirmed_at_ms: int
+    grace_s: float = Field(gt=0, le=86400, description="Time to leave, from the gateway's acceptance on.")
+    renotice_after_s: float = Field(
+        default=0, ge=0, le=31_536_000, description="The plate is not warned again in this street sooner."
+    )
+    languages: tuple[NoticeLanguage, ...] = Field(default=("zh-Hans",), min_length=1, max_length=2)
+    time_zone: str = Field(
+        default="",
+        max_length=64,
+        description="IANA name, for the deadline in the text; empty: the centre's own.",
+    )
+    sender: str = Field(
+        default="", max_length=40, description="Who warns, in words; empty: the centre's own."
+    )
+    evidence: EvidenceRef | None = Field(
+        default=None, description="The picture on which the violation rests."
+    )
+
+
 class CaseRecord(Keyed):
     """One step in the life of a case, for the centre's history and statistics."""
 
@@ -140,6 +180,19 @@ class CaseRecord(Keyed):
     outcome_id: str | None = Field(
         default=None, description="The officer's outcome that this step applies, if any."
     )
+    notice_result_id: str | None = Field(
+        default=None, description="The notice result that this step applies or notes, if any."
+    )
+
+
+class RecheckAnswer(Keyed):
+    """What the camera saw when a driver said that the vehicle has left. It moves no clock: a vehicle that is gone ends
+    its case as always, one that still stands there changes nothing."""
+
+    kind: Literal["recheck_answer"] = "recheck_answer"
+    request_id: Ident = Field(description="The request that this answers.")
+    result: Literal["gone", "still_there", "could_not_tell", "case_over"]
+    at_ms: int = Field(description="Time of the frame, or of the decision where there was none.")
 
 
 class CameraHealth(BaseModel):
@@ -169,6 +222,38 @@ class AgentHealth(Message):
     outbox_waiting: int = 0
     open_cases: int = 0
     problems: tuple[str, ...] = Field(default=(), description="Named health states, e.g. 'disk_full: …'.")
+
+
+class BayObservation(BaseModel):
+    """One parking bay as a camera sees it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    bay_id: Ident = Field(description="The zone's id, which is the bay's id in the jurisdiction.")
+    name: str = Field(default="", max_length=120)
+    status: Literal["free", "occupied", "unknown"]
+    since_ms: int = Field(description="Since when it has this status.")
+    observed_at_ms: int | None = Field(
+        default=None, description="When that was last clearly seen; none if it never was."
+    )
+    reason: str = Field(
+        default="", max_length=40, description="Why it is not known: occluded, dark, offline."
+    )
+    allowed: tuple[str, ...] = Field(
+        default=(), max_length=20, description="Vehicle classes that may stand there."
+    )
+    position: Position | None = None
+
+
+class BayReport(Message):
+    """All bays of one camera. Sent when one changes and every few minutes; the newest replaces the rest. Not kept in
+    the outbox."""
+
+    kind: Literal["bay_report"] = "bay_report"
+    jurisdiction_id: Ident
+    agent_id: Ident
+    camera_id: Ident
+    at_ms: int
+    bays: tuple[BayObservation, ...] = Field(max_length=200)
 
 
 class AgentStatus(Message):
@@ -214,8 +299,44 @@ class Outcome(Message):
     at_ms: int
 
 
-InboxMessage = Annotated[Accept | Refuse | Outcome, Field(discriminator="kind")]
-AgentMessage = Annotated[EnforcementTask | TaskRetraction | CaseRecord, Field(discriminator="kind")]
+class NoticeResult(Message):
+    """Centre -> agent: what became of a `NoticeRequest`. Sent again until a CaseRecord names `result_id`.
+
+    ``accepted``: the SMS gateway has the warning. ``refused``: nobody was told, and nobody will be; after ``accepted``
+    it says that the message did not reach the phone. ``unknown``: nobody can tell whether it went out, and it will not
+    be sent again. ``held``: it waits for `until_ms`, because of the hour.
+    """
+
+    kind: Literal["notice_result"] = "notice_result"
+    result_id: Ident
+    key: str = Field(min_length=1, max_length=300, description="The request's idempotency key.")
+    case_id: Ident
+    state: Literal["accepted", "refused", "unknown", "held"]
+    at_ms: int = Field(description="When that was known, by the centre's clock.")
+    told_until_ms: int | None = Field(
+        default=None, description="The deadline that the text names: the clock must not end before it."
+    )
+    until_ms: int | None = Field(default=None, description="held: when it will be sent at the earliest.")
+    reason: str = Field(default="", max_length=500)
+
+
+class RecheckRequest(Message):
+    """Centre -> agent: the driver says that the vehicle has left; look now. Sent again until it is answered."""
+
+    kind: Literal["recheck_request"] = "recheck_request"
+    request_id: Ident
+    camera_id: Ident
+    case_id: Ident
+    at_ms: int
+
+
+InboxMessage = Annotated[
+    Accept | Refuse | Outcome | NoticeResult | RecheckRequest, Field(discriminator="kind")
+]
+AgentMessage = Annotated[
+    EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest | RecheckAnswer,
+    Field(discriminator="kind"),
+]
 
 
 def idempotency_key(jurisdiction_id: str, agent_id: str, camera_id: str, case_id: str, stage: str) -> str:

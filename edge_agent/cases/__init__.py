@@ -4,7 +4,7 @@
 the runtime stores together with the new state and that workers carry out.
 """
 
-from edge_agent.cases.machine import open_case, shift_clock, step
+from edge_agent.cases.machine import notice_give_up_ms, notice_overdue, open_case, shift_clock, step
 from edge_agent.cases.model import (
     ENDED,
     CancelNotice,
@@ -15,6 +15,7 @@ from edge_agent.cases.model import (
     Ended,
     Identified,
     NoticeAccepted,
+    NoticeHeld,
     NoticeRefused,
     OfficerOutcome,
     PublishRecord,
@@ -35,6 +36,7 @@ __all__ = [
     "Ended",
     "Identified",
     "NoticeAccepted",
+    "NoticeHeld",
     "NoticeRefused",
     "OfficerOutcome",
     "PublishRecord",
@@ -43,6 +45,8 @@ __all__ = [
     "SendNotice",
     "Tick",
     "Watched",
+    "notice_give_up_ms",
+    "notice_overdue",
     "open_case",
     "shift_clock",
     "step",

@@ -12,7 +12,8 @@ from zones import Box, Zone
 ENDED: frozenset[CaseState] = frozenset({"self_corrected", "exempt", "closed"})
 """States that nothing leaves."""
 
-NoticeStatus = Literal["none", "pending", "accepted", "refused"]
+NoticeStatus = Literal["none", "pending", "accepted", "refused", "given_up"]
+"""`given_up`: no answer came in time; if one comes after all, the clock begins anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Case:
         proven_ms: frame time of the recheck picture that the task stands on.
         task_issued: whether a task (or manual check) was published.
         outcome_id: the officer's outcome that closed it.
+    notice_until_ms: how long an answer to the warning is waited for.
+    notice_result_id: the centre's last answer that was taken.
     """
 
     id: str
@@ -61,6 +64,8 @@ class Case:
     proven_ms: Millis | None = None
     task_issued: bool = False
     outcome_id: str | None = None
+    notice_until_ms: Millis | None = None
+    notice_result_id: str | None = None
     evidence: tuple[EvidenceRef, ...] = ()
 
 
@@ -103,17 +108,34 @@ class Identified:
 
 @dataclass(frozen=True, slots=True)
 class NoticeAccepted:
-    """The SMS gateway took the warning."""
+    """The SMS gateway took the warning; `at_ms` is when this box learned of it, which is never earlier.
+
+    `told_until_ms`: the deadline that the text names, if the centre wrote it. `result_id`: the centre's name of its
+    answer, to be named in a record.
+    """
 
     at_ms: Millis
+    told_until_ms: Millis | None = None
+    result_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class NoticeRefused:
-    """The warning will never be sent: no owner, opted out, refused."""
+    """The warning will never be sent (no owner, opted out, refused), or was taken and did not reach the phone."""
 
     at_ms: Millis
     reason: str
+    result_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeHeld:
+    """The warning waits until `until_ms`, because of the hour."""
+
+    at_ms: Millis
+    until_ms: Millis
+    reason: str
+    result_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +154,7 @@ class OfficerOutcome:
     result: OutcomeResult
 
 
-CaseInput = Watched | Ended | Identified | NoticeAccepted | NoticeRefused | Tick | OfficerOutcome
+CaseInput = Watched | Ended | Identified | NoticeAccepted | NoticeRefused | NoticeHeld | Tick | OfficerOutcome
 
 
 # What a case wants done.
@@ -167,6 +189,7 @@ class PublishRecord:
     at_ms: Millis
     reason: str
     outcome_id: str | None = None
+    notice_result_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
