@@ -217,7 +217,7 @@ def plate_of(number: int) -> str:
 
 def _picture(number: int) -> bytes:
     """A picture of about the size of a real one (a street at 1280x720), different each time."""
-    noise = np.random.default_rng(number).integers(0, 255, (90, 160, 3), dtype=np.uint8)
+    noise = np.random.default_rng(number).integers(0, 255, (56, 100, 3), dtype=np.uint8)
     image = cv2.resize(noise, (1280, 720), interpolation=cv2.INTER_CUBIC)
     return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1])
 
