@@ -100,14 +100,14 @@ class EffectWriter:
             request = self._ask(case, plate)
             if request.evidence is not None:
                 self._picture(db, case, request.evidence, case.changed_ms)
-            self._publish(
-                db,
-                case,
-                request.idempotency_key,
-                self._identity.topics.of("notices"),
-                request.model_dump_json(),
-                case.changed_ms,
-            )
+            # Behind its picture, but not held up until the centre has accepted that: the driver is waited for.
+            meta = {
+                "topic": self._identity.topics.of("notices"),
+                "case_id": case.id,
+                "group": f"notice/{case.id}",
+            }
+            body = request.model_dump_json().encode()
+            self._put(db, OutboxItem(request.idempotency_key, "mqtt", body, meta, case.changed_ms))
             return
         text = "" if self._text is None else self._text(case, plate)
         self._put(
