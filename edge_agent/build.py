@@ -19,6 +19,7 @@ from edge_agent.evidence import Sealer as EvidenceSealer
 from edge_agent.evidence import Vault as OriginalsVault
 from edge_agent.identity import Identity
 from edge_agent.perception import Eyes, EyesConfig
+from edge_agent.permits import PERMITS_FILE, PermitBook
 from edge_agent.plates import PlateDesk
 from edge_agent.rechecks import Rechecks
 from edge_agent.sealing import FrameSealer
@@ -163,6 +164,7 @@ def make_engine(
         EffectWriter(identity, store.vault, evidence, text, ask=ask),
         plates=perceiver.plates,
         plate_wait_ms=round(perceiver.plate_wait_s * 1000),
+        permits=PermitBook(data_dir / PERMITS_FILE, store.vault, readonly=True),
         on_event=on_event,
         rechecks=rechecks,
     )

@@ -176,6 +176,7 @@ class Agent:
         with ExitStack() as stack:
             stack.callback(self._lock.release)
             stack.callback(self._store.close)
+            stack.callback(self._engine.rules.close)
             stack.callback(self._transactions.close)
             workers = [threading.Thread(target=self._sms.run, args=(self._stop,), name="sms", daemon=True)]
             if self._link is not None:
@@ -353,6 +354,11 @@ class Agent:
         problems.extend(feed.problem for feed in self._feeds.values() if feed.problem is not None)
         if self._link is not None:
             problems.extend(self._link.problems)
+        problems.extend(
+            self._engine.rules.problems(
+                {camera_id: feed.zones for camera_id, feed in self._feeds.items()}, self._clock.utc_ms()
+            )
+        )
         if abs(self._clock.wall_error_ms()) > _CLOCK_STEP_MS:
             problems.append(
                 f"clock_step: the wall clock moved by {self._clock.wall_error_ms() / 1000:+.1f} s since the start; "

@@ -14,6 +14,7 @@ from edge_agent.cases import (
     CaseEffect,
     CaseInput,
     Ended,
+    Exempted,
     Identified,
     NoticeAccepted,
     NoticeHeld,
@@ -83,16 +84,28 @@ def steps() -> tuple[CaseInput, ...]:
     )
 
 
+def rule_steps() -> tuple[CaseInput, ...]:
+    """What hours and exemptions add."""
+    return (
+        Identified(T0, "京A12345", 0.9, exempt="环卫作业"),
+        Identified(T0, "京A12345", 0.9, unclear="the permit list R-1 is not on this box"),
+        Exempted(T0 + 2_000, "居民证"),
+        Tick(T0 - 3_600_000),
+    )
+
+
 def openings() -> Iterator[tuple[Case, tuple[CaseEffect, ...]]]:
     for unnotifiable in ("task", "manual_check", "close"):
         for unverified in ("close", "manual_check"):
-            rules = {
+            rules: dict[str, object] = {
                 "id": "P1",
                 "name": "北门人行道",
                 "polygon": [(0, 0), (400, 0), (400, 300)],
                 "unnotifiable": unnotifiable,
                 "unverified": unverified,
             }
+            if (unnotifiable, unverified) == ("close", "manual_check"):
+                rules["hours"] = [{"from": "07:30", "to": "08:20"}]  # T0 is 08:00 on the wall
             yield open_case(
                 "C-1",
                 "cam1-1-1",
@@ -131,7 +144,7 @@ def course() -> tuple[set[str], set[CaseState]]:
     known: set[str] = set()
     while waiting:
         case = waiting.pop()
-        for happened in steps():
+        for happened in (*steps(), *(rule_steps() if case.zone.hours else ())):
             after, effects = step(case, happened)
             listen(after, effects)
             name = repr(after)

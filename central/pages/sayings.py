@@ -32,6 +32,8 @@ EXACT = {
     "the warning went out only now; the time that it gives is not over": _(
         "the warning went out only now; the time that it gives is not over"
     ),
+    "the zone's hours ended": _("the zone's hours ended"),
+    "the zone's hours ended; nothing follows": _("the zone's hours ended; nothing follows"),
     "lost": _("the camera lost sight of the vehicle"),
     "passing": _("the vehicle was only passing"),
     # The plate.
@@ -125,6 +127,16 @@ PATTERNS = tuple(
             rf"(?P<why>.+) \((?P<part>{_AREA}) m² of (?P<whole>{_AREA}) m²\)",
             _("%(why)s (%(part)s m² of %(whole)s m²)"),
         ),
+        # The rules of time, and who is exempt.
+        (
+            r"the zone's hours ended at (?P<time>\d\d:\d\d); nothing follows",
+            _("the zone's hours ended at %(time)s; nothing follows"),
+        ),
+        (r"exempt: (?P<reason>.+)", _("exempt: %(reason)s")),
+        (
+            r"the permit list (?P<list>[\w.-]+) is not on this box",
+            _("the permit list %(list)s is not on this box"),
+        ),
         # The case.
         (r"stood for (?P<seconds>\S+) s; (?P<why>.+)", _("stood for %(seconds)s s; %(why)s")),
         (r"warned; (?P<seconds>\S+) s to leave", _("warned; %(seconds)s s to leave")),
@@ -141,6 +153,11 @@ PATTERNS = tuple(
         (r"nobody could be told: (?P<why>.+)", _("nobody could be told: %(why)s")),
         (r"officer: (?P<result>\w+)", _("officer: %(result)s")),
         (r"outcome (?P<result>\w+) noted", _("the officer's outcome was noted: %(result)s")),
+        # After the words that may hold it.
+        (
+            r"(?P<why>.+); whether it is exempt could not be told",
+            _("%(why)s; whether it is exempt could not be told"),
+        ),
         # The warning that was not sent.
         (
             r"nobody knows whether the warning went out: (?P<why>.+)",

@@ -4,7 +4,14 @@
 the runtime stores together with the new state and that workers carry out.
 """
 
-from edge_agent.cases.machine import notice_give_up_ms, notice_overdue, open_case, shift_clock, step
+from edge_agent.cases.machine import (
+    may_be_due,
+    notice_give_up_ms,
+    notice_overdue,
+    open_case,
+    shift_clock,
+    step,
+)
 from edge_agent.cases.model import (
     ENDED,
     CancelNotice,
@@ -13,6 +20,7 @@ from edge_agent.cases.model import (
     CaseEffect,
     CaseInput,
     Ended,
+    Exempted,
     Identified,
     NoticeAccepted,
     NoticeHeld,
@@ -34,6 +42,7 @@ __all__ = [
     "CaseEffect",
     "CaseInput",
     "Ended",
+    "Exempted",
     "Identified",
     "NoticeAccepted",
     "NoticeHeld",
@@ -45,6 +54,7 @@ __all__ = [
     "SendNotice",
     "Tick",
     "Watched",
+    "may_be_due",
     "notice_give_up_ms",
     "notice_overdue",
     "open_case",

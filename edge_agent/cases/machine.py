@@ -2,11 +2,12 @@
 
 | state | leaves by |
 |---|---|
-| confirmed | identified and warned -> notified; nobody to warn -> unnotifiable; open elsewhere -> exempt; left -> self_corrected |
+| confirmed | identified and warned -> notified; nobody to warn -> unnotifiable; open elsewhere or exempt by the rules -> exempt; left -> self_corrected |
 | notified, unnotifiable | left -> self_corrected; clock -> rechecking (or closed, by the zone's policy) |
 | rechecking | proven in a frame at or after the clock's end -> tasked; left -> self_corrected; window over -> unverified |
 | tasked | outcome -> closed; left -> retraction, closed |
 | unverified | closed, or a manual check that ends like a task |
+| any before a task | the zone's hours end -> closed; an exemption begins to hold -> exempt |
 
 A step that does not apply (a late receipt, an old tick) changes nothing. An answer to the warning that comes after
 the case stopped waiting for it starts the clock anew, and takes a task back: nobody is fined in a time that a text
@@ -26,6 +27,7 @@ from edge_agent.cases.model import (
     CaseEffect,
     CaseInput,
     Ended,
+    Exempted,
     Identified,
     NoticeAccepted,
     NoticeHeld,
@@ -41,6 +43,8 @@ from edge_agent.cases.model import (
 from protocol.clock import Millis
 from protocol.messages import CaseState, Position
 from zones import Box, Zone
+from zones.hours import Hours, local_text
+from zones.rules import Calendar
 
 Result = tuple[Case, tuple[CaseEffect, ...]]
 
@@ -56,6 +60,7 @@ _LEFT = {
     "replaced": "another vehicle stands there now",
     "double": "it is the vehicle of an older stay, seen again",
     "left_zone": "the vehicle moved out of the zone",
+    "hours_over": "the zone's hours ended",
 }
 
 
@@ -73,8 +78,16 @@ def open_case(
     why: str,
     first_seen_ms: Millis,
     at_ms: Millis,
+    time_zone: str = "Asia/Shanghai",
+    calendar: Calendar | None = None,
+    exempt: str | None = None,
 ) -> Result:
-    """A violation is established at `at_ms`: a case in state confirmed, with its first picture wanted."""
+    """A violation is established at `at_ms`: a case in state confirmed, with its first picture wanted.
+
+    Where the vehicle is `exempt`, the case ends in the same step, without a picture: there was no violation, and
+    what remains is the reason.
+    """
+    calendar = calendar or Calendar()
     case = Case(
         id=case_id,
         stay_id=stay_id,
@@ -90,7 +103,13 @@ def open_case(
         confirmed_ms=at_ms,
         state="observing",
         changed_ms=at_ms,
+        time_zone=time_zone,
+        calendar=calendar,
+        counts_until_ms=Hours(zone.hours, time_zone, calendar).next_change(at_ms),
     )
+    if exempt is not None:
+        case, record = _move(case, "exempt", at_ms, f"exempt: {exempt}")
+        return case, (record,)
     case, record = _move(case, "confirmed", at_ms, f"stood for {zone.confirm_after_s:g} s; {why}")
     return case, (Capture("confirm"), record)
 
@@ -104,8 +123,12 @@ def step(case: Case, happened: CaseInput) -> Result:
             return _on_answer(case, happened)
         case _ if case.state in ENDED:
             return case, ()
+        case Identified() | Exempted() | Tick() | Watched() if _hours_ended(case, happened.at_ms):
+            return _on_hours_ended(case, happened.at_ms)
         case Identified():
             return _on_identified(case, happened)
+        case Exempted(at_ms, reason):
+            return _on_exempted(case, at_ms, reason)
         case Ended():
             return _on_ended(case, happened)
         case Tick(at_ms):
@@ -145,7 +168,12 @@ def _move(
 def _on_identified(case: Case, who: Identified) -> Result:
     if case.state != "confirmed" or case.identified:
         return case, ()
+    if who.exempt is not None:
+        return _on_exempted(replace(case, identified=True), who.at_ms, who.exempt)
     case = replace(case, identified=True, plate=who.plate, plate_confidence=who.confidence)
+    if who.unclear is not None:
+        reason = f"{who.unclear}; whether it is exempt could not be told"
+        return _unnotifiable(replace(case, exemption_unclear=True), who.at_ms, reason)
     if who.plate is None:
         return _unnotifiable(case, who.at_ms, who.reason or "the plate could not be read")
     if who.open_in is not None:
@@ -190,6 +218,10 @@ def _on_answer(case: Case, answer: NoticeAccepted | NoticeRefused | NoticeHeld) 
 def _take_answer(case: Case, answer: NoticeAccepted | NoticeRefused | NoticeHeld) -> Result:
     if case.state in ENDED:
         return case, ()
+    if _hours_ended(case, answer.at_ms):
+        if isinstance(answer, NoticeAccepted) and case.notice == "pending":
+            case = replace(case, notice="accepted", notified_ms=answer.at_ms)
+        return _on_hours_ended(case, answer.at_ms)
     waits = case.state == "confirmed" and case.notice == "pending"
     match answer:
         case NoticeAccepted():
@@ -206,6 +238,31 @@ def _take_answer(case: Case, answer: NoticeAccepted | NoticeRefused | NoticeHeld
             case, record = _move(case, "confirmed", at_ms, reason)
             return case, (record,)
     return case, ()
+
+
+def _hours_ended(case: Case, at_ms: Millis) -> bool:
+    """A task that was issued within the hours stands; before one, nobody is punished outside of them."""
+    return not case.task_issued and case.hours_over(at_ms)
+
+
+def _on_hours_ended(case: Case, at_ms: Millis) -> Result:
+    """Nothing follows. It ended with the hours, however late that is noticed."""
+    until = case.counts_until_ms
+    ended_ms = at_ms if until is None else max(case.changed_ms, min(at_ms, until))
+    told = f" at {local_text(until, case.time_zone)}" if until is not None and at_ms >= until else ""
+    case, record = _move(case, "closed", ended_ms, f"the zone's hours ended{told}; nothing follows")
+    return case, (*_withdrawn(case), record)
+
+
+def _on_exempted(case: Case, at_ms: Millis, reason: str) -> Result:
+    if case.task_issued:
+        return case, ()
+    case, record = _move(case, "exempt", at_ms, f"exempt: {reason}")
+    return case, (*_withdrawn(case), record)
+
+
+def _withdrawn(case: Case) -> tuple[CaseEffect, ...]:
+    return (CancelNotice(),) if case.notice == "pending" else ()
 
 
 def _unnotifiable(case: Case, at_ms: Millis, reason: str) -> Result:
@@ -250,9 +307,8 @@ def _on_ended(case: Case, end: Ended) -> Result:
     if case.task_issued:
         case, record = _move(case, "closed", end.at_ms, reason)
         return case, (PublishRetraction(end.at_ms, reason), record)
-    cancel = (CancelNotice(),) if case.notice == "pending" else ()
     case, record = _move(case, "self_corrected", end.at_ms, reason)
-    return case, (*cancel, record)
+    return case, (*_withdrawn(case), record)
 
 
 def _on_time(case: Case, at_ms: Millis) -> Result:
@@ -284,6 +340,15 @@ def notice_overdue(case: Case, at_ms: Millis) -> bool:
     )
 
 
+def may_be_due(case: Case, at_ms: Millis) -> bool:
+    """Whether a tick at this time could change the case."""
+    if notice_overdue(case, at_ms) or (not case.task_issued and case.hours_over(at_ms)):
+        return True
+    if case.state in ("notified", "unnotifiable"):
+        return case.clock_ends_ms is not None and at_ms >= case.clock_ends_ms
+    return case.state == "rechecking" and case.recheck_until_ms is not None and at_ms >= case.recheck_until_ms
+
+
 def _on_window_over(case: Case, at_ms: Millis) -> Result:
     case, record = _move(
         case, "unverified", at_ms, "no picture proved that the vehicle is still there or gone"
@@ -300,7 +365,8 @@ def _on_watched(case: Case, look: Watched) -> Result:
         return case, effects
     if case.clock_ends_ms is None or look.at_ms < case.clock_ends_ms:
         return case, effects
-    manual = case.notice != "accepted" and case.zone.unnotifiable == "manual_check"
+    unwarned = case.notice != "accepted" and case.zone.unnotifiable == "manual_check"
+    manual = unwarned or case.exemption_unclear or look.unclear
     case = replace(case, box=look.box, why=look.why, proven_ms=look.at_ms, task_issued=True)
     case, record = _move(case, "tasked", look.at_ms, f"the same vehicle is still there; {look.why}")
     return case, (*effects, Capture("recheck"), record, PublishTask(look.at_ms, manual_check=manual))

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import typer
 
-from edge_agent.zone_tools import suggest_cli
+from edge_agent.zone_tools import permits_cli, suggest_cli
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
+
+@app.callback()
+def _joined() -> None:
+    """The verbs join the group of `zones.cli`; see `patrol.main.JOINED`."""
+
+
 app.add_typer(suggest_cli.app)
+app.add_typer(permits_cli.app)

@@ -26,6 +26,7 @@ from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.notices import answer_of, notice_request
 from edge_agent.plates import PlateDesk
+from edge_agent.ruling import Permits
 from edge_agent.sealing import FrameSealer
 from edge_agent.stays import Seen, StayRules
 from edge_agent.store import Store
@@ -41,6 +42,7 @@ from tests.edge_agent.scripted import (
     BEAT_MS,
     PHONES,
     T0,
+    ZONES,
     Beat,
     Owners,
     ScriptedEyes,
@@ -48,6 +50,7 @@ from tests.edge_agent.scripted import (
     picture,
     unanimous,
 )
+from zones import ZoneFile
 
 _CONFIG = AgentConfig.model_validate(
     {
@@ -181,10 +184,22 @@ class Outside:
 class Box:
     """One life after another of the agent's deciding part on one data folder."""
 
-    def __init__(self, folder: Path, fate: Fate, *, centre_warns: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        fate: Fate,
+        zones: ZoneFile = ZONES,
+        permits: Permits | None = None,
+        *,
+        plates_covered: bool = False,
+        centre_warns: bool = False,
+    ) -> None:
         self.centre_warns = centre_warns
         self.folder = folder
         self.fate = fate
+        self.zones = zones
+        self.permits = permits
+        self.plates_covered = plates_covered
         self.outside = Outside()
         self.told: list[Event] = []
         self.clock_ends: dict[str, int] = {}
@@ -209,7 +224,9 @@ class Box:
         key = AgentKey.load_or_create(self.folder / "keys" / "evidence.pem")
         sealer = Sealer(jurisdiction_id="j", agent_id="a", device="test box", app_version="1")
         evidence = EvidenceStore(self.folder / "evidence", key, sealer)
-        self.eyes = ScriptedEyes()
+        self.eyes = ScriptedEyes(self.zones)
+        reader = ScriptedReader(self.eyes)
+        reader.covered = self.plates_covered
         self.identity = Identity("j", "a")
         self.engine = Engine(
             self.store,
@@ -221,8 +238,9 @@ class Box:
                 lambda case, plate: f"{plate}: please leave",
                 ask=notice_request(_CONFIG, self.identity) if self.centre_warns else None,
             ),
-            plates=PlateDesk(ScriptedReader(self.eyes), unanimous, 6),
+            plates=PlateDesk(reader, unanimous, 6),
             plate_wait_ms=5_000,
+            permits=self.permits,
             on_event=self.told.append,
         )
         self.engine.add_camera(
@@ -410,9 +428,17 @@ class Box:
 
 
 @contextmanager
-def box(folder: Path, fate: Fate | None = None, *, centre_warns: bool = False) -> Iterator[Box]:
+def box(
+    folder: Path,
+    fate: Fate | None = None,
+    zones: ZoneFile = ZONES,
+    permits: Permits | None = None,
+    *,
+    plates_covered: bool = False,
+    centre_warns: bool = False,
+) -> Iterator[Box]:
     """A box in a folder of its own."""
-    one = Box(folder, fate or Fate(), centre_warns=centre_warns)
+    one = Box(folder, fate or Fate(), zones, permits, plates_covered=plates_covered, centre_warns=centre_warns)
     try:
         yield one
     finally:
