@@ -11,6 +11,7 @@ from edge_agent.config import (
     CameraConfig,
     DetectorSection,
     PlatesSection,
+    RestsSection,
 )
 from notifier.mqtt import MqttConfig
 from notifier.owners.config import OwnersConfig
@@ -23,6 +24,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("[agent]", AgentSection, True),
     ("[detector]", DetectorSection, False),
     ("[plates]", PlatesSection, False),
+    ("[rests]", RestsSection, False),
     ("[owners]", OwnersConfig, False),
     ("[notices]", NoticePolicy, False),
     ("[sms]", SmsConfig, False),

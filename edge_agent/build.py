@@ -22,6 +22,7 @@ from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.permits import PERMITS_FILE, PermitBook
 from edge_agent.plates import PlateDesk
 from edge_agent.rechecks import Rechecks
+from edge_agent.rests import RestLog
 from edge_agent.sealing import FrameSealer
 from edge_agent.stays import StayRules
 from edge_agent.store import Store
@@ -135,6 +136,7 @@ def make_engine(
     text: Callable[[Case, str], str] | None = None,
     ask: Ask | None = None,
     on_event: Listener | None = None,
+    rests: RestLog | None = None,
     rechecks: Rechecks | None = None,
 ) -> Engine:
     """The deciding loop with its evidence store and outbox.
@@ -166,5 +168,6 @@ def make_engine(
         plate_wait_ms=round(perceiver.plate_wait_s * 1000),
         permits=PermitBook(data_dir / PERMITS_FILE, store.vault, readonly=True),
         on_event=on_event,
+        rests=rests,
         rechecks=rechecks,
     )

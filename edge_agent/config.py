@@ -106,6 +106,23 @@ class PlatesSection(_Strict):
     )
 
 
+class RestsSection(_Strict):
+    """What is remembered of vehicles at rest, so that other zones can be rehearsed on past days."""
+
+    keep_days: float = Field(
+        default=30,
+        title="Keep",
+        description="Days that a rest is kept; 0: nothing is remembered.",
+        ge=0,
+        le=366,
+    )
+    pictures: bool = Field(
+        default=True,
+        title="Pictures",
+        description="Keep a small picture of each, in which no plate and no face can be made out.",
+    )
+
+
 class CameraConfig(SourceConfig):
     """One camera: its source, and the file with its zones."""
 
@@ -129,6 +146,7 @@ class AgentConfig(_Strict):
     plates: PlatesSection = PlatesSection()
     owners: OwnersConfig = OwnersConfig()
     sms: SmsConfig = SmsConfig()
+    rests: RestsSection = RestsSection()
     notices: NoticePolicy = NoticePolicy()
     mqtt: MqttConfig | None = None
     camera: tuple[CameraConfig, ...] = Field(min_length=1, max_length=1000)

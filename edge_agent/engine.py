@@ -38,6 +38,7 @@ from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
 from edge_agent.rechecks import Rechecks
+from edge_agent.rests import NoRestLog, RestKeeper
 from edge_agent.ruling import NoPermits, Permits, RuleDesk, unclear_why
 from edge_agent.stays import (
     GapKind,
@@ -54,6 +55,7 @@ from edge_agent.store import Store
 from protocol.clock import Millis, iso
 from protocol.messages import EvidenceRef
 from zones.exemptions import Exempt, Unclear
+from zones.positions import position_of
 
 _SAVE_EVERY_MS = 10_000
 """An uneventful camera's memory is written this often; after a crash the rest is a gap, never a guess."""
@@ -80,6 +82,7 @@ class Engine:
         plate_wait_ms: how long after confirmation a plate is waited for.
         permits: the permit lists of this box.
         on_event: told of every stored event.
+        rests: remembers what stood in view, for rehearsals; decides nothing.
         rechecks: drivers' words that their vehicle has left, to be answered.
     """
 
@@ -93,9 +96,11 @@ class Engine:
         plate_wait_ms: int,
         permits: Permits | None = None,
         on_event: Listener | None = None,
+        rests: RestKeeper | None = None,
         rechecks: Rechecks | None = None,
     ) -> None:
         self._store = store
+        self._rests = rests or NoRestLog()
         self._sealer = sealer
         self._writer = writer
         self._plates = plates
@@ -133,14 +138,17 @@ class Engine:
         if self._plates is not None:
             state, events = know_again(self._plates, frame, state, events, self._case_of)
             state, events = read_plates(camera, self._plates, frame, state, events, self._case_of)
+        rested = self._rests.look(camera, seen, state, events)
         with self._deciding():
             for event in events:
                 self._on_stay(camera, event, frame)
             self._answer_rechecks(frame.at_ms, events)
-            if events or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
+            if events or rested.changed or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
                 self._store.save_camera(state)
+                self._rests.store(camera, rested, frame, seen.seen, self._store.all_of_stay)
                 camera.saved_ms = frame.at_ms
         camera.state = state
+        self._rests.keep(rested)
         if camera.bays is not None:
             camera.bays.look(frame, seen)
 
@@ -182,6 +190,7 @@ class Engine:
             if by_ms < 0:
                 for camera_id in self._store.camera_ids():
                     self._store.save_camera(shift_stays(self._store.camera(camera_id), by_ms))
+                self._rests.shift(by_ms)
             for case in list(self._cases.values()):
                 self._keep(shift_clock(case, by_ms))
 
@@ -247,7 +256,7 @@ class Engine:
             zone=zone,
             place=zone.place or camera.place,
             street=camera.street or zone.place or camera.place,
-            position=zone.position or file.position,
+            position=position_of(file, zone),
             vehicle_class=stay.label,
             box=stay.anchor,
             why=stay.why,

@@ -21,6 +21,8 @@ from edge_agent.ingest import Source, SteadyClock, open_source
 from edge_agent.lock import FolderLock
 from edge_agent.notices import answer_of, composer, notice_request, notice_text, refused_request, wall_clock
 from edge_agent.rechecks import Rechecks
+from edge_agent.rests import RestLog
+from edge_agent.rests import prune as prune_rests
 from edge_agent.stays import GapKind
 from edge_agent.store import Store
 from edge_agent.timebase import Mark, boot_id, step_since
@@ -138,6 +140,7 @@ class Agent:
             text=notice_text(config, self._identity),
             ask=notice_request(config, self._identity) if config.centre_warns else None,
             on_event=on_event,
+            rests=RestLog(self._store, pictures=config.rests.pictures) if config.rests.keep_days else None,
             rechecks=self._rechecks,
         )
         self._feeds = {
@@ -347,6 +350,7 @@ class Agent:
         now = self._clock.utc_ms()
         with self._store.transaction() as db:
             outbox.prune(db, now - _KEEP_OUTBOX_MS)
+            prune_rests(db, now, self._config.rests.keep_days)
 
     def health(self, now: Millis | None = None) -> AgentHealth:
         """What the agent would report now."""

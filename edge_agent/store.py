@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from edge_agent.cases import ENDED, Case
+from edge_agent.rests.schema import migrate as migrate_rests
 from edge_agent.stays import CameraState
 from edge_agent.vault import Vault
 from notifier import outbox
@@ -103,6 +104,7 @@ class Store:
                     if statement.strip():
                         self.db.execute(statement)
                 outbox.migrate(self.db)
+                migrate_rests(self.db)
                 self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except sqlite3.DatabaseError as error:
             self.db.close()
@@ -193,6 +195,13 @@ class Store:
             *_stay_range(stay_id),
             since_ms,
         )
+
+    def all_of_stay(self, stay_id: str) -> list[Case]:
+        """All cases of a stay, oldest first."""
+        query = f"SELECT sealed FROM cases WHERE {_OF_STAY}"  # noqa: S608
+        rows = self.db.execute(query, _stay_range(stay_id)).fetchall()
+        cases = [_CASE.validate_json(self.vault.unseal(row[0])) for row in rows]
+        return sorted(cases, key=lambda case: (case.confirmed_ms, case.id))
 
     def cases_of_stay(self, stay_id: str) -> int:
         """How many cases a stay has had: more than one where it lasted over several of the zone's hours."""

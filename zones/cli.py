@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from patrol import console
 from protocol.errors import PatrolError
+from zones import diff_cli, geojson_cli
 from zones.calibrate_cli import app as calibrate_app
 from zones.writing import refuse_existing, write_whole
 
@@ -27,6 +28,8 @@ app = typer.Typer(
 app.registered_commands += calibrate_app.registered_commands
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")]
+
+diff_cli.register(app)
 
 
 @app.command(epilog="Example: patrol zones lint zones/*.toml --strict --json")
@@ -133,6 +136,10 @@ def init(
         f"  Move the example polygon, then: patrol zones show {escape(out.name)} --picture {escape(picture.name)} --out zones.png",
         soft_wrap=True,
     )
+
+
+app.command(epilog=geojson_cli.EXPORT_EXAMPLE)(geojson_cli.export)
+app.command("import", epilog=geojson_cli.IMPORT_EXAMPLE)(geojson_cli.import_)
 
 
 @app.command(hidden=True)
