@@ -36,13 +36,17 @@ def lint(
 
     Exit code 0: in order; 1: warnings, with --strict; 2: errors.
     """
+    from datetime import UTC, datetime
+
+    from protocol.clock import SystemClock
     from zones.files import examine_zone_file
     from zones.lint import lint as remarks_on
 
+    this_year = datetime.fromtimestamp(SystemClock().utc_ms() / 1000, UTC).year
     wrong = odd = 0
     for path in files:
         zones, faults = examine_zone_file(path)
-        remarks = remarks_on(zones) if zones is not None else ()
+        remarks = remarks_on(zones, years=(this_year,)) if zones is not None else ()
         wrong, odd = wrong + len(faults), odd + len(remarks)
         if json:
             console.print_json(

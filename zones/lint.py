@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -46,12 +46,20 @@ class Remark:
     mend: str
 
 
-def lint(file: ZoneFile) -> tuple[Remark, ...]:
-    """Look at a valid zone file for what is probably not meant, in the file's order."""
+def lint(file: ZoneFile, *, years: Collection[int] = ()) -> tuple[Remark, ...]:
+    """Look at a valid zone file for what is probably not meant, in the file's order.
+
+    Args:
+        file: the file.
+        years: the current year and those to come for which its calendar shall be known.
+    """
+    from zones.lint_hours import lint_hours
+
     shapes = {zone.id: Polygon(zone.polygon) for zone in file.zone}
     remarks = [remark for zone in file.zone for remark in _alone(zone, shapes[zone.id])]
     for one, two in combinations(file.zone, 2):
         remarks.extend(_together(one, two, shapes[one.id], shapes[two.id]))
+    remarks.extend(lint_hours(file, years))
     if not any(zone.kind in FORBIDDING for zone in file.zone):
         first = file.zone[0].id
         remarks.append(

@@ -100,10 +100,18 @@ class Calendar(_Strict):
     workdays: tuple[date, ...] = Field(
         default=(), title="More workdays", description="Dates that are worked here as well."
     )
+    years: tuple[Annotated[int, Field(ge=2000, le=2200)], ...] = Field(
+        default=(),
+        title="Years in full",
+        description="Years whose holidays and workdays are all listed here, for a year that is not known yet.",
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         both = set(self.holidays) & set(self.workdays)
         if both:
             raise ValueError(f"{min(both)} is given as holiday and as workday")
+        for year in self.years:
+            if self.country != "none" and not any(day.year == year for day in self.holidays):
+                raise ValueError(f"the year {year} is said to be listed in full, but no holiday of it is")
         return self
