@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from patrol import console
 from protocol.errors import PatrolError
-from zones import diff_cli
+from zones import diff_cli, publish_cli
 from zones.writing import refuse_existing, write_whole
 
 app = typer.Typer(
@@ -27,6 +27,7 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")]
 
 diff_cli.register(app)
+publish_cli.register(app)
 
 
 @app.command(epilog="Example: patrol zones lint zones/*.toml --strict --json")

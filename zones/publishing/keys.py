@@ -195,7 +195,9 @@ def trusted_keys(entries: Iterable[str], folder: Path | None = None) -> frozense
     return frozenset(keys)
 
 
-_MAKE = "`patrol zones key new FILE` makes a pair; agents are given FILE.pub, or the line that `key show` prints."
+_MAKE = (
+    "`patrol zones key new FILE` makes a pair; agents are given FILE.pub, or the line that `key show` prints."
+)
 
 
 def _read(path: Path, *, secret: bool = False) -> bytes:

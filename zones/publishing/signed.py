@@ -49,7 +49,8 @@ MAX_BYTES = 4 * 1024 * 1024 + 16 * 1024
 
 _Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 _Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$")
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$"),
 ]
 
 
@@ -65,7 +66,9 @@ class Head(BaseModel):
     author: _Line = Field(description="Who published it.")
     reason: _Line = Field(description="Why.")
     restores: int | None = Field(default=None, description="The version whose zones these are again.", ge=1)
-    previous: _Hash | None = Field(description="SHA-256 of the whole file of the version before; none for the first.")
+    previous: _Hash | None = Field(
+        default=None, description="SHA-256 of the whole file of the version before; none for the first."
+    )
     zones_sha256: _Hash = Field(description="SHA-256 of the zone file below.")
     key: str = Field(description="The public half of the key that signed, ed25519:….")
     signature: str = Field(description="Base64.")
@@ -83,9 +86,9 @@ class Head(BaseModel):
     def signed_bytes(self) -> bytes:
         """What the signature is made of."""
         facts = self.model_dump(exclude={"signature"}, exclude_none=True)
-        return _PURPOSE + json.dumps(
-            facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False
-        ).encode("utf-8")
+        return _PURPOSE + json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode(
+            "utf-8"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +230,9 @@ def open_head(
         raise PatrolError("its signature is wrong: the head was changed", file=name, mend=_AGAIN)
     if hashlib.sha256(body).hexdigest() != head.zones_sha256:
         raise PatrolError(
-            "its signature is wrong: the zones were changed or cut off after publishing", file=name, mend=_AGAIN
+            "its signature is wrong: the zones were changed or cut off after publishing",
+            file=name,
+            mend=_AGAIN,
         )
     if trusted is not None and key not in trusted:
         raise PatrolError(
