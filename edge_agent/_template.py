@@ -11,6 +11,7 @@ from edge_agent.config import (
     CameraConfig,
     DetectorSection,
     PlatesSection,
+    ZonesSection,
 )
 from notifier.mqtt import MqttConfig
 from notifier.owners.config import OwnersConfig
@@ -22,6 +23,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("[agent]", AgentSection, True),
     ("[detector]", DetectorSection, False),
     ("[plates]", PlatesSection, False),
+    ("[zones]", ZonesSection, False),
     ("[owners]", OwnersConfig, False),
     ("[sms]", SmsConfig, False),
     ("[sms.twilio]", TwilioConfig, False),

@@ -7,7 +7,7 @@ only then is it told to listeners.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -105,6 +105,31 @@ class Engine:
     def add_camera(self, camera: Camera) -> None:
         """Start deciding for a camera, from what was stored of it."""
         self.cameras[camera.id] = camera
+
+    def change_zones(
+        self,
+        camera: Camera,
+        at_ms: Millis,
+        told: Iterable[tuple[Stay | None, str, str]],
+        meta: Mapping[str, str],
+    ) -> None:
+        """Go on with a camera under other zones. Its memory, `meta` and what is told (stay, state, reason) are stored
+        together.
+
+        Raises:
+            UnavailableError: the disk refuses; the camera goes on as before.
+        """
+        with self._deciding():
+            for stay, state, reason in told:
+                self._note(at_ms, camera.id, stay, None, state, reason)
+            self._store.save_camera(camera.state)
+            for name, value in meta.items():
+                self._store.set_meta(name, value)
+        self.cameras[camera.id] = camera
+
+    def case_of(self, stay: Stay) -> Case | None:
+        """The stay's case, open or ended."""
+        return self._case_of(stay)
 
     def frame(self, frame: Frame, gap: GapKind = "offline") -> None:
         """Look at a picture and decide. `gap` says why nothing was seen since the last one, if that was long ago.

@@ -142,6 +142,15 @@ class CaseRecord(Keyed):
     )
 
 
+class ZonesInForce(BaseModel):
+    """By which zone file a camera's pictures are judged."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    sha256: str = Field(description="Hash of the whole file.")
+    version: int | None = Field(default=None, description="Of a published file.")
+    author: str | None = Field(default=None, description="Who published it.")
+
+
 class CameraHealth(BaseModel):
     """What a camera is doing now."""
 
@@ -155,6 +164,7 @@ class CameraHealth(BaseModel):
     last_frame_age_ms: int | None = None
     frames: int = 0
     reconnects: int = 0
+    zones: ZonesInForce | None = None
 
 
 class AgentHealth(Message):
