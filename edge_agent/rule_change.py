@@ -12,10 +12,14 @@ from dataclasses import dataclass, replace
 
 from edge_agent.cases import ENDED, Case
 from edge_agent.stays import CameraState, Stay
+from protocol.clock import Millis
 from zones import Box, Presence, Zone, ZoneFile, ZoneIndex
 
 _SEPARATOR = "~"
 """Between a zone's id and the tag of the file that it stands in. No id holds it."""
+
+_MOST_MS = 60_000
+"""After a longer pause the time since the last picture is a gap, and does not count anyway."""
 
 _WORDS = frozenset(
     {
@@ -41,7 +45,12 @@ class Change:
 
 
 def change_rules(
-    state: CameraState, old: ZoneFile, new: ZoneFile, tag: str, case_of: Callable[[Stay], Case | None]
+    state: CameraState,
+    old: ZoneFile,
+    new: ZoneFile,
+    tag: str,
+    at_ms: Millis,
+    case_of: Callable[[Stay], Case | None],
 ) -> Change:
     """Carry a camera's memory over to other rules.
 
@@ -50,6 +59,7 @@ def change_rules(
         old: the rules so far.
         new: the rules from now on.
         tag: names `old`; `RulesIndex` is given the file under this name as long as a stay is marked with it.
+        at_ms: when the new rules come into force.
         case_of: the case of a stay, open or ended.
     """
     if old == new:
@@ -59,6 +69,8 @@ def change_rules(
     same_view = all(
         getattr(old, key) == getattr(new, key) for key in ("picture", "calibration", "time_zone", "calendar")
     )
+    # The next picture adds the time since the last one; of that, what lies before the change must not count.
+    since_last = 0 if state.last_ms is None else min(max(0, at_ms - state.last_ms), _MOST_MS)
     stays: list[Stay] = []
     anew: list[Stay] = []
     keeping = 0
@@ -73,7 +85,7 @@ def change_rules(
         ):
             if case is None and stay.settled and stay.zone_id is not None:
                 anew.append(stay)
-            stay = replace(stay, zone_id=None, ratio=0.0, why="", covered_ms=0)
+            stay = replace(stay, zone_id=None, ratio=0.0, why="", covered_ms=-since_last)
         stays.append(stay)
     return Change(replace(state, stays=tuple(stays)), keeping, tuple(anew))
 

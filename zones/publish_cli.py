@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich import box
 from rich.markup import escape
 from rich.table import Table
 
@@ -364,7 +365,7 @@ def history(
     if not target.archive.folder.is_dir():
         raise PatrolError("nothing was published there", file=target.archive.folder, mend="Check the path.")
     past = target.archive.history(trusted_keys(trusted) if trusted else None, contains=contains or ())
-    wrong = bool(past.faults) or (verify and not past.entries)
+    wrong = bool(past.faults) or bool(past.unfinished) or not past.entries
     changes = _changes(past)
     if json:
         console.print_json(
@@ -390,8 +391,8 @@ def history(
         _table(past, changes)
         for number in past.unfinished:
             console.err.print(
-                f"[yellow]warning[/] version {number} never came into force: its publishing was cut off. Publish again, or "
-                f"roll back to {number}.",
+                f"[yellow]warning[/] version {number} is not in force: its publishing was cut off, or an older file was put in "
+                f"its place. Publish again, or roll back to {number}.",
                 soft_wrap=True,
             )
         for fault in past.faults:
@@ -407,19 +408,22 @@ def history(
 
 
 def _table(past: History, changes: Sequence[str]) -> None:
-    table = Table(title="Published zones", title_justify="left")
+    table = Table(title="Published zones", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("Version", "Time (UTC)", "Author", "Reason", "Hash", "Signer", "Changed"):
-        table.add_column(name, justify="right" if name == "Version" else "left", overflow="fold")
+        fixed = name in ("Version", "Time (UTC)", "Hash", "Signer")
+        table.add_column(
+            name, justify="right" if name == "Version" else "left", overflow="fold", no_wrap=fixed
+        )
     for entry, changed in zip(reversed(past.entries), reversed(changes), strict=True):
         head = entry.head
         here = head.version == past.current
         table.add_row(
             f"[bold green]{head.version} *[/]" if here else f"{head.version}  ",
-            head.at[:19].replace("T", " "),
+            head.at[:16].replace("T", " "),
             escape(head.author),
             escape(head.reason),
-            entry.sha256[:12],
-            head.signer.fingerprint[7:19],
+            entry.sha256[:10],
+            head.signer.fingerprint[7:15],
             escape(changed),
         )
     console.out.print(table)

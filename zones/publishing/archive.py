@@ -76,7 +76,8 @@ class History:
         entries: versions that can be read, oldest first.
         current: the version in force, None before the first.
         faults: what does not fit; empty where every version is as it was published.
-        unfinished: versions whose publishing was cut off before they came into force.
+        unfinished: versions newer than the one in force: their publishing was cut off, or the older one was put back by
+            hand.
     """
 
     entries: tuple[Entry, ...]
