@@ -11,10 +11,12 @@ from edge_agent.config import (
     CameraConfig,
     DetectorSection,
     PlatesSection,
+    RestsSection,
     ZonesSection,
 )
 from notifier.mqtt import MqttConfig
 from notifier.owners.config import OwnersConfig
+from notifier.policy import NoticePolicy
 from notifier.sms import SmsConfig
 from notifier.sms.config import TwilioConfig
 from zones.reference import Key, keys_of, table_of, toml_value
@@ -24,7 +26,9 @@ SECTIONS: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("[detector]", DetectorSection, False),
     ("[plates]", PlatesSection, False),
     ("[zones]", ZonesSection, False),
+    ("[rests]", RestsSection, False),
     ("[owners]", OwnersConfig, False),
+    ("[notices]", NoticePolicy, False),
     ("[sms]", SmsConfig, False),
     ("[sms.twilio]", TwilioConfig, False),
     ("[mqtt]", MqttConfig, False),
@@ -41,6 +45,7 @@ _SAMPLES: dict[tuple[str, str], str] = {
     ("[[camera]]", "zones"): "cam1.zones.toml",
     ("[[camera]]", "username"): "patrol",
     ("[[camera]]", "password_file"): "cam1.password",
+    ("[owners]", "directory"): "local",
     ("[owners]", "file"): "owners.db",
     ("[owners]", "key_file"): "owners.key",
     ("[sms]", "log_file"): "sms.jsonl",
@@ -54,8 +59,9 @@ _SAMPLES: dict[tuple[str, str], str] = {
 """What a first file says where there is no default. Addresses and numbers are examples that belong to nobody."""
 
 _INTRODUCTIONS = {
-    "[owners]": "Without a directory no owner can be warned. `patrol owners --help` makes the table and its key.",
-    "[sms]": "Without a gateway no owner is warned; what then happens is the zones' `unnotifiable`.",
+    "[owners]": "`patrol owners --help` makes the table of a box that works alone, and its key.",
+    "[notices]": "For boxes that send by themselves; the centre has rules of its own.",
+    "[sms]": "For boxes that send by themselves. Without a gateway they warn nobody; what then happens is the zones' `unnotifiable`.",
     "[mqtt]": "Without a broker tasks stay in the outbox of this box.",
     "[[camera]]": "One [[camera]] for each. `patrol zones init` makes its zone file.",
 }

@@ -58,10 +58,11 @@ def _wants_check(camera: Camera, stay: Stay, at_ms: Millis) -> bool:
     if zone is None:
         return False
     confirm_ms = zone.confirm_after_s * 1000
-    if stay.covered_ms < confirm_ms / 2:
+    stood_ms = stay.counted_ms if stay.counts else stay.covered_ms
+    if stood_ms < confirm_ms / 2:
         return False
     if len(stay.checks) < 2:
-        return not stay.checks or stay.covered_ms >= confirm_ms
+        return not stay.checks or stood_ms >= confirm_ms
     return (
         stay.vehicle_score < camera.rules.vehicle_score and at_ms - stay.checked_ms >= camera.rules.recheck_ms
     )
@@ -77,7 +78,8 @@ def read_plates(
 ) -> Outlook:
     """Read the plates of proven vehicles that still want one; what is read belongs to the stay.
 
-    Only of what a closer look has found to be a vehicle: a heap of sand has no plate, and each try costs 50 ms.
+    Only of what a closer look has found to be a vehicle: a heap of sand has no plate, and each try costs 50 ms. Not of
+    vehicles that are exempt: there is no need to know whose they are.
     """
     read: dict[str, Stay] = {}
     for event in events:
@@ -85,7 +87,7 @@ def read_plates(
             continue
         stay = event.stay
         case = case_of(stay)
-        if case is None and stay.vehicle_score < camera.rules.vehicle_score:
+        if case is None and (stay.vehicle_score < camera.rules.vehicle_score or not stay.counts):
             continue
         if (case is None or not case.identified) and plates.wants(stay):
             read[stay.id] = plates.read(frame, stay)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from edge_agent.attention import Camera
 from edge_agent.cases import Case
-from edge_agent.effects import EffectWriter
+from edge_agent.effects import Ask, EffectWriter
 from edge_agent.engine import Engine, Listener
 from edge_agent.evidence import AgentKey, EvidenceStore, load_or_create_secret
 from edge_agent.evidence import Sealer as EvidenceSealer
@@ -19,6 +19,7 @@ from edge_agent.evidence import Vault as OriginalsVault
 from edge_agent.identity import Identity
 from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.plates import PlateDesk
+from edge_agent.rests import RestLog
 from edge_agent.rule_change import RulesIndex
 from edge_agent.sealing import FrameSealer
 from edge_agent.stays import StayRules
@@ -135,7 +136,9 @@ def make_engine(
     time_zone: str = "Asia/Shanghai",
     clock_offset_ms: Callable[[], int] = lambda: 0,
     text: Callable[[Case, str], str] | None = None,
+    ask: Ask | None = None,
     on_event: Listener | None = None,
+    rests: RestLog | None = None,
 ) -> Engine:
     """The deciding loop with its evidence store and outbox.
 
@@ -161,8 +164,9 @@ def make_engine(
     return Engine(
         store,
         sealer,
-        EffectWriter(identity, store.vault, evidence, text),
+        EffectWriter(identity, store.vault, evidence, text, ask=ask),
         plates=perceiver.plates,
         plate_wait_ms=round(perceiver.plate_wait_s * 1000),
         on_event=on_event,
+        rests=rests,
     )

@@ -20,6 +20,7 @@ from pydantic import (
 from edge_agent.ingest import SourceConfig
 from notifier.mqtt import MqttConfig
 from notifier.owners.config import OwnersConfig
+from notifier.policy import NoticePolicy
 from notifier.sms import SmsConfig
 from protocol.errors import PatrolError
 from protocol.messages import Ident, Position
@@ -132,6 +133,23 @@ class ZonesSection(_Strict):
         return self
 
 
+class RestsSection(_Strict):
+    """What is remembered of vehicles at rest, so that other zones can be rehearsed on past days."""
+
+    keep_days: float = Field(
+        default=30,
+        title="Keep",
+        description="Days that a rest is kept; 0: nothing is remembered.",
+        ge=0,
+        le=366,
+    )
+    pictures: bool = Field(
+        default=True,
+        title="Pictures",
+        description="Keep a small picture of each, in which no plate and no face can be made out.",
+    )
+
+
 class CameraConfig(SourceConfig):
     """One camera: its source, and the file with its zones."""
 
@@ -159,6 +177,8 @@ class AgentConfig(_Strict):
     zones: ZonesSection = ZonesSection()
     owners: OwnersConfig = OwnersConfig()
     sms: SmsConfig = SmsConfig()
+    rests: RestsSection = RestsSection()
+    notices: NoticePolicy = NoticePolicy()
     mqtt: MqttConfig | None = None
     camera: tuple[CameraConfig, ...] = Field(min_length=1, max_length=1000)
 
@@ -169,7 +189,22 @@ class AgentConfig(_Strict):
             if camera.id in seen:
                 raise ValueError(f"camera {camera.id}: the id is used twice")
             seen.add(camera.id)
+        if self.owners.directory == "centre" and self.mqtt is None:
+            raise ValueError(
+                "owners: directory centre needs the section mqtt: the centre is asked through the broker"
+            )
+        if self.centre_warns and self.sms.gateway != "none":
+            raise ValueError(
+                "sms: the centre warns the owners, so this box needs no gateway; take it away, or say in owners "
+                "where the directory of this box is"
+            )
         return self
+
+    @property
+    def centre_warns(self) -> bool:
+        """Whether the centre finds and warns the owners; so it is with a broker, unless told otherwise."""
+        directory = self.owners.directory
+        return self.mqtt is not None if directory is None else directory == "centre"
 
 
 def load_config(path: Path) -> AgentConfig:

@@ -7,14 +7,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
-from edge_agent.cases import Case, PublishRecord, PublishRetraction, PublishTask
+from edge_agent.cases import Case, PublishRecord, PublishRetraction, PublishTask, notice_give_up_ms
 from edge_agent.identity import Identity
 from edge_agent.vault import Vault
 from notifier import outbox
 from notifier.outbox import OutboxItem
+from protocol.clock import Millis
+from protocol.messages import EvidenceRef, NoticeRequest
 
-_NOTICE_TOO_LATE = 1.0
-"""Share of the grace period after which an unsent warning is given up: the driver must get the whole of it."""
+Ask = Callable[[Case, str], NoticeRequest]
+"""Writes the request that the centre warn the owner of a case's plate."""
 
 
 class PictureSource(Protocol):
@@ -30,7 +32,8 @@ class EffectWriter:
         identity: in whose name.
         vault: seals what waits in the outbox; `unsealed` opens it for the workers.
         pictures: the evidence store.
-        text: writes the text of the warning for a case and plate, or None where nobody is warned here.
+        text: writes the warning of a case and plate that this box sends itself, or None where nobody is warned here.
+        ask: writes the request to the centre, where the centre warns; then `text` is not used.
     """
 
     def __init__(
@@ -39,11 +42,14 @@ class EffectWriter:
         vault: Vault,
         pictures: PictureSource,
         text: Callable[[Case, str], str] | None,
+        *,
+        ask: Ask | None = None,
     ) -> None:
         self._identity = identity
         self._vault = vault
         self._pictures = pictures
         self._text = text
+        self._ask = ask
 
     def record(self, db: sqlite3.Connection, case: Case, effect: PublishRecord) -> None:
         message = self._identity.record(case, effect)
@@ -60,14 +66,7 @@ class EffectWriter:
         """The pictures go first, so that an officer never sees a task without them."""
         topics = self._identity.topics
         for ref in case.evidence:
-            item = OutboxItem(
-                key=topics.evidence_key(ref.sha256),
-                channel="mqtt",
-                payload=self._pictures.read(case.id, ref.sha256),
-                meta={"topic": topics.evidence(ref.sha256), "case_id": case.id},
-                created_ms=effect.at_ms,
-            )
-            self._put(db, item)
+            self._picture(db, case, ref, effect.at_ms)
         message = self._identity.task(case, effect)
         self._publish(
             db, case, message.idempotency_key, topics.of("tasks"), message.model_dump_json(), effect.at_ms
@@ -85,7 +84,20 @@ class EffectWriter:
         )
 
     def notice(self, db: sqlite3.Connection, case: Case, plate: str) -> None:
-        """The one warning of this stay."""
+        """The one warning of this stay: sent from here, or asked of the centre, which gets the picture first."""
+        if self._ask is not None:
+            request = self._ask(case, plate)
+            if request.evidence is not None:
+                self._picture(db, case, request.evidence, case.changed_ms)
+            self._publish(
+                db,
+                case,
+                request.idempotency_key,
+                self._identity.topics.of("notices"),
+                request.model_dump_json(),
+                case.changed_ms,
+            )
+            return
         text = "" if self._text is None else self._text(case, plate)
         self._put(
             db,
@@ -96,18 +108,30 @@ class EffectWriter:
                 meta={
                     "plate": self._vault.seal(plate.encode()).hex(),
                     "case_id": case.id,
-                    "give_up_ms": case.changed_ms + round(case.zone.grace_s * 1000 * _NOTICE_TOO_LATE),
+                    "give_up_ms": notice_give_up_ms(case.zone, case.changed_ms),
                 },
                 created_ms=case.changed_ms,
             ),
         )
 
-    def cancel_notice(self, db: sqlite3.Connection, case: Case) -> None:
-        """Too late if it has left; then it stays sent, and the case has ended in the driver's favour anyway."""
-        outbox.cancel(db, self._notice_key(case), case.changed_ms)
+    def cancel_notice(self, db: sqlite3.Connection, case: Case) -> bool:
+        """Whether it was withdrawn. Too late if it has left; then it stays sent, or the centre hears from the case's
+        record that it is pointless, and an acceptance that comes all the same starts the clock anew."""
+        return outbox.cancel(db, self._notice_key(case), case.changed_ms)
 
     def _notice_key(self, case: Case) -> str:
         return self._identity.key(case, "notice")
+
+    def _picture(self, db: sqlite3.Connection, case: Case, ref: EvidenceRef, at_ms: Millis) -> None:
+        topics = self._identity.topics
+        item = OutboxItem(
+            key=topics.evidence_key(ref.sha256),
+            channel="mqtt",
+            payload=self._pictures.read(case.id, ref.sha256),
+            meta={"topic": topics.evidence(ref.sha256), "case_id": case.id},
+            created_ms=at_ms,
+        )
+        self._put(db, item)
 
     def _publish(
         self, db: sqlite3.Connection, case: Case, key: str, topic: str, body: str, at_ms: int

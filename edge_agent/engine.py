@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from edge_agent.arrivals import as_input
 from edge_agent.attention import Camera, know_again, look_closer, read_plates
 from edge_agent.cases import (
     ENDED,
@@ -20,16 +21,15 @@ from edge_agent.cases import (
     CaseEffect,
     CaseInput,
     Ended,
+    Exempted,
     Identified,
-    NoticeAccepted,
-    NoticeRefused,
-    OfficerOutcome,
     PublishRecord,
     PublishRetraction,
     PublishTask,
     SendNotice,
     Tick,
     Watched,
+    may_be_due,
     open_case,
     shift_clock,
     step,
@@ -37,6 +37,9 @@ from edge_agent.cases import (
 from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
+from edge_agent.rests import RestLog
+from edge_agent.rule_change import plain_zone_id
+from edge_agent.ruling import NoPermits, Permits, RuleDesk, unclear_why
 from edge_agent.stays import (
     GapKind,
     Seen,
@@ -48,9 +51,10 @@ from edge_agent.stays import (
 )
 from edge_agent.stays import shift as shift_stays
 from edge_agent.stays import step as step_stays
-from edge_agent.store import Arrival, Store
+from edge_agent.store import Store
 from protocol.clock import Millis, iso
 from protocol.messages import EvidenceRef
+from zones.exemptions import Exempt, Unclear
 
 _SAVE_EVERY_MS = 10_000
 """An uneventful camera's memory is written this often; after a crash the rest is a gap, never a guess."""
@@ -75,7 +79,9 @@ class Engine:
         writer: puts effects into the outbox.
         plates: reads plates and votes, or None where plates are not read.
         plate_wait_ms: how long after confirmation a plate is waited for.
+        permits: the permit lists of this box.
         on_event: told of every stored event.
+        rests: remembers what stood in view, for rehearsals; decides nothing.
     """
 
     def __init__(
@@ -86,13 +92,17 @@ class Engine:
         *,
         plates: PlateDesk | None,
         plate_wait_ms: int,
+        permits: Permits | None = None,
         on_event: Listener | None = None,
+        rests: RestLog | None = None,
     ) -> None:
         self._store = store
+        self._rests = rests
         self._sealer = sealer
         self._writer = writer
         self._plates = plates
         self._plate_wait_ms = plate_wait_ms
+        self.rules = RuleDesk(permits or NoPermits(), plates, plate_wait_ms)
         self._on_event = on_event
         self._told: list[Event] = []
         self._seen: tuple[Seen, ...] = ()
@@ -142,27 +152,34 @@ class Engine:
             return
         seen = camera.eyes.observe(frame, camera.state, force=self.wants_fresh(camera.id, frame.at_ms))
         seen = replace(seen, gap=gap if seen.usable else seen.gap)
-        state, events = step_stays(camera.state, seen, camera.eyes.index, camera.rules)
+        terms = self.rules.terms(camera, frame.at_ms, self._case_of)
+        state, events = step_stays(camera.state, seen, camera.eyes.index, camera.rules, terms)
         self._seen = seen.seen
         state, events = look_closer(camera, frame, state, events, self._case_of)
         if self._plates is not None:
             state, events = know_again(self._plates, frame, state, events, self._case_of)
             state, events = read_plates(camera, self._plates, frame, state, events, self._case_of)
+        rested = None if self._rests is None else self._rests.look(camera, seen, state, events)
         with self._deciding():
             for event in events:
                 self._on_stay(camera, event, frame)
-            if events or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
+            changed = events or (rested is not None and rested.changed)
+            if changed or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
                 self._store.save_camera(state)
+                if self._rests is not None and rested is not None:
+                    self._rests.store(camera, rested, frame, seen.seen, self._store.all_of_stay)
                 camera.saved_ms = frame.at_ms
         camera.state = state
+        if self._rests is not None and rested is not None:
+            self._rests.keep(camera.id, rested)
 
     def tick(self, at_ms: Millis) -> None:
         """Let time pass for all open cases."""
-        due = [case for case in self._cases.values() if _may_be_due(case, at_ms)]
+        due = [case for case in self._cases.values() if may_be_due(case, at_ms)]
         if due:
             with self._deciding():
                 for case in due:
-                    self._take(case, Tick(at_ms), None)
+                    self._take(self._heed(case, at_ms), Tick(at_ms), None)
 
     def arrivals(self, at_ms: Millis) -> int:
         """Take the results that workers brought; returns how many."""
@@ -171,9 +188,11 @@ class Engine:
             with self._deciding():
                 case = self._cases.get(arrival.case_id) or self._store.case(arrival.case_id)
                 if case is not None:
-                    self._take(case, _as_input(arrival, at_ms), None)
+                    self._take(case, as_input(arrival, at_ms), None)
                 if arrival.kind == "notice_refused":
                     self._store.forget_notice(arrival.case_id)
+                elif arrival.kind == "notice_accepted" and case is not None and case.plate is not None:
+                    self._note_notice(case, case.plate, at_ms)
                 self._store.arrived(arrival)
         return len(waiting)
 
@@ -189,6 +208,8 @@ class Engine:
             if by_ms < 0:
                 for camera_id in self._store.camera_ids():
                     self._store.save_camera(shift_stays(self._store.camera(camera_id), by_ms))
+                if self._rests is not None:
+                    self._rests.shift(by_ms)
             for case in list(self._cases.values()):
                 self._keep(shift_clock(case, by_ms))
 
@@ -214,15 +235,22 @@ class Engine:
         match event:
             case StaySettled():
                 if case is None:
-                    self._note(frame.at_ms, camera.id, stay, None, "observing", f"came to rest; {stay.why}")
+                    began = (
+                        "came to rest" if stay.counts_from_ms <= stay.first_ms else "the zone's hours began"
+                    )
+                    self._note(frame.at_ms, camera.id, stay, None, "observing", f"{began}; {stay.why}")
             case StayWatched(at_ms=at_ms, proven=proven):
                 if case is None:
                     case = self._maybe_open(camera, stay, at_ms, frame) if proven else None
                 else:
-                    case = self._take(case, Watched(at_ms, proven, stay.anchor, stay.why), frame)
+                    case = self._heed(case, at_ms)
+                    unclear = isinstance(self.rules.on_case(case, at_ms), Unclear)
+                    case = self._take(case, Watched(at_ms, proven, stay.anchor, stay.why, unclear), frame)
                 if case is not None and case.state == "confirmed" and not case.identified:
                     self._identify(case, stay, at_ms, frame)
             case StayEnded(at_ms=at_ms, reason=reason):
+                if case is not None and reason == "hours_over":
+                    return  # a case has its own hours: those of the rules under which it was opened
                 if case is not None:
                     self._take(case, Ended(max(at_ms, case.changed_ms), reason), frame)
                 else:
@@ -232,15 +260,15 @@ class Engine:
                 self._by_stay.pop(stay.id, None)
 
     def _maybe_open(self, camera: Camera, stay: Stay, at_ms: Millis, frame: Frame) -> Case | None:
-        zone = camera.eyes.index.zones.get(stay.zone_id or "")
-        if zone is None or stay.covered_ms < zone.confirm_after_s * 1000:
+        opening = self.rules.opening(camera, stay, at_ms)
+        if opening is None:
             return None
-        if len(stay.checks) < 2 or stay.vehicle_score < camera.rules.vehicle_score:
-            return None
-        file = camera.eyes.index.file
+        zone, file = opening.zone, opening.file
+        earlier = self._store.cases_of_stay(stay.id)
+        key = f"{stay.id}.{earlier + 1}" if earlier else stay.id
         case, effects = open_case(
-            f"C-{stay.id}",
-            stay.id,
+            f"C-{key}",
+            key,
             camera_id=camera.id,
             zone=zone,
             place=zone.place or camera.place,
@@ -251,8 +279,16 @@ class Engine:
             why=stay.why,
             first_seen_ms=stay.first_ms,
             at_ms=at_ms,
+            time_zone=file.time_zone,
+            calendar=file.calendar,
+            exempt=opening.exempt,
         )
         return self._carry(case, effects, frame)
+
+    def _heed(self, case: Case, at_ms: Millis) -> Case:
+        """The case, ended if an exemption holds for it now: its hours have come, or a permit was entered."""
+        ruling = None if case.task_issued else self.rules.on_case(case, at_ms)
+        return self._take(case, Exempted(at_ms, ruling.reason), None) if isinstance(ruling, Exempt) else case
 
     def _identify(self, case: Case, stay: Stay, at_ms: Millis, frame: Frame) -> Case:
         """Settle who the vehicle is, or wait for more looks."""
@@ -262,8 +298,12 @@ class Engine:
         waiting = at_ms - case.confirmed_ms < self._plate_wait_ms
         if plate is None and self._plates is not None and self._plates.wants(stay) and waiting:
             return case
+        ruling = self.rules.on_case(case, at_ms, None if plate is None else plate.text)
+        exempt = ruling.reason if isinstance(ruling, Exempt) else None
+        unclear = unclear_why(ruling, reason) if isinstance(ruling, Unclear) else None
         if plate is None:
-            return self._take(case, Identified(at_ms, None, reason=reason), frame)
+            who = Identified(at_ms, None, reason=reason, exempt=exempt, unclear=unclear)
+            return self._take(case, who, frame)
         mark = self._store.vault.mark(plate.text)
         since = at_ms - round(case.zone.renotice_after_s * 1000)
         elsewhere = next(
@@ -282,6 +322,8 @@ class Engine:
                 plate.confidence,
                 warned_in=self._store.last_notice(mark, case.street, since),
                 open_in=elsewhere,
+                exempt=exempt,
+                unclear=unclear,
             ),
             frame,
         )
@@ -320,33 +362,36 @@ class Engine:
                     self._writer.retraction(self._store.db, case, effect)
                 case SendNotice(plate):
                     self._writer.notice(self._store.db, case, plate)
-                    self._store.note_notice(
-                        self._store.vault.mark(plate), case.street, case.id, case.changed_ms
-                    )
+                    self._note_notice(case, plate, case.changed_ms)
                 case CancelNotice():
-                    self._writer.cancel_notice(self._store.db, case)
+                    withdrawn = self._writer.cancel_notice(self._store.db, case)
+                    if withdrawn or case.notice == "given_up":
+                        self._store.forget_notice(case.id)
         self._keep(case)
         return case
 
     # Memory
 
+    def _note_notice(self, case: Case, plate: str, at_ms: Millis) -> None:
+        self._store.note_notice(self._store.vault.mark(plate), case.street, case.id, at_ms)
+
     def _keep(self, case: Case) -> None:
         self._store.save_case(case)
-        self._by_stay[case.stay_id] = case.id
+        self._by_stay[case.whole_stay_id] = case.id
         if case.state in ENDED:
             self._cases.pop(case.id, None)
         else:
             self._cases[case.id] = case
 
     def _case_of(self, stay: Stay) -> Case | None:
-        """The stay's case, open or ended; each stay is looked up in the database once."""
-        if stay.id not in self._by_stay:
-            found = self._store.case_of_stay(stay.id)
-            if found is None:
-                return None
-            self._by_stay[stay.id] = found.id
-        case_id = self._by_stay[stay.id]
-        return self._cases.get(case_id) or self._store.case(case_id)
+        """The stay's case, open, or ended since its standing there began to count."""
+        known = self._by_stay.get(stay.id)
+        case = None if known is None else self._cases.get(known) or self._store.case(known)
+        if case is None or (case.state in ENDED and case.changed_ms < stay.counts_from_ms):
+            case = self._store.case_of_stay(stay.id, stay.counts_from_ms)
+            if case is not None:
+                self._by_stay[stay.id] = case.id
+        return case
 
     def _note(
         self,
@@ -362,7 +407,7 @@ class Engine:
         event: Event = {
             "time": iso(at_ms),
             "camera": camera_id,
-            "zone": case.zone.id if case is not None else (stay.zone_id if stay is not None else None),
+            "zone": case.zone.id if case is not None else (plain_zone_id(stay) if stay is not None else None),
             "stay": stay_id or (stay.id if stay is not None else None),
             "case": case.id if case is not None else None,
             "state": state,
@@ -402,19 +447,3 @@ class _Deciding:
         if engine._on_event is not None:
             for event in told:
                 engine._on_event(event)
-
-
-def _may_be_due(case: Case, at_ms: Millis) -> bool:
-    if case.state in ("notified", "unnotifiable"):
-        return case.clock_ends_ms is not None and at_ms >= case.clock_ends_ms
-    return case.state == "rechecking" and case.recheck_until_ms is not None and at_ms >= case.recheck_until_ms
-
-
-def _as_input(arrival: Arrival, at_ms: Millis) -> CaseInput:
-    match arrival.kind:
-        case "notice_accepted":
-            return NoticeAccepted(at_ms)
-        case "notice_refused":
-            return NoticeRefused(at_ms, str(arrival.body.get("reason", "refused")))
-        case "outcome":
-            return OfficerOutcome(at_ms, str(arrival.body["outcome_id"]), arrival.body["result"])

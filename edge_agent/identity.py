@@ -43,6 +43,7 @@ class Identity:
             first_seen_ms=case.first_seen_ms,
             clock_ends_ms=case.clock_ends_ms,
             outcome_id=effect.outcome_id,
+            notice_result_id=effect.notice_result_id,
         )
 
     def task(self, case: Case, effect: PublishTask) -> EnforcementTask:

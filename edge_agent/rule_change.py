@@ -1,7 +1,7 @@
 """From one set of rules to the next while vehicles stand there. Pure.
 
 A case in flight keeps the rules under which it was opened: its stay is marked with the zone file of that time, and is
-judged by that file to its end. Every other vehicle is judged by the new rules, and only what was the same before counts:
+judged by that file as long as the vehicle stands there. Every other vehicle is judged by the new rules, and only what was the same before counts:
 a vehicle that stands in a zone that did not change keeps the time it has stood there; any other begins anew.
 """
 
@@ -12,14 +12,10 @@ from dataclasses import dataclass, replace
 
 from edge_agent.cases import ENDED, Case
 from edge_agent.stays import CameraState, Stay
-from protocol.clock import Millis
 from zones import Box, Presence, Zone, ZoneFile, ZoneIndex
 
 _SEPARATOR = "~"
 """Between a zone's id and the tag of the file that it stands in. No id holds it."""
-
-_MOST_MS = 60_000
-"""After a longer pause the time since the last picture is a gap, and does not count anyway."""
 
 _WORDS = frozenset(
     {
@@ -49,7 +45,6 @@ def change_rules(
     old: ZoneFile,
     new: ZoneFile,
     tag: str,
-    at_ms: Millis,
     case_of: Callable[[Stay], Case | None],
 ) -> Change:
     """Carry a camera's memory over to other rules.
@@ -59,7 +54,6 @@ def change_rules(
         old: the rules so far.
         new: the rules from now on.
         tag: names `old`; `RulesIndex` is given the file under this name as long as a stay is marked with it.
-        at_ms: when the new rules come into force.
         case_of: the case of a stay, open or ended.
     """
     if old == new:
@@ -69,23 +63,24 @@ def change_rules(
     same_view = all(
         getattr(old, key) == getattr(new, key) for key in ("picture", "calibration", "time_zone", "calendar")
     )
-    # The next picture adds the time since the last one; of that, what lies before the change must not count.
-    since_last = 0 if state.last_ms is None else min(max(0, at_ms - state.last_ms), _MOST_MS)
     stays: list[Stay] = []
     anew: list[Stay] = []
     keeping = 0
     for stay in state.stays:
         case = case_of(stay)
-        if case is not None and case.state not in ENDED:
-            keeping += 1
+        if case is not None:
+            # Ended cases as well: that the rules changed is no reason for a second case of the same stay.
+            keeping += case.state not in ENDED
             if stay.zone_id is not None and tag_of(stay) is None:
                 stay = replace(stay, zone_id=f"{stay.zone_id}{_SEPARATOR}{tag}")
-        elif tag_of(stay) is None and not (
-            same_view and _same_rule(before.get(stay.zone_id or ""), after.get(stay.zone_id or ""))
-        ):
-            if case is None and stay.settled and stay.zone_id is not None:
-                anew.append(stay)
-            stay = replace(stay, zone_id=None, ratio=0.0, why="", covered_ms=-since_last)
+        elif not stay.settled:
+            continue  # it has not come to rest yet; if it does, it begins under the new rules
+        elif not (same_view and _same_rule(before.get(stay.zone_id or ""), after.get(stay.zone_id or ""))):
+            if stay.zone_id is not None:
+                anew.append(replace(stay, zone_id=plain_zone_id(stay)))
+            stay = replace(
+                stay, zone_id=None, former_zone_id=None, ratio=0.0, why="", counts=False, counted_ms=0
+            )
         stays.append(stay)
     return Change(replace(state, stays=tuple(stays)), keeping, tuple(anew))
 
@@ -96,6 +91,11 @@ def tag_of(stay: Stay) -> str | None:
     return tag if found else None
 
 
+def plain_zone_id(stay: Stay) -> str | None:
+    """The zone in which a stay is, as its file calls it."""
+    return None if stay.zone_id is None else stay.zone_id.partition(_SEPARATOR)[0]
+
+
 def tags_of(state: CameraState) -> frozenset[str]:
     """All files besides the one in force that a camera still needs."""
     return frozenset(tag for stay in state.stays if (tag := tag_of(stay)) is not None)
@@ -104,8 +104,7 @@ def tags_of(state: CameraState) -> frozenset[str]:
 def forget_tags(state: CameraState, lost: Collection[str]) -> CameraState:
     """For stays whose file was lost: they are judged by the rules in force."""
     stays = tuple(
-        replace(stay, zone_id=(stay.zone_id or "").partition(_SEPARATOR)[0]) if tag_of(stay) in lost else stay
-        for stay in state.stays
+        replace(stay, zone_id=plain_zone_id(stay)) if tag_of(stay) in lost else stay for stay in state.stays
     )
     return replace(state, stays=stays)
 

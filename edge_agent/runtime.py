@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from edge_agent.build import Perceiver, make_engine, open_perceiver
 from edge_agent.config import AgentConfig, CameraConfig
@@ -18,7 +19,9 @@ from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.ingest import Source, SteadyClock, open_source
 from edge_agent.lock import FolderLock
-from edge_agent.notices import notice_text
+from edge_agent.notices import answer_of, composer, notice_request, notice_text, refused_request, wall_clock
+from edge_agent.rests import RestLog
+from edge_agent.rests import prune as prune_rests
 from edge_agent.stays import GapKind
 from edge_agent.store import Store
 from edge_agent.timebase import Mark, boot_id, step_since
@@ -29,10 +32,11 @@ from notifier import outbox
 from notifier.mqtt import MqttLink
 from notifier.outbox import FileTransactions, OutboxItem
 from notifier.owners.config import make_directory
-from notifier.sms import Accepted, Refused, SmsResult, SmsWorker, make_gateway
+from notifier.sms import Accepted, Held, Refused, SmsResult, SmsWorker, make_gateway
+from notifier.sms.ledger import LocalGate
 from protocol.clock import Clock, Millis, SystemClock
 from protocol.errors import PatrolError, UnavailableError
-from protocol.messages import Accept, AgentHealth, Outcome, Refuse
+from protocol.messages import Accept, AgentHealth, NoticeResult, Outcome, Refuse
 
 _log = logging.getLogger(__name__)
 
@@ -138,7 +142,9 @@ class Agent:
             time_zone=config.agent.time_zone,
             clock_offset_ms=self._clock.wall_error_ms,
             text=notice_text(config, self._identity),
+            ask=notice_request(config, self._identity) if config.centre_warns else None,
             on_event=on_event,
+            rests=RestLog(self._store, pictures=config.rests.pictures) if config.rests.keep_days else None,
         )
         try:
             self._zones = ZoneUpdates(config.camera, config.zones, data, self._store)
@@ -158,7 +164,11 @@ class Agent:
             self._on_sms_result,
             self._clock,
             unseal=opener,
+            compose=composer(wall_clock(self._clock, self._clock.wall_error_ms)),
+            gate=LocalGate(config.notices, ZoneInfo(config.agent.time_zone), self._store.vault.mark),
         )
+        with self._store.transaction() as db:
+            LocalGate.migrate(db)
         self._link: MqttLink | None = None
         if config.mqtt is not None:
             self._link = MqttLink(
@@ -286,8 +296,12 @@ class Agent:
 
     # Results and messages, in the workers' threads and transactions: they only store
 
-    def _on_sms_result(self, db: sqlite3.Connection, item: OutboxItem, result: SmsResult) -> None:
+    def _on_sms_result(self, db: sqlite3.Connection, item: OutboxItem, result: SmsResult | Held) -> None:
         case_id = str(item.meta["case_id"])
+        if isinstance(result, Held):
+            body = {"until_ms": result.until_ms, "reason": result.reason}
+            self._store.arrive(db, "notice_held", case_id, body, f"{item.key}#held-{result.until_ms}")
+            return
         if isinstance(result, Accepted):
             self._store.arrive(db, "notice_accepted", case_id, {}, f"{item.key}#result")
             return
@@ -298,10 +312,15 @@ class Agent:
         )
         self._store.arrive(db, "notice_refused", case_id, {"reason": reason}, f"{item.key}#result")
 
-    def _on_inbox(self, db: sqlite3.Connection, message: Accept | Refuse | Outcome) -> None:
+    def _on_inbox(self, db: sqlite3.Connection, message: Accept | Refuse | Outcome | NoticeResult) -> None:
         if isinstance(message, Outcome):
-            body = {"outcome_id": message.outcome_id, "result": message.result}
+            body: dict[str, Any] = {"outcome_id": message.outcome_id, "result": message.result}
             self._store.arrive(db, "outcome", message.case_id, body, f"outcome/{message.outcome_id}")
+        elif isinstance(message, NoticeResult):
+            kind, body = answer_of(message)
+            self._store.arrive(db, kind, message.case_id, body, f"notice/{message.result_id}")
+        elif isinstance(message, Refuse) and message.key.endswith("/notice"):
+            self._store.arrive(db, "notice_refused", *refused_request(message), f"{message.key}#refused")
 
     # Time, health, tidying
 
@@ -333,6 +352,7 @@ class Agent:
         now = self._clock.utc_ms()
         with self._store.transaction() as db:
             outbox.prune(db, now - _KEEP_OUTBOX_MS)
+            prune_rests(db, now, self._config.rests.keep_days)
 
     def health(self, now: Millis | None = None) -> AgentHealth:
         """What the agent would report now."""

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from edge_agent.cases import ENDED, Case
+from edge_agent.rests.schema import migrate as migrate_rests
 from edge_agent.stays import CameraState
 from edge_agent.vault import Vault
 from notifier import outbox
@@ -44,6 +45,9 @@ CREATE TABLE IF NOT EXISTS arrivals (
 CREATE TABLE IF NOT EXISTS events (id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, body TEXT NOT NULL);
 """
 
+_OF_STAY = "(stay_id = ?1 OR (stay_id >= ?2 AND stay_id < ?3))"
+"""A stay's first case is named by the stay, later ones by the stay, a point and a number."""
+
 _CASE = TypeAdapter(Case)
 _CAMERA = TypeAdapter(CameraState)
 
@@ -55,7 +59,7 @@ class Arrival:
     """A result that a worker brought back, or a message from the centre, waiting for the deciding loop."""
 
     id: int
-    kind: Literal["notice_accepted", "notice_refused", "outcome"]
+    kind: Literal["notice_accepted", "notice_refused", "notice_held", "outcome"]
     case_id: str
     body: dict[str, Any]
 
@@ -100,6 +104,7 @@ class Store:
                     if statement.strip():
                         self.db.execute(statement)
                 outbox.migrate(self.db)
+                migrate_rests(self.db)
                 self.db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         except sqlite3.DatabaseError as error:
             self.db.close()
@@ -163,7 +168,7 @@ class Store:
     # Cases
 
     def save_case(self, case: Case) -> None:
-        """Store the case; a stay can have one only (the database refuses a second)."""
+        """Store the case; what a stay counts once can have one only (the database refuses a second of the same name)."""
         sealed = self.vault.seal(_CASE.dump_json(case))
         self.db.execute(
             "INSERT INTO cases VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (case_id) DO UPDATE SET "
@@ -182,11 +187,29 @@ class Store:
     def case(self, case_id: str) -> Case | None:
         return self._one_case("SELECT sealed FROM cases WHERE case_id = ?", case_id)
 
-    def case_of_stay(self, stay_id: str) -> Case | None:
-        return self._one_case("SELECT sealed FROM cases WHERE stay_id = ?", stay_id)
+    def case_of_stay(self, stay_id: str, since_ms: Millis = 0) -> Case | None:
+        """The newest case of a stay that is open, or that ended at or after an instant."""
+        return self._one_case(
+            f"SELECT sealed FROM cases WHERE {_OF_STAY} AND (open = 1 OR changed_ms >= ?4) "  # noqa: S608
+            "ORDER BY open DESC, changed_ms DESC LIMIT 1",
+            *_stay_range(stay_id),
+            since_ms,
+        )
 
-    def _one_case(self, query: str, value: str) -> Case | None:
-        row = self.db.execute(query, (value,)).fetchone()
+    def all_of_stay(self, stay_id: str) -> list[Case]:
+        """All cases of a stay, oldest first."""
+        query = f"SELECT sealed FROM cases WHERE {_OF_STAY}"  # noqa: S608
+        rows = self.db.execute(query, _stay_range(stay_id)).fetchall()
+        cases = [_CASE.validate_json(self.vault.unseal(row[0])) for row in rows]
+        return sorted(cases, key=lambda case: (case.confirmed_ms, case.id))
+
+    def cases_of_stay(self, stay_id: str) -> int:
+        """How many cases a stay has had: more than one where it lasted over several of the zone's hours."""
+        query = f"SELECT count(*) FROM cases WHERE {_OF_STAY}"  # noqa: S608
+        return int(self.db.execute(query, _stay_range(stay_id)).fetchone()[0])
+
+    def _one_case(self, query: str, *values: object) -> Case | None:
+        row = self.db.execute(query, values).fetchone()
         return None if row is None else _CASE.validate_json(self.vault.unseal(row[0]))
 
     def open_cases(self) -> list[Case]:
@@ -250,6 +273,10 @@ class Store:
     def events(self, after: int = 0) -> list[tuple[int, dict[str, Any]]]:
         rows = self.db.execute("SELECT id, body FROM events WHERE id > ? ORDER BY id", (after,)).fetchall()
         return [(row[0], json.loads(row[1])) for row in rows]
+
+
+def _stay_range(stay_id: str) -> tuple[str, str, str]:
+    return stay_id, f"{stay_id}.", f"{stay_id}/"
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -186,7 +186,7 @@ class ZoneUpdates:
     ) -> None:
         """Carry the camera's memory over and store it together with the name of what it was judged by."""
         camera_id = watch.config.id
-        change = change_rules(camera.state, old.zones, new.zones, old.tag, at_ms, engine.case_of)
+        change = change_rules(camera.state, old.zones, new.zones, old.tag, engine.case_of)
         self._remember(camera_id, new)
         camera.state, camera.saved_ms = change.state, at_ms
         cases = f"{change.keeping} open case{'' if change.keeping == 1 else 's'}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -17,6 +17,11 @@ from protocol.errors import PatrolError
 
 Language = Literal["zh-Hans", "en", "zh-Hans+en"]
 """Language of a notice; the last is both, Chinese first."""
+
+LANGUAGES: tuple[Language, ...] = ("zh-Hans", "en", "zh-Hans+en")
+
+WHOLE_MINUTES_MS = 300_000
+"""From this time to leave on a deadline is told in whole minutes; a shorter one would lose too much of itself."""
 
 # GSM 03.38 (3GPP TS 23.038, section 6.2.1): the default alphabet, and what is reached by an escape.
 _GSM_BASIC = frozenset(
@@ -73,8 +78,8 @@ class NoticeFacts:
     Args:
         plate: in full; the text shows it masked.
         place: where, in words for a person.
-        deadline_ms: when the vehicle must be gone, UTC milliseconds.
-        grace_minutes: length of the grace period.
+        deadline_ms: when the vehicle must be gone, UTC milliseconds; from `told_deadline`. Seconds are shown only
+            where there are any.
         time_zone: IANA name of the place's time zone, e.g. ``Asia/Shanghai``.
         reference: what the driver quotes and what finds the message again, see `notifier.sms.reference`.
         sender: who writes, e.g. the sub-district's name.
@@ -86,7 +91,6 @@ class NoticeFacts:
     plate: str = field(repr=False)
     place: str
     deadline_ms: Millis
-    grace_minutes: int
     time_zone: str
     reference: str
     sender: str = ""
@@ -97,10 +101,20 @@ class NoticeFacts:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A finished text with its size."""
+    """A finished text with its size, and the words that went into it, for gateways with templates of their own."""
 
     text: str
     size: Segments
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def told_deadline(now_ms: Millis, grace_ms: int) -> Millis:
+    """The deadline that a text written now may name: never later than the end of a clock that starts now or later.
+
+    Rounded down to the minute, since a text shows no seconds; to the second where the whole time is short.
+    """
+    unit = 60_000 if grace_ms >= WHOLE_MINUTES_MS else 1_000
+    return (now_ms + grace_ms) // unit * unit
 
 
 def render(facts: NoticeFacts, language: Language = "zh-Hans") -> Notice:
@@ -118,16 +132,15 @@ def render(facts: NoticeFacts, language: Language = "zh-Hans") -> Notice:
             value=facts.time_zone,
             mend="Use a name like Asia/Shanghai.",
         ) from error
-    if language not in ("zh-Hans", "en", "zh-Hans+en"):
+    if language not in LANGUAGES:
         raise PatrolError(
             "is no known language", field="language", value=language, mend="Use zh-Hans, en or zh-Hans+en."
         )
     deadline = datetime.fromtimestamp(facts.deadline_ms // 1000, UTC).astimezone(zone)
-    values = {
+    values: dict[str, Any] = {
         "plate": mask_plate(facts.plate),
         "place": facts.place,
-        "deadline": f"{deadline:%H:%M}",
-        "grace_minutes": facts.grace_minutes,
+        "deadline": f"{deadline:%H:%M:%S}" if deadline.second else f"{deadline:%H:%M}",
         "reference": facts.reference,
         "sender": facts.sender,
         "link": facts.link,
@@ -136,7 +149,9 @@ def render(facts: NoticeFacts, language: Language = "zh-Hans") -> Notice:
     }
     texts = [_environment().get_template(f"{one}/notice.j2").render(values) for one in language.split("+")]
     text = "\n".join(" ".join(part.split()) for part in texts)
-    return Notice(text, segments(text))
+    words = {name: value for name, value in values.items() if isinstance(value, str)}
+    words["bays"] = "、".join(f"{bay['name']}{bay['metres']}m" for bay in values["bays"])
+    return Notice(text, segments(text), words)
 
 
 def _rounded(metres: float) -> int:

@@ -236,13 +236,14 @@ def mark_failed(
     reason: str,
     may_have_left: bool = True,
     from_attempt: int | None = None,
+    note: str = "",
 ) -> bool:
     """Try again at `retry_at_ms`. With `may_have_left` false the other side certainly does not have it; then
     an item whose withdrawal came too late before (see `cancel`) is withdrawn now."""
     cursor = conn.execute(
-        "UPDATE outbox SET state = 'pending', due_ms = ?, changed_ms = ?, reason = ?, note = '',"
+        "UPDATE outbox SET state = 'pending', due_ms = ?, changed_ms = ?, reason = ?, note = ?,"
         " may_have_left = ? WHERE key = ? AND open = 1 AND attempts = ifnull(?, attempts)",
-        (min(retry_at_ms, now_ms + LONGEST_WAIT_MS), now_ms, reason, may_have_left, key, from_attempt),
+        (min(retry_at_ms, now_ms + LONGEST_WAIT_MS), now_ms, reason, note, may_have_left, key, from_attempt),
     )
     conn.execute(f"{_CANCEL} AND withdrawn = 1", (now_ms, key))
     return cursor.rowcount == 1

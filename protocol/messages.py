@@ -123,6 +123,44 @@ class TaskRetraction(Keyed):
     reason: str
 
 
+NoticeLanguage = Literal["zh-Hans", "en"]
+"""Language of a message to an owner."""
+
+
+class NoticeRequest(Keyed):
+    """Please warn the owner of this vehicle, once. The box knows no phone number: the centre finds the owner, sends,
+    and answers with a `NoticeResult`. The picture that it names is sent before it."""
+
+    kind: Literal["notice_request"] = "notice_request"
+    asked_at_ms: int = Field(description="When it was decided, by the agent's clock.")
+    give_up_ms: int = Field(
+        description="From this instant of the agent's clock on it must not be sent any more: the agent stops waiting."
+    )
+    plate: str = Field(min_length=1, max_length=12, repr=False)
+    vehicle_class: str = Field(max_length=40)
+    zone_id: str = Field(max_length=200)
+    zone_name: str = Field(max_length=200)
+    place: str = Field(max_length=300, description="Where, in words for a person.")
+    street: str = Field(max_length=300, description="Within it a plate is not warned again too soon.")
+    position: Position | None = None
+    first_seen_ms: int
+    confirmed_at_ms: int
+    grace_s: float = Field(gt=0, le=86400, description="Time to leave, from the gateway's acceptance on.")
+    renotice_after_s: float = Field(
+        default=0, ge=0, le=31_536_000, description="The plate is not warned again in this street sooner."
+    )
+    languages: tuple[NoticeLanguage, ...] = Field(default=("zh-Hans",), min_length=1, max_length=2)
+    time_zone: str = Field(
+        default="", max_length=64, description="IANA name, for the deadline in the text; empty: the centre's own."
+    )
+    sender: str = Field(
+        default="", max_length=40, description="Who warns, in words; empty: the centre's own."
+    )
+    evidence: EvidenceRef | None = Field(
+        default=None, description="The picture on which the violation rests."
+    )
+
+
 class CaseRecord(Keyed):
     """One step in the life of a case, for the centre's history and statistics."""
 
@@ -139,6 +177,9 @@ class CaseRecord(Keyed):
     clock_ends_ms: int | None = None
     outcome_id: str | None = Field(
         default=None, description="The officer's outcome that this step applies, if any."
+    )
+    notice_result_id: str | None = Field(
+        default=None, description="The notice result that this step applies or notes, if any."
     )
 
 
@@ -224,8 +265,31 @@ class Outcome(Message):
     at_ms: int
 
 
-InboxMessage = Annotated[Accept | Refuse | Outcome, Field(discriminator="kind")]
-AgentMessage = Annotated[EnforcementTask | TaskRetraction | CaseRecord, Field(discriminator="kind")]
+class NoticeResult(Message):
+    """Centre -> agent: what became of a `NoticeRequest`. Sent again until a CaseRecord names `result_id`.
+
+    ``accepted``: the SMS gateway has the warning. ``refused``: nobody was told, and nobody will be; after ``accepted``
+    it says that the message did not reach the phone. ``unknown``: nobody can tell whether it went out, and it will not
+    be sent again. ``held``: it waits for `until_ms`, because of the hour.
+    """
+
+    kind: Literal["notice_result"] = "notice_result"
+    result_id: Ident
+    key: str = Field(min_length=1, max_length=300, description="The request's idempotency key.")
+    case_id: Ident
+    state: Literal["accepted", "refused", "unknown", "held"]
+    at_ms: int = Field(description="When that was known, by the centre's clock.")
+    told_until_ms: int | None = Field(
+        default=None, description="The deadline that the text names: the clock must not end before it."
+    )
+    until_ms: int | None = Field(default=None, description="held: when it will be sent at the earliest.")
+    reason: str = Field(default="", max_length=500)
+
+
+InboxMessage = Annotated[Accept | Refuse | Outcome | NoticeResult, Field(discriminator="kind")]
+AgentMessage = Annotated[
+    EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest, Field(discriminator="kind")
+]
 
 
 def idempotency_key(jurisdiction_id: str, agent_id: str, camera_id: str, case_id: str, stage: str) -> str:

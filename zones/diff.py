@@ -205,23 +205,29 @@ def _renamed(
 def _areas(old: BaseGeometry | None, new: BaseGeometry | None, measure: GroundMeasure | None) -> GroundChange:
     """Gained, lost and kept area; differences thinner than what a file's decimals can say are none."""
     nothing = Polygon()
-    one, two = old or nothing, new or nothing
+    one, two = (nothing if shape is None else shape for shape in (old, new))
     parts = [two.difference(one), one.difference(two), one.intersection(two)]
-    if old is not None and new is not None and hausdorff_distance(one, two) < _SAME_PX:
+    if parts[0].area + parts[1].area <= _SAME_PX * (one.length + two.length) / 2:
         parts = [nothing, nothing, one]
     gained, lost, kept = (round(float(part.area), 1) for part in parts)
-    metres: list[float | None] = [None, None, None]
-    if measure is not None:
-        metres = [measure.area(part) for part in parts]
-    return GroundChange(gained, lost, kept, *metres)
+    if measure is None:
+        return GroundChange(gained, lost, kept)
+    gained_m2, lost_m2, kept_m2 = (measure.area(part) for part in parts)
+    return GroundChange(gained, lost, kept, gained_m2, lost_m2, kept_m2)
 
 
 def _outline(
-    before: Sequence[Vertex], after: Sequence[Vertex], old: Polygon, new: Polygon, measure: GroundMeasure | None
+    before: Sequence[Vertex],
+    after: Sequence[Vertex],
+    old: Polygon,
+    new: Polygon,
+    measure: GroundMeasure | None,
 ) -> GroundChange:
     areas = _areas(old, new, measure)
     if areas.same:
-        return GroundChange(0.0, 0.0, areas.kept_px, 0.0 if measure else None, 0.0 if measure else None, areas.kept_m2)
+        return GroundChange(
+            0.0, 0.0, areas.kept_px, 0.0 if measure else None, 0.0 if measure else None, areas.kept_m2
+        )
     moved_px, pairs, how = _moved(before, after, old, new)
     moved_m = measure.longest(pairs) if measure is not None else None
     return GroundChange(
@@ -238,7 +244,7 @@ def _moved(
 ) -> tuple[float, _Pairs, str]:
     """How far the outline moved at most, between which points, and how to say it."""
     if len(before) != len(after):
-        far = float(hausdorff_distance(old, new))
+        far = float(hausdorff_distance(old.exterior, new.exterior))
         told = f"redrawn with {len(after)} vertices instead of {len(before)}; its edge moved by at most {far:.1f} px"
         return far, [], told
     one, two = np.asarray(before, float), np.asarray(after, float)
@@ -322,5 +328,11 @@ def in_words(value: Any) -> str:
         numbers = all(isinstance(each, float | int) for each in value)
         simple = all(not isinstance(each, dict | tuple | list) for each in value)
         inner = ", ".join(in_words(each) for each in value)
-        return f"({inner})" if numbers and len(value) == 2 else inner if simple else "; ".join(map(in_words, value))
+        return (
+            f"({inner})"
+            if numbers and len(value) == 2
+            else inner
+            if simple
+            else "; ".join(map(in_words, value))
+        )
     return str(value)

@@ -16,17 +16,25 @@ from zones.writing import write_whole
 if TYPE_CHECKING:
     from zones.diff import Difference, GroundChange, KeyChange, ZoneChange
 
-_SIGNS = {"added": "[bold red]+ added[/]", "removed": "[bold blue]- removed[/]", "changed": "[yellow]~ changed[/]"}
+_SIGNS = {
+    "added": "[bold red]+ added[/]",
+    "removed": "[bold blue]- removed[/]",
+    "changed": "[yellow]~ changed[/]",
+}
 
 
 def register(app: typer.Typer) -> None:
     """Add the verb to the group `patrol zones`."""
-    app.command(epilog="Example: patrol zones diff old.toml new.toml --picture street.jpg --out diff.png")(diff)
+    app.command(epilog="Example: patrol zones diff old.toml new.toml --picture street.jpg --out diff.png")(
+        diff
+    )
 
 
 def diff(
     old: Annotated[Path, typer.Argument(metavar="A", help="The zone file as it is.", show_default=False)],
-    new: Annotated[Path, typer.Argument(metavar="B", help="The zone file as it would be.", show_default=False)],
+    new: Annotated[
+        Path, typer.Argument(metavar="B", help="The zone file as it would be.", show_default=False)
+    ],
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="Draw the difference: *.png, *.jpg or *.webp.", show_default=False),
@@ -34,7 +42,9 @@ def diff(
     picture: Annotated[
         Path | None,
         typer.Option(
-            "--picture", "-p", help="A still or video of the camera, to draw over; else a plain sheet.",
+            "--picture",
+            "-p",
+            help="A still or video of the camera, to draw over; else a plain sheet.",
             show_default=False,
         ),
     ] = None,
@@ -51,7 +61,10 @@ def diff(
     before, after = load_zone_file(old), load_zone_file(new)
     if picture is not None and out is None:
         raise PatrolError(
-            "a picture to draw over needs --out", field="--picture", value=str(picture), mend="Name a file with --out."
+            "a picture to draw over needs --out",
+            field="--picture",
+            value=str(picture),
+            mend="Name a file with --out.",
         )
     difference = compare(before, after)
     if out is not None:
@@ -62,7 +75,10 @@ def diff(
 
         if out.suffix.lower() not in (".png", ".jpg", ".jpeg", ".webp"):
             raise PatrolError(
-                "no such picture format", field="--out", value=str(out), mend="Name it *.png, *.jpg or *.webp."
+                "no such picture format",
+                field="--out",
+                value=str(out),
+                mend="Name it *.png, *.jpg or *.webp.",
             )
         below = None
         if picture is not None:

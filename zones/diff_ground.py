@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from zones.model import Vertex, ZoneFile
 
-Floats = NDArray[np.floating]
+Floats = NDArray[np.float64]
 
 _STEPS = 64
 """Pieces of a picture's longer side into which edges are cut: a lens bends straight lines."""
@@ -53,7 +53,14 @@ class GroundMeasure:
 
 
 def measure_of(file: ZoneFile) -> GroundMeasure | None:
-    """What measures in this file's pixels, or None where it is not calibrated."""
-    if file.calibration is None:
+    """What measures in this file's pixels, or None where it is not calibrated.
+
+    Raises:
+        PatrolError: the calibration contradicts itself.
+    """
+    from zones.calibration import Ground
+
+    ground = Ground.of(file)
+    if ground is None:
         return None
-    return None
+    return GroundMeasure(ground.to_ground, max(file.picture.width, file.picture.height) / _STEPS)

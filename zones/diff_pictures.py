@@ -54,8 +54,6 @@ def draw_difference(
     Raises:
         PatrolError: the files were drawn on pictures of different shapes.
     """
-    import cv2
-
     if not same_shape(old, new):
         raise PatrolError(
             f"the files were drawn on pictures of different shapes ({old.picture.width}x{old.picture.height} and "
@@ -94,7 +92,9 @@ def _mask(shape: BaseGeometry, size: tuple[int, int]) -> Mask:
     for part in get_parts(shape):
         if not isinstance(part, Polygon) or part.is_empty:
             continue
-        rings = [np.rint(np.asarray(ring.coords)).astype(np.int32) for ring in (part.exterior, *part.interiors)]
+        rings = [
+            np.rint(np.asarray(ring.coords)).astype(np.int32) for ring in (part.exterior, *part.interiors)
+        ]
         cv2.fillPoly(mask, rings, 255)
     return mask
 
@@ -122,7 +122,7 @@ def _outlines(canvas: Image, old: ZoneFile, new: ZoneFile, difference: Differenc
     def points(file: ZoneFile, zone_id: str) -> NDArray[np.int32]:
         polygon = next(zone.polygon for zone in file.zone if zone.id == zone_id)
         factor = np.array([width / file.picture.width, height / file.picture.height])
-        return np.rint(np.array(polygon) * factor).astype(np.int32)
+        return np.asarray(np.rint(np.array(polygon) * factor), np.int32)
 
     for change in difference.zones:
         labels: list[tuple[NDArray[np.int32], str]] = []
@@ -173,7 +173,9 @@ def _legend(difference: Difference, width: int, unit: float) -> Image:
         if colour is None:
             middle = top + round(10 * unit)
             cv2.line(strip, (round(6 * unit), middle), (round(15 * unit), middle), _INK, max(1, round(unit)))
-            cv2.line(strip, (round(18 * unit), middle), (round(28 * unit), middle), _INK, max(3, round(3 * unit)))
+            cv2.line(
+                strip, (round(18 * unit), middle), (round(28 * unit), middle), _INK, max(3, round(3 * unit))
+            )
         else:
             patch = np.full((*strip[box].shape[:2], 3), _PAPER, np.uint8)
             strip[box] = _fill(patch, np.full(patch.shape[:2], 255, np.uint8), colour, slope, unit)

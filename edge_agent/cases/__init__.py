@@ -4,7 +4,14 @@
 the runtime stores together with the new state and that workers carry out.
 """
 
-from edge_agent.cases.machine import open_case, shift_clock, step
+from edge_agent.cases.machine import (
+    may_be_due,
+    notice_give_up_ms,
+    notice_overdue,
+    open_case,
+    shift_clock,
+    step,
+)
 from edge_agent.cases.model import (
     ENDED,
     CancelNotice,
@@ -13,8 +20,10 @@ from edge_agent.cases.model import (
     CaseEffect,
     CaseInput,
     Ended,
+    Exempted,
     Identified,
     NoticeAccepted,
+    NoticeHeld,
     NoticeRefused,
     OfficerOutcome,
     PublishRecord,
@@ -33,8 +42,10 @@ __all__ = [
     "CaseEffect",
     "CaseInput",
     "Ended",
+    "Exempted",
     "Identified",
     "NoticeAccepted",
+    "NoticeHeld",
     "NoticeRefused",
     "OfficerOutcome",
     "PublishRecord",
@@ -43,6 +54,9 @@ __all__ = [
     "SendNotice",
     "Tick",
     "Watched",
+    "may_be_due",
+    "notice_give_up_ms",
+    "notice_overdue",
     "open_case",
     "shift_clock",
     "step",

@@ -16,6 +16,7 @@ from edge_agent.stays.model import (
     StayRules,
     StaySettled,
     StayWatched,
+    Terms,
     Verdict,
 )
 from edge_agent.stays.step import shift, step
@@ -33,6 +34,7 @@ __all__ = [
     "StayRules",
     "StaySettled",
     "StayWatched",
+    "Terms",
     "Verdict",
     "blend",
     "likeness",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -18,7 +18,8 @@ GapKind = Literal["offline", "frozen", "dark", "occluded", "absent", "overloaded
 Verdict = Literal["present", "occluded", "hidden", "absent", "different", "unseen"]
 """What one observation says of one stay. `hidden`: by something that the detector does not know. `unseen`: the picture could not tell (dark, frozen)."""
 
-EndReason = Literal["departed", "replaced", "lost", "left_zone", "double", "passing"]
+EndReason = Literal["departed", "replaced", "lost", "left_zone", "double", "passing", "hours_over"]
+"""`hours_over`: it stands there still, but the zone does not count any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,12 @@ class Stay:
             proven.
         votes: class -> summed scores; the class with the most is the label.
         checks: scores of the closer looks at it, the last at `checked_ms`.
+        counts: whether its standing there counts: the zone is in its hours, and nothing exempts the vehicle.
+        counted_ms: the part of `covered_ms` since `counts_from_ms` in which it counted. A violation is made of this.
+        counts_from_ms: when the counting began that goes on, or was the last.
+        free_until_ms: the end of the exemption that was last seen to hold.
+        former_zone_id: the zone whose hours ended while it stood there; a task of that time is still to be taken back
+            when it leaves.
     """
 
     id: str
@@ -137,6 +144,11 @@ class Stay:
     plate_tries: int = 0
     checks: tuple[float, ...] = ()
     checked_ms: Millis = 0
+    counts: bool = False
+    counted_ms: int = 0
+    counts_from_ms: Millis = 0
+    free_until_ms: Millis = 0
+    former_zone_id: str | None = None
 
     @property
     def vehicle_score(self) -> float:
@@ -222,8 +234,23 @@ class StayRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """What the rules of time and the exemptions say at the moment of an observation.
+
+    Attributes:
+        counting: id of each zone that counts -> since when it has without a pause (0: for days); None: all, always.
+        kept: stays whose zone counts for them all the same, by the rules under which their case was opened.
+        free_until: stay id -> until when the vehicle is exempt.
+    """
+
+    counting: Mapping[str, Millis] | None = None
+    kept: Collection[str] = frozenset()
+    free_until: Mapping[str, Millis] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class StaySettled:
-    """A vehicle has come to rest in a zone."""
+    """A vehicle has come to rest in a zone, or stands there when the zone begins to count."""
 
     stay: Stay
     at_ms: Millis
@@ -244,7 +271,8 @@ class StayWatched:
 
 @dataclass(frozen=True, slots=True)
 class StayEnded:
-    """A settled vehicle that was in a zone no longer is. `at_ms` is the first moment without it."""
+    """A settled vehicle that was in a zone no longer is, or the zone no longer counts. `at_ms` is the first moment
+    without it."""
 
     stay: Stay
     at_ms: Millis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from statistics import median
 
@@ -17,10 +18,11 @@ from edge_agent.stays.model import (
     StayEnded,
     StayEvent,
     StayRules,
-    StaySettled,
     StayWatched,
+    Terms,
     Verdict,
 )
+from edge_agent.stays.placing import followed, place_in_zones
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
 from zones.geometry import area, covered_share, iou, nested
@@ -34,6 +36,7 @@ _RECENT = 9
 _MAX_STAYS = 64
 _MAX_GAPS = 40
 _CANDIDATE_MISSES = 2
+_ALWAYS = Terms()
 
 _GAP_OF: dict[Verdict, GapKind] = {
     "occluded": "occluded",
@@ -44,7 +47,11 @@ _GAP_OF: dict[Verdict, GapKind] = {
 
 
 def step(
-    state: CameraState, seen: Observation, index: ZoneIndex, rules: StayRules
+    state: CameraState,
+    seen: Observation,
+    index: ZoneIndex,
+    rules: StayRules,
+    terms: Terms = _ALWAYS,
 ) -> tuple[CameraState, tuple[StayEvent, ...]]:
     """Take one observation into account.
 
@@ -55,6 +62,8 @@ def step(
         seen: what the picture shows.
         index: the zones, scaled to this camera's pictures.
         rules: thresholds.
+        terms: which zones count now, and who is exempt. Vehicles are followed in zones that do not count, too, so
+            that it is known how long they have been there when the hours begin.
 
     Returns:
         The next memory, and what happened, ordered by the stays' age.
@@ -65,21 +74,24 @@ def step(
     if not seen.usable:
         return _blind(state, seen), ()
 
+    ground = followed(index, terms)
     kept: list[Stay] = []
     events: list[StayEvent] = []
     claimed: set[int] = set()
     for stay in state.stays:
         number = _match(stay, seen.seen, rules)
         found = seen.seen[number] if number is not None else None
-        verdict, place = _judge(stay, found, seen, index, rules, doubt=stay.doubt or late)
+        verdict, place = _judge(stay, found, seen, index, rules, ground, doubt=stay.doubt or late)
         if verdict == "present":
             if number is not None:
                 claimed.add(number)
             was_proven_last = stay.verdict == "present" and not late
-            after = _present(
-                stay, found, place, seen, rules, covered_since=state.last_ms if was_proven_last else None
+            covered_since = state.last_ms if was_proven_last else None
+            after = _present(stay, found, place, seen, rules, covered_since=covered_since)
+            proven = _is_proven(found, place, rules)
+            after, happened, ended = place_in_zones(
+                after, seen.at_ms, index, rules, terms, covered_since, proven=proven
             )
-            after, happened, ended = _place_in_zones(after, seen.at_ms, index, found, place, rules)
             events.extend(happened)
             if not ended:
                 kept.append(after)
@@ -90,23 +102,22 @@ def step(
             kept.append(missing)
             if missing.settled and missing.zone_id is not None:
                 events.append(StayWatched(missing, seen.at_ms, proven=False))
-        elif missing.settled and missing.zone_id is not None:
-            events.append(
-                StayEnded(missing, missing.absent_ms if reason == "departed" else seen.at_ms, reason)
-            )
+        elif missing.settled and (zone_id := missing.zone_id or missing.former_zone_id) is not None:
+            since = missing.absent_ms if reason == "departed" else seen.at_ms
+            events.append(StayEnded(replace(missing, zone_id=zone_id), since, reason))
 
     number = state.next_number
     for position, item in enumerate(seen.seen):
-        if position in claimed or not _may_begin(item, kept, index, rules) or len(kept) >= _MAX_STAYS:
+        if position in claimed or not _may_begin(item, kept, index, rules, ground) or len(kept) >= _MAX_STAYS:
             continue
         kept.append(_begin(state.camera_id, number, item, seen.at_ms))
         number += 1
     doubles = _doubles(kept, rules)
     events = [event for event in events if event.stay.id not in doubles]
     events.extend(
-        StayEnded(stay, seen.at_ms, "double")
+        StayEnded(replace(stay, zone_id=stay.zone_id or stay.former_zone_id), seen.at_ms, "double")
         for stay in kept
-        if stay.id in doubles and stay.settled and stay.zone_id is not None
+        if stay.id in doubles and stay.settled and (stay.zone_id or stay.former_zone_id) is not None
     )
     kept = [stay for stay in kept if stay.id not in doubles]
     return (
@@ -125,6 +136,8 @@ def shift(state: CameraState, by_ms: int) -> CameraState:
             last_ms=stay.last_ms + by_ms,
             absent_ms=stay.absent_ms + by_ms,
             checked_ms=stay.checked_ms + by_ms,
+            counts_from_ms=stay.counts_from_ms + by_ms,
+            free_until_ms=stay.free_until_ms + by_ms,
             gaps=tuple(replace(g, start_ms=g.start_ms + by_ms, end_ms=g.end_ms + by_ms) for g in stay.gaps),
         )
 
@@ -160,7 +173,14 @@ def _blocked(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> float:
 
 
 def _judge(
-    stay: Stay, found: Seen | None, seen: Observation, index: ZoneIndex, rules: StayRules, *, doubt: bool
+    stay: Stay,
+    found: Seen | None,
+    seen: Observation,
+    index: ZoneIndex,
+    rules: StayRules,
+    ground: Collection[str] | None,
+    *,
+    doubt: bool,
 ) -> tuple[Verdict, float]:
     """What this picture says of the stay, and how much its place looks as before."""
     patch = seen.patches.get(stay.id)
@@ -183,7 +203,8 @@ def _judge(
         return "absent", place
     if found is not None:
         # Another vehicle in the place: it replaced the first only if it stands in a zone itself, not in the lane before.
-        return ("different" if index.presence(found.box, found.label).inside else "occluded"), place
+        there = index.presence(found.box, found.label, active=ground).inside
+        return ("different" if there else "occluded"), place
     if seen.empty.get(stay.id, 0.0) >= rules.empty_likeness:
         return "absent", place
     ring = seen.rings.get(stay.id)
@@ -279,26 +300,8 @@ def _vote(stay: Stay, found: Seen) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(votes.items()))
 
 
-def _place_in_zones(
-    stay: Stay, at_ms: Millis, index: ZoneIndex, found: Seen | None, place: float, rules: StayRules
-) -> tuple[Stay, list[StayEvent], bool]:
-    """Settle the vehicle and say in which zone it stands. The last value says that the stay is over."""
-    if not stay.settled:
-        if stay.hits < rules.settle_hits or at_ms - stay.first_ms < rules.settle_ms:
-            return stay, [], False
-        stay = replace(stay, settled=True)
-    where = index.presence(stay.anchor, stay.label, stay.zone_id)
-    before = stay.zone_id
-    stay = replace(stay, zone_id=where.zone_id if where.inside else None, ratio=where.ratio, why=where.why)
-    if before is not None and stay.zone_id != before:
-        over = replace(stay, zone_id=before)
-        return stay, [StayEnded(over, at_ms, "left_zone")], stay.zone_id is None
-    if stay.zone_id is None:
-        return stay, [], False
-    if before is None:
-        return stay, [StaySettled(stay, at_ms), StayWatched(stay, at_ms, proven=True)], False
-    proven = place >= rules.strict_likeness or (found is not None and place >= rules.keep_likeness)
-    return stay, [StayWatched(stay, at_ms, proven=proven)], False
+def _is_proven(found: Seen | None, place: float, rules: StayRules) -> bool:
+    return place >= rules.strict_likeness or (found is not None and place >= rules.keep_likeness)
 
 
 def _missing(stay: Stay, verdict: Verdict, seen: Observation, rules: StayRules, *, late: bool) -> Stay:
@@ -332,7 +335,9 @@ def _end_reason(stay: Stay, at_ms: Millis, rules: StayRules) -> EndReason | None
     return None
 
 
-def _may_begin(item: Seen, stays: list[Stay], index: ZoneIndex, rules: StayRules) -> bool:
+def _may_begin(
+    item: Seen, stays: list[Stay], index: ZoneIndex, rules: StayRules, ground: Collection[str] | None
+) -> bool:
     """Whether an unclaimed detection may be a vehicle that comes to rest in a zone."""
     if item.label not in VEHICLES or item.look is None or item.score < rules.begin_score:
         return False
@@ -342,7 +347,7 @@ def _may_begin(item: Seen, stays: list[Stay], index: ZoneIndex, rules: StayRules
             iou(stay.anchor, item.box) >= rules.match_iou or nested(stay.anchor, item.box) >= rules.same_nest
         ):
             return False
-    where = index.presence(item.box, item.label)
+    where = index.presence(item.box, item.label, active=ground)
     return where.zone_id is not None and where.ratio >= index.zones[where.zone_id].leave_ratio
 
 

@@ -18,10 +18,12 @@ class OwnersConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    directory: Literal["none", "local"] = Field(
-        default="none",
+    directory: Literal["centre", "local", "none"] | None = Field(
+        default=None,
         title="Directory",
-        description="none: owners are not known here. local: an encrypted table on this box.",
+        description="centre: the centre finds and warns the owner, and no phone number reaches this box; the default "
+        "with a broker. local: an encrypted table on this box, which sends by itself. none: nobody is warned; the "
+        "default without a broker.",
     )
     file: Path | None = Field(default=None, title="Table", description="SQLite file of the local table.")
     key_file: Path | None = Field(
@@ -60,7 +62,7 @@ def make_directory(config: OwnersConfig, clock: Clock) -> OwnerDirectory:
         PatrolError: the key or the table cannot be used.
         UnavailableError: the table cannot be opened.
     """
-    if config.directory == "none" or config.file is None:
+    if config.directory != "local" or config.file is None:
         return NoDirectory()
     from notifier.owners.local import LocalDirectory
     from notifier.owners.rotation import finish_rotation

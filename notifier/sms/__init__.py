@@ -2,6 +2,7 @@
 
 from notifier.sms._port import (
     Accepted,
+    Held,
     Refused,
     Retry,
     SmsGateway,
@@ -11,11 +12,13 @@ from notifier.sms._port import (
     reference,
 )
 from notifier.sms.config import SmsConfig, make_gateway
+from notifier.sms.course import SmsPolicy
 from notifier.sms.log import LogGateway
-from notifier.sms.worker import OnResult, SmsPolicy, SmsWorker
+from notifier.sms.worker import OnResult, SmsWorker
 
 __all__ = [
     "Accepted",
+    "Held",
     "LogGateway",
     "OnResult",
     "Refused",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,11 +19,23 @@ class SmsRequest:
         key: idempotency key.
         to: E.164 number.
         text: what the driver reads; carries `reference(key)`.
+        language: of the text; several are joined by ``+``.
+        values: the words that went into the text, for gateways whose templates lie with the gateway.
     """
 
     key: str
     to: str = field(repr=False)
     text: str = field(repr=False)
+    language: str = "zh-Hans"
+    values: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """It was not handed over yet: it waits until an instant, UTC milliseconds, and why."""
+
+    until_ms: Millis
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

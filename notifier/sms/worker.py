@@ -17,14 +17,28 @@ import random
 import sqlite3
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Protocol
 
 from notifier import outbox
-from notifier.backoff import Backoff, system_dice
+from notifier.backoff import system_dice
+from notifier.letter import Written
 from notifier.masking import mask_plate, mask_text
+from notifier.notice import segments
 from notifier.outbox import Entry, OutboxItem, Transact
 from notifier.owners._port import NoOwner, OwnerDirectory
-from notifier.sms._port import Accepted, Refused, Retry, SmsGateway, SmsRequest, SmsResult, Unknown
+from notifier.policy import Hold, Refuse, Send, Verdict
+from notifier.sms._port import Accepted, Held, Refused, Retry, SmsGateway, SmsRequest, SmsResult, Unknown
+from notifier.sms.course import (
+    Finish,
+    LookLater,
+    Looks,
+    SendLater,
+    SmsPolicy,
+    after_look,
+    after_send,
+    gave_up,
+    retry_wait_ms,
+)
 from protocol.clock import Clock, Millis
 from protocol.errors import UnavailableError
 
@@ -32,36 +46,31 @@ _log = logging.getLogger(__name__)
 
 _NO_DATABASE = "the database cannot be used"
 
-OnResult = Callable[[sqlite3.Connection, OutboxItem, SmsResult], None]
-"""Called once per item with its final result, inside the transaction that closes the item: `Accepted`;
+OnResult = Callable[[sqlite3.Connection, OutboxItem, SmsResult | Held], None]
+"""Called with `Held` when an item has to wait for its hour, and once with its final result, inside the transaction that closes the item: `Accepted`;
 `Refused`, whose code is the gateway's or begins with ``owner_`` or is ``gave_up``; or `Unknown` if nobody
 could tell in time whether the message went out. It must only store."""
 
+_HELD = "held until "
+"""Begins the note of an item that waits for its hour."""
 
-_RETRY = Backoff(first_ms=2_000, cap_ms=120_000)
 
 _FAULT_WAIT_MS = 60_000
 """Before an item on which our own code failed is taken again."""
 
 
-@dataclass(frozen=True, slots=True)
-class SmsPolicy:
-    """When to try, look and give up.
+Compose = Callable[[OutboxItem, str | None, Millis], Written]
+"""Writes the text of an item at the moment of sending: item, the owner's language, now."""
 
-    Args:
-        retry: between attempts that certainly did not reach the gateway.
-        settle_ms: how long after an attempt its message may still surface at the gateway; at least this
-            long before the first look and between looks.
-        looks: how often in a row the gateway must not know the message before it is sent again.
-        give_up_ms: age at which a warning is pointless, unless the item says otherwise (``give_up_ms``).
-        failed_looks: how often a message of that age is looked up in vain before its outcome stays unknown.
-    """
 
-    retry: Backoff = _RETRY
-    settle_ms: int = 20_000
-    looks: int = 2
-    give_up_ms: int = 1_800_000
-    failed_looks: int = 5
+class Gate(Protocol):
+    """Whether a message may be sent now, and the ledger that it asks."""
+
+    def verdict(self, conn: sqlite3.Connection, key: str, phone: str, now_ms: Millis) -> Verdict:
+        """Judge a message to this number; earlier attempts at the same message do not count."""
+
+    def note(self, conn: sqlite3.Connection, key: str, phone: str, now_ms: Millis, segments: int) -> None:
+        """A message to this number is about to leave."""
 
 
 class SmsWorker:
@@ -75,6 +84,8 @@ class SmsWorker:
         clock: the machine's clocks.
         policy: when to try, look and give up.
         unseal: turns a stored item into what is to be sent, for stores that keep content encrypted.
+        compose: writes the text at the moment of sending; without it the item's payload is the text.
+        gate: says whether a message may be sent now.
         dice: for jitter.
     """
 
@@ -88,6 +99,8 @@ class SmsWorker:
         *,
         policy: SmsPolicy | None = None,
         unseal: Callable[[OutboxItem], OutboxItem] | None = None,
+        compose: Compose | None = None,
+        gate: Gate | None = None,
         dice: random.Random | None = None,
     ) -> None:
         self._transact = transact
@@ -97,6 +110,8 @@ class SmsWorker:
         self._clock = clock
         self._policy = policy or SmsPolicy()
         self._unseal = unseal
+        self._compose = compose
+        self._gate = gate
         self._dice = dice or system_dice()
         self._wake = threading.Event()
         self._lock = threading.Lock()
@@ -153,7 +168,7 @@ class SmsWorker:
         return True
 
     def _advance(self, entry: Entry, item: OutboxItem) -> None:
-        if entry.state == "pending" and self._too_late(item):
+        if entry.state == "pending" and self._too_late(entry):
             self._give_up(entry, item)
             return
         request = self._address(entry, item)
@@ -169,6 +184,7 @@ class SmsWorker:
     def _address(self, entry: Entry, item: OutboxItem) -> SmsRequest | None:
         """Whom to write to; None if that has closed or postponed the item."""
         phone = item.meta.get("to_ref")
+        language: str | None = None
         if phone is None:
             plate = str(item.meta["plate"])
             try:
@@ -184,56 +200,70 @@ class SmsWorker:
                     _log.info("no owner for %s: %s", mask_plate(plate), found.reason)
                     self._finish(entry, item, Refused(found.reason, f"owner_{found.reason}"))
                 return None
-            phone = found.phone
-        return SmsRequest(item.key, str(phone), item.payload.decode("utf-8"))
+            phone, language = found.phone, found.language
+        if self._compose is None:
+            return SmsRequest(item.key, str(phone), item.payload.decode("utf-8"))
+        written = self._compose(item, language, self._clock.utc_ms())
+        return SmsRequest(item.key, str(phone), written.notice.text, written.language, written.notice.values)
 
     def _send(self, entry: Entry, item: OutboxItem, request: SmsRequest) -> None:
         now_ms = self._clock.utc_ms()
         with self._transact() as conn:
-            taken = outbox.mark_sending(
-                conn,
-                item.key,
-                now_ms,
-                due_ms=now_ms + self._policy.settle_ms,
-                from_attempt=entry.attempts,
-            )
-        if not taken:
-            return  # cancelled in the meantime
+            verdict = Send() if self._gate is None else self._gate.verdict(conn, item.key, request.to, now_ms)
+            if isinstance(verdict, Hold):
+                self._hold(conn, entry, item, verdict)
+                return
+            if isinstance(verdict, Send):
+                taken = outbox.mark_sending(
+                    conn,
+                    item.key,
+                    now_ms,
+                    due_ms=now_ms + self._policy.settle_ms,
+                    from_attempt=entry.attempts,
+                )
+                if not taken:
+                    return  # cancelled in the meantime
+                if self._gate is not None:
+                    self._gate.note(conn, item.key, request.to, now_ms, segments(request.text).segments)
+        if isinstance(verdict, Refuse):
+            self._finish(entry, item, Refused(verdict.reason, verdict.code))
+            return
         result = self._gateway.send(request)
-        match result:
-            case Accepted() | Refused():
-                self._finish(entry, item, result)
-            case Retry():
-                self._retry(entry, result)
-            case Unknown(reason):
-                self._postpone(entry, self._policy.settle_ms, reason, "")
+        match after_send(result, entry.attempts, self._policy, self._dice):
+            case Finish(final):
+                self._finish(entry, item, final)
+            case SendLater(wait_ms, reason):
+                self._send_later(entry, wait_ms, reason)
+            case LookLater(wait_ms, reason, looks):
+                self._postpone(entry, wait_ms, reason, str(looks))
+
+    def _hold(self, conn: sqlite3.Connection, entry: Entry, item: OutboxItem, hold: Hold) -> None:
+        """It waits for its hour; that is told once."""
+        note = f"{_HELD}{hold.until_ms}"
+        outbox.postpone(
+            conn, item.key, self._clock.utc_ms(), due_ms=hold.until_ms, reason=hold.reason, note=note
+        )
+        if entry.note != note:
+            self._on_result(conn, item, Held(hold.until_ms, hold.reason))
 
     def _look(self, entry: Entry, item: OutboxItem, request: SmsRequest) -> None:
-        absent, failed = (int(number) for number in (entry.note or "0 0").split())
-        result = self._gateway.lookup(request, item.created_ms)
-        match result:
-            case Accepted() | Refused():
-                self._finish(entry, item, result)
-            case Retry(reason) | Unknown(reason):
-                if self._too_late(item) and failed + 1 >= self._policy.failed_looks:
-                    self._give_up(entry, item)
-                    return
-                wait = self._policy.settle_ms + self._policy.retry.delay_ms(failed + 1, self._dice)
-                self._postpone(entry, wait, reason, f"{absent} {failed + 1}")
-            case None if absent + 1 < self._policy.looks:
-                self._postpone(entry, self._policy.settle_ms, entry.reason, f"{absent + 1} {failed}")
-            case None:
-                now_ms = self._clock.utc_ms()
-                with self._transact() as conn:
-                    outbox.mark_failed(
-                        conn,
-                        item.key,
-                        now_ms,
-                        retry_at_ms=now_ms,
-                        reason="the gateway does not have it",
-                        may_have_left=False,
-                        from_attempt=entry.attempts,
-                    )
+        step = after_look(
+            self._gateway.lookup(request, item.created_ms),
+            Looks.read(entry.note),
+            too_late=self._too_late(entry),
+            reason=entry.reason,
+            policy=self._policy,
+            dice=self._dice,
+        )
+        match step:
+            case Finish(final):
+                if isinstance(final, Unknown):
+                    _log.error("SMS %s: %s", item.key, mask_text(final.reason))
+                self._finish(entry, item, final)
+            case LookLater(wait_ms, reason, looks):
+                self._postpone(entry, wait_ms, reason, str(looks))
+            case SendLater(wait_ms, reason):
+                self._send_later(entry, wait_ms, reason, from_attempt=entry.attempts)
 
     def _postpone(self, entry: Entry, wait_ms: int, reason: str, note: str) -> None:
         """The item stays in its state and is looked at again after `wait_ms`."""
@@ -244,14 +274,18 @@ class SmsWorker:
             outbox.postpone(conn, entry.item.key, now_ms, due_ms=now_ms + wait_ms, reason=text, note=note)
 
     def _retry(self, entry: Entry, result: Retry) -> None:
-        """It certainly was not sent this time."""
-        wait = self._policy.retry.delay_ms(entry.attempts + 1, self._dice)
-        if result.after_s is not None:
-            wait = max(wait, round(result.after_s * 1000))
+        """The directory cannot say now whom to write to."""
+        wait_ms = retry_wait_ms(result, entry.attempts, self._policy, self._dice)
         if entry.state == "sending":  # what became of the earlier attempt is still to be found out
-            self._postpone(entry, wait, result.reason, entry.note)
-            return
-        text = mask_text(result.reason)
+            self._postpone(entry, wait_ms, result.reason, entry.note)
+        else:
+            self._send_later(entry, wait_ms, result.reason)
+
+    def _send_later(
+        self, entry: Entry, wait_ms: int, reason: str, *, from_attempt: int | None = None
+    ) -> None:
+        """It certainly was not sent this time."""
+        text = mask_text(reason)
         self._trouble(text)
         now_ms = self._clock.utc_ms()
         with self._transact() as conn:
@@ -259,9 +293,11 @@ class SmsWorker:
                 conn,
                 entry.item.key,
                 now_ms,
-                retry_at_ms=now_ms + wait,
+                retry_at_ms=now_ms + wait_ms,
                 reason=text,
                 may_have_left=False,
+                from_attempt=from_attempt,
+                note=entry.note if entry.note.startswith(_HELD) else "",
             )
 
     def _finish(self, entry: Entry, item: OutboxItem, result: Accepted | Refused | Unknown) -> None:
@@ -275,15 +311,16 @@ class SmsWorker:
             if closed:
                 self._on_result(conn, item, result)
 
-    def _too_late(self, item: OutboxItem) -> bool:
+    def _too_late(self, entry: Entry) -> bool:
+        """Whether it would be pointless by now. What was held for its hour has its whole time from that hour on."""
+        item = entry.item
         limit: Millis = item.meta.get("give_up_ms") or item.created_ms + self._policy.give_up_ms
+        if entry.note.startswith(_HELD):
+            limit += max(0, int(entry.note.removeprefix(_HELD)) - item.created_ms)
         return self._clock.utc_ms() >= limit
 
     def _give_up(self, entry: Entry, item: OutboxItem) -> None:
-        if entry.state == "sending":
-            result: Refused | Unknown = Unknown(f"gave up looking: {entry.reason or 'no answer'}")
-        else:
-            result = Refused(f"gave up: {entry.reason or 'not sent in time'}", "gave_up")
+        result = gave_up(entry.reason)
         _log.error("SMS %s: %s", item.key, mask_text(result.reason))
         self._finish(entry, item, result)
 

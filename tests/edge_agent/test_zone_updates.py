@@ -20,10 +20,13 @@ from tests.edge_agent.publishing import (
     street,
     zones_text,
 )
+from tests.edge_agent.test_stays import Vehicle
 from zones.publishing import SigningKey
 
 SETTLE_S = 4
 """Looks until a vehicle counts as standing, and one more."""
+
+OTHER_IN_PLACE = Vehicle((104, 112, 184, 172), seed=21)
 
 ONE = zones_text()
 TWO = zones_text(("P1", PAVEMENT, ""), ("P2", UPPER, ""))
@@ -152,6 +155,42 @@ def test_who_drives_off_after_the_change_has_corrected_it(office: Office, data: 
         one.beat(times=14)
         assert one.states()[-1] == "self_corrected"
         assert "left" in one.told[-1]["reason"]
+
+
+HOURS = 'hours = [{ from = "07:00", to = "19:00" }]'
+"""The scripted day begins at eight in Shanghai."""
+
+
+@pytest.mark.parametrize("more", ["", HOURS], ids=["always", "in its hours"])
+@pytest.mark.parametrize("new_id", ["P1", "P7"])
+def test_a_stay_whose_case_is_over_gets_no_second_one_by_an_edit(
+    office: Office, data: Path, more: str, new_id: str
+) -> None:
+    office.publish(zones_text(("P1", PAVEMENT, f'unnotifiable = "close"\n{more}')))
+    with street(data, office.archive.folder) as one:
+        one.beat(CAR, times=SETTLE_S + CONFIRM_S + GRACE_S + 2)
+        assert one.states() == ["observing", "confirmed", "unnotifiable", "closed"]
+        office.publish(zones_text((new_id, [*PAVEMENT[:2], (300, 210), (20, 210)], more)))
+        one.settle()
+        one.beat(CAR, times=4 * CONFIRM_S)
+        assert one.states()[4:] == ["rules_changed"]
+        # Another vehicle in its place is another stay.
+        one.beat(times=14)
+        one.beat(OTHER_IN_PLACE, times=SETTLE_S + CONFIRM_S + 2)
+        assert one.states(zone=new_id)[-2:] == ["confirmed", "unnotifiable"]
+
+
+@pytest.mark.parametrize("hours", [("", HOURS), (HOURS, ""), (HOURS, HOURS)], ids=["gets", "loses", "keeps"])
+def test_a_case_goes_on_whatever_becomes_of_the_hours(
+    office: Office, data: Path, hours: tuple[str, str]
+) -> None:
+    office.publish(zones_text(("P1", PAVEMENT, hours[0])))
+    with street(data, office.archive.folder) as one:
+        one.beat(CAR, times=SETTLE_S + CONFIRM_S)
+        office.publish(MOVED.replace("grace_s = 8", f"grace_s = 8\n{hours[1]}"))
+        one.settle()
+        one.beat(CAR, times=GRACE_S + 2)
+        assert one.states()[3:] == ["rules_changed", "rechecking", "tasked"]
 
 
 def test_time_in_a_zone_that_did_not_change_is_kept(office: Office, data: Path) -> None:
