@@ -29,6 +29,10 @@ _COLOURS: dict[ZoneKind, tuple[int, int, int]] = {
 }
 """Blue, green, red. Kinds are also told by their name in the legend, never by colour alone."""
 
+_GRID = (150, 150, 110)
+_GRID_M = 30.0
+"""Metres from the zones' middle to where the grid ends."""
+
 _INK = (255, 255, 255)
 _PAPER = (242, 244, 245)
 _LEGEND = (40, 36, 32)
@@ -97,20 +101,71 @@ def check_shape(zones: ZoneFile, picture: Image, *, file: object) -> None:
         ) from error
 
 
-def draw(zones: ZoneFile, picture: Image | None = None) -> Image:
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def encode(image: Image, path: Path, *, field: str = "--out") -> bytes:
+    """The picture in the format that a file's name asks for.
+
+    Raises:
+        PatrolError: there is no such format.
+    """
+    import cv2
+
+    suffix = path.suffix.lower()
+    if suffix not in PICTURE_SUFFIXES:
+        raise PatrolError(
+            "no such picture format", field=field, value=str(path), mend="Name it *.png, *.jpg or *.webp."
+        )
+    _, data = cv2.imencode(suffix, image)
+    return data.tobytes()
+
+
+def facts_of(zones: ZoneFile) -> dict[str, Any]:
+    """What there is to be drawn, for machines: areas in square pixels and, where calibrated, square metres."""
+    from shapely.geometry import Polygon
+
+    from zones.calibration import Ground
+    from zones.plan import on_ground
+
+    ground = Ground.of(zones)
+    drawn = []
+    for zone in zones.zone:
+        shape = Polygon(zone.polygon)
+        inside = shape.representative_point()
+        drawn.append(
+            {
+                "id": zone.id,
+                "name": zone.name,
+                "kind": zone.kind,
+                "polygon": zone.polygon,
+                "label_at": (round(inside.x, 1), round(inside.y, 1)),
+                "area_px": round(shape.area, 1),
+                "area_m2": None if ground is None else round(on_ground(ground, shape).area, 2),
+            }
+        )
+    size = {"width": zones.picture.width, "height": zones.picture.height}
+    return {"camera": zones.camera, "size": size, "calibrated": ground is not None, "zones": drawn}
+
+
+def draw(zones: ZoneFile, picture: Image | None = None, *, grid: bool = True, legend: bool = True) -> Image:
     """The zones over a picture of the camera, with names, vertex numbers and a legend below.
 
     Args:
         zones: a valid file.
         picture: a picture of the same shape, any size; without one the zones are drawn on a plain sheet.
+        grid: draw metres on the ground, where the file is calibrated.
+        legend: add a strip below that names the zones.
 
     Returns:
-        A new picture, `picture` with a strip of legend below.
+        A new picture.
     """
     import cv2
 
     if picture is None:
         picture = np.full((zones.picture.height, zones.picture.width, 3), _PAPER, np.uint8)
+    if grid:
+        picture = _with_grid(zones, picture)
     height, width = picture.shape[:2]
     factor = np.array([width / zones.picture.width, height / zones.picture.height])
     unit = max(1.0, min(width, height) / 360)
@@ -128,8 +183,47 @@ def draw(zones: ZoneFile, picture: Image | None = None) -> Image:
             _label(result, str(number), (x + 3 * unit, y - 3 * unit), 9 * unit, font)
     for zone, outline in zip(zones.zone, outlines, strict=True):
         x, y = _inner_point(outline)
-        _label(result, zone.id, (x, y), 14 * unit, font, centred=True)
-    return np.vstack([result, _legend(zones, width, unit, font)])
+        named = f"{zone.id} {zone.name}" if zone.name != zone.id else zone.id
+        _, _, wide, _ = cv2.getTextSize((width, height), named, (0, 0), font, max(8, round(14 * unit)))
+        fits = wide <= np.ptp(outline[:, 0])
+        _label(result, named if fits else zone.id, (x, y), 14 * unit, font, centred=True)
+    return np.vstack([result, _legend(zones, width, unit, font)]) if legend else result
+
+
+def _with_grid(zones: ZoneFile, picture: Image) -> Image:
+    """A copy with a metre grid on the ground around the zones, every fifth line stronger."""
+    import cv2
+
+    from zones.calibration import Ground
+
+    ground = Ground.of(zones)
+    if ground is None:
+        return picture
+    height, width = picture.shape[:2]
+    ground = ground.scaled(width, height)
+    corners = np.concatenate([np.array(zone.polygon, float) for zone in zones.zone])
+    corners *= np.array([width / zones.picture.width, height / zones.picture.height])
+    metres = ground.to_ground(corners)
+    metres = metres[np.isfinite(metres).all(axis=1)]
+    if not len(metres):
+        return picture
+    middle = np.median(metres, axis=0)
+    low = np.floor(np.maximum(metres.min(0) - 1, middle - _GRID_M)).astype(int)
+    high = np.ceil(np.minimum(metres.max(0) + 1, middle + _GRID_M)).astype(int)
+    result = picture.copy()
+    for axis in (0, 1):
+        along = np.arange(low[1 - axis], high[1 - axis] + 0.25, 0.25)
+        for value in range(low[axis], high[axis] + 1):
+            line = np.empty((len(along), 2))
+            line[:, axis], line[:, 1 - axis] = value, along
+            points = ground.to_picture(line)
+            near = np.isfinite(points).all(axis=1) & (np.abs(points) < 4 * max(width, height)).all(axis=1)
+            for start, end in zip(
+                points[:-1][near[:-1] & near[1:]], points[1:][near[:-1] & near[1:]], strict=True
+            ):
+                one, two = ((round(float(x)), round(float(y))) for x, y in (start, end))
+                cv2.line(result, one, two, _GRID, 2 if value % 5 == 0 else 1, cv2.LINE_AA)
+    return result
 
 
 def _inner_point(outline: NDArray[np.int32]) -> tuple[float, float]:

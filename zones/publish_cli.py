@@ -1,4 +1,4 @@
-"""`patrol zones publish`, `history`, `rollback` and `key`: signed versions of zones, and who made them."""
+"""`patrol zones publish`, `rollback` and `key`: signed versions of zones. What was published: `zones.history_cli`."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich import box
 from rich.markup import escape
-from rich.table import Table
 
 from patrol import console
 from protocol.clock import SystemClock
 from protocol.errors import PatrolError
-from zones import completing
+from zones import completing, history_cli
+from zones.history_cli import AgentConfig, AsJson, Camera, Folder
 from zones.writing import create_new, refuse_existing
 
 if TYPE_CHECKING:
     from zones.lint import Remark
     from zones.model import ZoneFile
-    from zones.publishing import History, SigningKey, Target
+    from zones.publishing import SigningKey, Target
 
 Key = Annotated[
     Path,
@@ -32,36 +31,7 @@ Key = Annotated[
 ]
 Author = Annotated[str, typer.Option("--author", "-a", help="Who publishes: a name that colleagues know.")]
 Reason = Annotated[str, typer.Option("--reason", "-m", help="Why, in a sentence.")]
-AgentConfig = Annotated[
-    Path | None,
-    typer.Option(
-        "--agent-config",
-        help="Configuration of the agent whose camera it is; instead of the folder.",
-        show_default=False,
-        autocompletion=completing.zone_files,
-    ),
-]
-Camera = Annotated[
-    str | None,
-    typer.Option(
-        "--camera",
-        "-c",
-        help="Which camera, where file or configuration do not tell.",
-        show_default=False,
-        autocompletion=completing.cameras,
-    ),
-]
-Folder = Annotated[
-    Path | None,
-    typer.Argument(
-        metavar="[DIR]",
-        help="Folder of the published versions.",
-        show_default=False,
-        autocompletion=completing.folders,
-    ),
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Check and show everything, write nothing.")]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")]
 
 key_app = typer.Typer(
     help="Make and show the keys of those who publish.",
@@ -77,9 +47,7 @@ def register(app: typer.Typer) -> None:
         epilog='Example: patrol zones publish cam1.toml --to published/cam1 --key li-wei.pem --author "Li Wei" '
         '--reason "Bay B2 was painted"'
     )(publish)
-    app.command(epilog="Example: patrol zones history published/cam1 --verify --trusted li-wei.pem.pub")(
-        history
-    )
+    history_cli.register(app)
     app.command(
         epilog='Example: patrol zones rollback published/cam1 --to 3 --key li-wei.pem --author "Li Wei" '
         '--reason "B2 is not in use yet"'
@@ -139,6 +107,9 @@ def publish(
         text = dump_zone_file(zones)
     now_ms = SystemClock().utc_ms()
     remarks = _remarks(zones, now_ms)
+    grave = next((remark for remark in remarks if remark.severity == "error"), None)
+    if grave is not None:
+        raise PatrolError(grave.problem, file=file, field=f"zone {grave.zone}", mend=grave.mend)
     _Publication(target, zones, text, signer, author, reason, now_ms, expect=expect).run(
         remarks, allowed=allow_warnings, dry_run=dry_run, json=json
     )
@@ -319,146 +290,19 @@ class _Publication:
         if json:
             return False
         for remark in remarks:
-            console.err.print(
-                f"[yellow]warning[/] {escape(f'zone {remark.zone}: {remark.problem}')}", soft_wrap=True
-            )
-            console.err.print(f"  [green]mend[/] {escape(remark.mend)}", soft_wrap=True)
+            print_remark(remark)
         if not sys.stdin.isatty():
             return False
         return typer.confirm("Publish all the same?", default=False, err=True)
 
 
-def history(
-    folder: Folder = None,
-    agent_config: AgentConfig = None,
-    camera: Camera = None,
-    verify: Annotated[
-        bool, typer.Option("--verify", help="Exit with code 1 unless every version is as it was published.")
-    ] = False,
-    trusted: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--trusted",
-            help="A key that may have signed: a file, or ed25519:…; may be repeated. Else any key is taken.",
-            show_default=False,
-            autocompletion=completing.key_files,
-        ),
-    ] = None,
-    contains: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--contains",
-            help="A hash that must be there, e.g. the one in the agent's health.",
-            show_default=False,
-        ),
-    ] = None,
-    json: AsJson = False,
-) -> None:
-    """List what was published: version, time, author, reason, hash, signer, and what changed.
-
-    The check needs nothing but the folder: each version's signature, and that it names the hash of the one before.
-    Exit code 0: done; 1: with --verify, something is not as it was published; 2: wrong input.
-    """
-    from zones.publishing import find_target, trusted_keys
-
-    target = find_target(folder, agent_config, camera)
-    if not target.archive.folder.is_dir():
-        raise PatrolError("nothing was published there", file=target.archive.folder, mend="Check the path.")
-    past = target.archive.history(trusted_keys(trusted) if trusted else None, contains=contains or ())
-    wrong = bool(past.faults) or bool(past.unfinished) or not past.entries
-    changes = _changes(past)
-    if json:
-        console.print_json(
-            {
-                "folder": str(target.archive.folder),
-                "in_force": past.current,
-                "in_order": not wrong,
-                "faults": [asdict(fault) for fault in past.faults],
-                "unfinished": past.unfinished,
-                "versions": [
-                    {
-                        **entry.head.model_dump(exclude={"signature", "format", "key"}),
-                        "sha256": entry.sha256,
-                        "signer": entry.head.signer.fingerprint,
-                        "changed": changed,
-                        "file": str(entry.path),
-                    }
-                    for entry, changed in zip(past.entries, changes, strict=True)
-                ],
-            }
-        )
-    else:
-        _table(past, changes)
-        for number in past.unfinished:
-            console.err.print(
-                f"[yellow]warning[/] version {number} is not in force: its publishing was cut off, or an older file was put in "
-                f"its place. Publish again, or roll back to {number}.",
-                soft_wrap=True,
-            )
-        for fault in past.faults:
-            where = "" if fault.version is None else f"version {fault.version}: "
-            console.err.print(f"[bold red]error[/] {escape(where + fault.problem)}", soft_wrap=True)
-        if verify and not wrong:
-            who = "trusted keys only" if trusted else "whose keys these are was not checked: give --trusted"
-            console.out.print(
-                f"[green]in order[/] {len(past.entries)} versions, signatures and hashes hold; {who}"
-            )
-    if verify and wrong:
-        raise typer.Exit(1)
-
-
-def _table(past: History, changes: Sequence[str]) -> None:
-    table = Table(title="Published zones", title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for name in ("Version", "Time (UTC)", "Author", "Reason", "Hash", "Signer", "Changed"):
-        fixed = name in ("Version", "Time (UTC)", "Hash", "Signer")
-        table.add_column(
-            name, justify="right" if name == "Version" else "left", overflow="fold", no_wrap=fixed
-        )
-    for entry, changed in zip(reversed(past.entries), reversed(changes), strict=True):
-        head = entry.head
-        here = head.version == past.current
-        table.add_row(
-            f"[bold green]{head.version} *[/]" if here else f"{head.version}  ",
-            head.at[:16].replace("T", " "),
-            escape(head.author),
-            escape(head.reason),
-            entry.sha256[:10],
-            head.signer.fingerprint[7:15],
-            escape(changed),
-        )
-    console.out.print(table)
-    console.out.print("* in force" if past.current is not None else "none is in force")
-
-
-def _changes(past: History) -> list[str]:
-    """What each version changed against the one before, in a few words."""
-    from zones.diff import compare
-    from zones.files import parse_zone_file
-
-    told: list[str] = []
-    before: ZoneFile | None = None
-    for entry in past.entries:
-        try:
-            zones = parse_zone_file(entry.text, name=entry.path)
-        except PatrolError as error:  # written by a version of this program that allowed it
-            told.append(f"not valid today: {error.problem}")
-            before = None
-            continue
-        restored = f"as version {entry.head.restores}: " if entry.head.restores else ""
-        if before is None:
-            told.append(f"{restored}{len(zones.zone)} zone{'s' if len(zones.zone) != 1 else ''}")
-        else:
-            signs = {"added": "+", "removed": "-", "changed": "~"}
-            difference = compare(before, zones)
-            parts = [key.key for key in difference.keys]
-            for change in difference.zones:
-                what = [key.key for key in change.keys]
-                if change.change == "changed" and change.ground is not None and not change.ground.same:
-                    what.append("ground")
-                parts.append(f"{signs[change.change]}{change.id}" + (f" ({', '.join(what)})" if what else ""))
-            told.append(restored + (", ".join(parts) or "nothing that counts"))
-        before = zones
-    return told
+def print_remark(remark: Remark, file: Path | None = None) -> None:
+    """Say on stderr what is odd in a zone, and how to mend it."""
+    colour = "[bold red]error[/]" if remark.severity == "error" else "[yellow]warning[/]"
+    where = f"zone {remark.zone}" + (f": vertex {remark.vertex}" if remark.vertex is not None else "")
+    line = f"{where}: {remark.problem}" if file is None else f"{file}: {where}: {remark.problem}"
+    console.err.print(f"{colour} {escape(line)}", soft_wrap=True)
+    console.err.print(f"  [green]mend[/] {escape(remark.mend)}", soft_wrap=True)
 
 
 def _remarks(zones: ZoneFile, now_ms: int) -> tuple[Remark, ...]:
