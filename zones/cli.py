@@ -12,6 +12,7 @@ from rich.markup import escape
 from patrol import console
 from protocol.errors import PatrolError
 from zones import completing, diff_cli, publish_cli
+from zones.calibrate_cli import app as calibrate_app
 from zones.publish_cli import print_remark
 from zones.writing import write_whole
 
@@ -25,6 +26,8 @@ app = typer.Typer(
     "patrol zones show street.toml --picture street.mp4 --out street-zones.png\n\n"
     "patrol zones publish street.toml --to published/cam1 --key me.pem --author Me --reason Why",
 )
+
+app.registered_commands += calibrate_app.registered_commands
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")]
 

@@ -29,10 +29,6 @@ _COLOURS: dict[ZoneKind, tuple[int, int, int]] = {
 }
 """Blue, green, red. Kinds are also told by their name in the legend, never by colour alone."""
 
-_GRID = (150, 150, 110)
-_GRID_M = 30.0
-"""Metres from the zones' middle to where the grid ends."""
-
 _INK = (255, 255, 255)
 _PAPER = (242, 244, 245)
 _LEGEND = (40, 36, 32)
@@ -162,10 +158,14 @@ def draw(zones: ZoneFile, picture: Image | None = None, *, grid: bool = True, le
     """
     import cv2
 
+    from zones.calibration import Ground
+    from zones.grid_picture import draw_grid
+
+    ground = Ground.of(zones) if grid else None
+    if ground is not None:
+        picture = draw_grid(zones, ground, picture)
     if picture is None:
         picture = np.full((zones.picture.height, zones.picture.width, 3), _PAPER, np.uint8)
-    if grid:
-        picture = _with_grid(zones, picture)
     height, width = picture.shape[:2]
     factor = np.array([width / zones.picture.width, height / zones.picture.height])
     unit = max(1.0, min(width, height) / 360)
@@ -188,42 +188,6 @@ def draw(zones: ZoneFile, picture: Image | None = None, *, grid: bool = True, le
         fits = wide <= np.ptp(outline[:, 0])
         _label(result, named if fits else zone.id, (x, y), 14 * unit, font, centred=True)
     return np.vstack([result, _legend(zones, width, unit, font)]) if legend else result
-
-
-def _with_grid(zones: ZoneFile, picture: Image) -> Image:
-    """A copy with a metre grid on the ground around the zones, every fifth line stronger."""
-    import cv2
-
-    from zones.calibration import Ground
-
-    ground = Ground.of(zones)
-    if ground is None:
-        return picture
-    height, width = picture.shape[:2]
-    ground = ground.scaled(width, height)
-    corners = np.concatenate([np.array(zone.polygon, float) for zone in zones.zone])
-    corners *= np.array([width / zones.picture.width, height / zones.picture.height])
-    metres = ground.to_ground(corners)
-    metres = metres[np.isfinite(metres).all(axis=1)]
-    if not len(metres):
-        return picture
-    middle = np.median(metres, axis=0)
-    low = np.floor(np.maximum(metres.min(0) - 1, middle - _GRID_M)).astype(int)
-    high = np.ceil(np.minimum(metres.max(0) + 1, middle + _GRID_M)).astype(int)
-    result = picture.copy()
-    for axis in (0, 1):
-        along = np.arange(low[1 - axis], high[1 - axis] + 0.25, 0.25)
-        for value in range(low[axis], high[axis] + 1):
-            line = np.empty((len(along), 2))
-            line[:, axis], line[:, 1 - axis] = value, along
-            points = ground.to_picture(line)
-            near = np.isfinite(points).all(axis=1) & (np.abs(points) < 4 * max(width, height)).all(axis=1)
-            for start, end in zip(
-                points[:-1][near[:-1] & near[1:]], points[1:][near[:-1] & near[1:]], strict=True
-            ):
-                one, two = ((round(float(x)), round(float(y))) for x, y in (start, end))
-                cv2.line(result, one, two, _GRID, 2 if value % 5 == 0 else 1, cv2.LINE_AA)
-    return result
 
 
 def _inner_point(outline: NDArray[np.int32]) -> tuple[float, float]:
