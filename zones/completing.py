@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,9 +43,10 @@ def zone_ids(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     """Ids of the zones in the file that stands before, with their names."""
     from zones.files import load_zone_file
 
-    path = ctx.params.get("file")
+    given = ctx.params.get("file")
+    path = Path(given) if given else next((word for word in _plain_words() if word.is_file()), None)
     try:
-        zones = load_zone_file(Path(path)).zone if path else ()
+        zones = load_zone_file(path).zone if path else ()
     except PatrolError:
         return []
     return [(zone.id, f"{zone.kind}, {zone.name}") for zone in zones if zone.id.startswith(incomplete)]
@@ -55,6 +58,8 @@ def versions(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
 
     names = {name: ctx.params.get(name) for name in ("folder", "agent_config")}
     places = {name: Path(value) if value else None for name, value in names.items()}
+    if not any(places.values()):
+        places["folder"] = next((word for word in _plain_words() if word.is_dir()), None)
     try:
         target = find_target(places["folder"], places["agent_config"], ctx.params.get("camera"))
         entries = target.archive.history().entries
@@ -76,6 +81,17 @@ def cameras(ctx: typer.Context, incomplete: str) -> list[str]:
         return [name for name in camera_zones(Path(path)) if name.startswith(incomplete)] if path else []
     except PatrolError:
         return []
+
+
+def _plain_words() -> list[Path]:
+    """Words after `patrol zones VERB` that are no options, as paths. An option that still waits for its value keeps the parser from
+    telling which word is the file."""
+    line = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS") or ""
+    try:
+        words = shlex.split(line)
+    except ValueError:  # a quotation that is still open
+        words = line.split()
+    return [Path(word).expanduser() for word in words[3:] if word and not word.startswith("-")]
 
 
 def _paths(incomplete: str, suffixes: tuple[str, ...]) -> Iterator[str]:

@@ -171,7 +171,7 @@ class _Publication:
         self._author, self._reason, self._now_ms, self._restores = author, reason, now_ms, restores
         self._past = target.archive.history()
         newest = self._past.head
-        camera = target.camera or zones.camera or (newest.head.camera if newest is not None else None)
+        camera = target.camera or (newest.head.camera if newest is not None else zones.camera)
         if camera is None:
             raise PatrolError(
                 "nobody says whose zones these are",
