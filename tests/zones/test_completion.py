@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from patrol.main import main
 from tests.zones.publishing.test_signed import KEY, TEXT
 from zones.publishing import Archive
 
-Ask = Callable[[str], list[str]]
+Run = Callable[..., str]
 
 
-def run(line: str, cwd: Path, **environment: str) -> str:
-    """The completion protocol of the installed command."""
+def installed(cwd: Path, **environment: str) -> str:
+    """What the installed command answers to a shell."""
     done = subprocess.run(
         [Path(sys.executable).with_name("patrol")],
         cwd=cwd,
@@ -31,20 +32,20 @@ def run(line: str, cwd: Path, **environment: str) -> str:
     return done.stdout
 
 
-def bash(line: str, cwd: Path) -> list[str]:
+def bash(line: str, run: Run) -> list[str]:
     words = line.split(" ")
-    shown = run(line, cwd, _PATROL_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
+    shown = run(_PATROL_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
     return shown.split()
 
 
-def zsh(line: str, cwd: Path) -> list[str]:
-    shown = run(line, cwd, _PATROL_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=line)
+def zsh(line: str, run: Run) -> list[str]:
+    shown = run(_PATROL_COMPLETE="complete_zsh", _TYPER_COMPLETE_ARGS=line)
     return [word for word in re.findall(r'^(?:_arguments .*\(\()?"([^"]*)"', shown, re.MULTILINE) if word]
 
 
-def fish(line: str, cwd: Path) -> list[str]:
+def fish(line: str, run: Run) -> list[str]:
     environment = {"_PATROL_COMPLETE": "complete_fish", "_TYPER_COMPLETE_ARGS": line}
-    shown = run(line, cwd, _TYPER_COMPLETE_FISH_ACTION="get-args", **environment)
+    shown = run(_TYPER_COMPLETE_FISH_ACTION="get-args", **environment)
     return [row.split("\t")[0] for row in shown.splitlines() if row]
 
 
@@ -81,9 +82,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
-@pytest.fixture(params=[bash, zsh, fish], ids=["bash", "zsh", "fish"])
-def ask(request: pytest.FixtureRequest, folder: Path) -> Ask:
-    return lambda line: request.param(line, folder)
+SHELLS = pytest.mark.parametrize("shell", [bash, zsh, fish], ids=["bash", "zsh", "fish"])
+
+
+@pytest.fixture
+def here(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """The same in this process, which is quicker."""
+    monkeypatch.chdir(folder)
+
+    def run(**environment: str) -> str:
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit):
+                main([])
+        shown = capsys.readouterr()
+        assert shown.err == ""
+        return shown.out
+
+    return run
 
 
 ZONE_FILES = ["agent.toml", "cam1.toml", "cam2.json", "published/", "zones/"]
@@ -114,13 +131,20 @@ ZONE_FILES = ["agent.toml", "cam1.toml", "cam2.json", "published/", "zones/"]
         ("patrol zones init str", ["street.jpg"]),
     ],
 )
-def test_offered(ask: Ask, line: str, offered: list[str]) -> None:
-    assert ask(line) == offered
+@SHELLS
+def test_offered(here: Run, shell: Callable[[str, Run], list[str]], line: str, offered: list[str]) -> None:
+    assert shell(line, here) == offered
 
 
-def test_options_are_offered(ask: Ask) -> None:
-    assert {"--strict", "--json", "--agent-config"} <= set(ask("patrol zones lint --"))
-    assert {"--dry-run", "--expect", "--allow-warnings"} <= set(ask("patrol zones publish --"))
+@SHELLS
+def test_the_installed_command_loads_a_group_and_offers_its_words(
+    folder: Path, shell: Callable[[str, Run], list[str]]
+) -> None:
+    def run(**environment: str) -> str:
+        return installed(folder, **environment)
+
+    assert shell("patrol zones show cam1.toml --zone ", run) == ["P1", "B1"]
+    assert {"--dry-run", "--expect", "--allow-warnings"} <= set(shell("patrol zones publish --", run))
 
 
 @pytest.mark.parametrize(("shell", "file"), [("bash", ".bashrc"), ("zsh", ".zshrc"), ("fish", None)])
