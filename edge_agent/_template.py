@@ -12,6 +12,7 @@ from edge_agent.config import (
     DetectorSection,
     PlatesSection,
     RestsSection,
+    ZonesSection,
 )
 from notifier.mqtt import MqttConfig
 from notifier.owners.config import OwnersConfig
@@ -24,6 +25,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("[agent]", AgentSection, True),
     ("[detector]", DetectorSection, False),
     ("[plates]", PlatesSection, False),
+    ("[zones]", ZonesSection, False),
     ("[rests]", RestsSection, False),
     ("[owners]", OwnersConfig, False),
     ("[notices]", NoticePolicy, False),

@@ -89,9 +89,23 @@ def _parse(text: str, name: str | Path) -> dict[str, Any]:
         raise PatrolError(
             f"cannot be parsed: {error}", file=name, mend="Mend the line that it names."
         ) from error
+    if str(name).endswith((".json", ".geojson")):
+        _check_letters(data, name)
     if not isinstance(data, dict):
         raise PatrolError("holds no table of zones", file=name, mend="Start from `patrol zones init`.")
     return _from_features(data, name) if data.get("type") == "FeatureCollection" else data
+
+
+def _check_letters(data: Any, name: str | Path) -> None:
+    r"""JSON can write half a letter, `"\ud800"`, which can be neither stored nor shown."""
+    try:
+        json.dumps(data, ensure_ascii=False).encode("utf-8")
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise PatrolError(
+            "cannot be parsed: it holds half of a surrogate pair, which is no letter",
+            file=name,
+            mend="Write the letter itself.",
+        ) from error
 
 
 def dump_zone_file(zones: ZoneFile) -> str:

@@ -72,6 +72,7 @@ class Eyes:
     ) -> None:
         self.index = index
         self._detector = detector
+        self._input_side = input_side
         self._config = config
         self._whole = _region(index, config.margin)
         self._regions = [self._whole, *_tiles(self._whole, round(input_side * config.detail))]
@@ -82,6 +83,24 @@ class Eyes:
         self._last_detections: Detections | None = None
         self.inferences = 0
         self.skipped = 0
+
+    def with_zones(self, index: ZoneIndex) -> Eyes:
+        """These eyes for other zones of the same pictures. What was learned of the scene stays, where the zones lie
+        within the part of the picture that was looked at so far."""
+        other = Eyes(index, self._detector, self._input_side, self._config)
+        left, top, right, bottom = other._whole
+        if (
+            left >= self._whole[0]
+            and top >= self._whole[1]
+            and right <= self._whole[2]
+            and bottom <= self._whole[3]
+        ):
+            other._whole, other._regions = self._whole, self._regions
+            other._steadier, other._ground = self._steadier, self._ground
+            other._last_grey, other._last_at_ms = self._last_grey, self._last_at_ms
+            other._last_detections = self._last_detections
+        other.inferences, other.skipped = self.inferences, self.skipped
+        return other
 
     @property
     def regions(self) -> list[Region]:
