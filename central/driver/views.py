@@ -156,7 +156,9 @@ def _context(opened: Opened, token: str, language: str) -> dict[str, Any]:
     state = _state(case, stay)
     place = _place(case)
     movable = state in {"warned", "over_time", "issued"}
-    offers = nearby(case, vehicle_class=stay.vehicle_class, position=place) if movable and place else []
+    offers = nearby(case, vehicle_class=stay.vehicle_class, position=place) if place is not None else []
+    if not movable:  # on the way: only the bay that is kept
+        offers = [offer for offer in offers if offer.reserved_until_ms is not None and state == "left"]
     shown = tuple(
         ShownBay(number, offer, map_links(offer.position, offer.name))
         for number, offer in enumerate(offers, 1)

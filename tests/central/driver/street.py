@@ -20,7 +20,9 @@ def token(case_id: str = "c1", expires_ms: int = EXPIRES, **changes: Any) -> str
     return make_token(keys()[0], **names, expires_ms=expires_ms)
 
 
-def warn(agent: Any, case_id: str = "c1", *, ends_ms: int = NOON + 10 * MINUTE, plate: str = "京A12345") -> Any:
+def warn(
+    agent: Any, case_id: str = "c1", *, ends_ms: int = NOON + 10 * MINUTE, plate: str = "京A12345"
+) -> Any:
     """The agent's case stands at `notified`; the centre knows its place."""
     from central.cases.models import Case
     from central.ingest import intake

@@ -215,7 +215,11 @@ def test_a_driver_follows_the_link_says_that_he_left_and_is_believed_by_the_came
     held.refresh_from_db()
     assert held.release_reason == "occupied"
     case = Case.objects.get()
-    assert (case.state, case.stay.agent_state, case.stay.clock_ends_ms) == ("closed", "self_corrected", before)
+    assert (case.state, case.stay.agent_state, case.stay.clock_ends_ms) == (
+        "closed",
+        "self_corrected",
+        before,
+    )
     phone.reload()
     expect(phone.get_by_role("heading", name="谢谢您，人行道已畅通。")).to_be_visible()
 

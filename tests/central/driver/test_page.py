@@ -13,7 +13,7 @@ from central.bays.services import offer_for_case
 from central.cases.pictures import check, store
 from central.cases.services import name_evidence, tie_pictures
 from central.driver import views
-from tests.central.bays.plan import at, bay
+from tests.central.bays.plan import ON_SQLITE, at, bay
 from tests.central.driver.street import EXPIRES, PLACE, Phone, answer, tell, token, warn
 from tests.central.street import BOX, MINUTE, NOON, picture, record, reference, retraction, task
 
@@ -41,6 +41,7 @@ def test_a_warned_driver_sees_place_deadline_and_a_masked_plate(phone):
     assert "10 minutes left" in phone.text
 
 
+@ON_SQLITE
 def test_it_speaks_the_browsers_language_and_can_be_switched(phone, centre):
     assert Phone(phone.path, "zh-CN").look().content.decode().count("请尽快挪车") == 1
     assert 'lang="zh-Hans"' in Phone(phone.path, "zh-TW,zh;q=0.9").look().content.decode()
@@ -52,6 +53,7 @@ def test_it_speaks_the_browsers_language_and_can_be_switched(phone, centre):
     assert "Please move" in phone.text
 
 
+@ON_SQLITE
 def test_nobody_else_learns_anything(phone):
     page = phone.look()
     assert page["Referrer-Policy"] == "no-referrer"
@@ -141,7 +143,12 @@ def arrive(case, agent, data: bytes, box=BOX) -> None:
     size, thumbnail = check(data, ref.sha256)
     store(data, thumbnail, ref.sha256)
     Picture.objects.create(
-        agent=agent, sha256=ref.sha256, size=len(data), width=size.width, height=size.height, received_at_ms=NOON
+        agent=agent,
+        sha256=ref.sha256,
+        size=len(data),
+        width=size.width,
+        height=size.height,
+        received_at_ms=NOON,
     )
     tie_pictures(agent.pk, [ref.sha256])
 
@@ -168,6 +175,7 @@ def test_the_own_vehicle_is_cut_from_the_picture_as_it_was_sealed(phone, agent):
     assert phone.client.get(f"{phone.path}/picture.jpg").content == got.content
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("box", [None, (5000.0, 10.0, 6000.0, 20.0), (0.0, 0.0, 640.0, 360.0)], ids=str)
 def test_a_box_that_makes_no_sense_shows_the_whole_picture(phone, agent, box):
     from central.cases.models import Case
@@ -201,6 +209,7 @@ def test_who_left_in_time_is_thanked(phone, agent):
     assert "<form" not in phone.text
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("state", ["closed", "exempt"])
 def test_a_case_that_ended_otherwise_is_over(phone, agent, state):
     tell(record("c1", state, NOON + MINUTE))
@@ -211,6 +220,7 @@ def test_a_case_that_ended_otherwise_is_over(phone, agent, state):
 # Links that open nothing
 
 
+@ON_SQLITE
 def test_an_expired_link_is_kind_and_a_forged_one_tells_nothing(centre, agent):
     warn(agent)
     expired = Phone(f"/n/{token(expires_ms=NOON - MINUTE)}")
@@ -244,6 +254,7 @@ def test_a_message_that_was_faster_than_its_data_is_told_to_wait(centre, agent):
     assert early.look().status_code == 200
 
 
+@ON_SQLITE
 def test_a_flood_is_told_when_to_come_back(phone, centre):
     statuses = [phone.look().status_code for _ in range(45)]
     assert statuses.count(200) == 40
@@ -257,6 +268,7 @@ def test_a_flood_is_told_when_to_come_back(phone, centre):
     assert other.look().status_code == 200
 
 
+@ON_SQLITE
 def test_guessing_is_braked_by_address(centre, agent):
     statuses = [Phone(f"/n/{'x' * 31}{n % 10}").look().status_code for n in range(25)]
     assert statuses.count(404) == 20
@@ -265,6 +277,7 @@ def test_guessing_is_braked_by_address(centre, agent):
     assert Phone(f"/n/{token()}").look().status_code == 200
 
 
+@ON_SQLITE
 def test_only_get_looks_and_only_post_does(phone):
     assert phone.client.post(phone.path).status_code == 405
     phone.look()
@@ -272,6 +285,7 @@ def test_only_get_looks_and_only_post_does(phone):
         assert phone.client.get(f"{phone.path}/{what}").status_code == 405
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("what", ["left", "wrong", "bay"])
 def test_a_form_from_elsewhere_does_nothing(phone, centre, agent, what):
     from central.driver.models import Objection, Recheck
@@ -282,7 +296,15 @@ def test_a_form_from_elsewhere_does_nothing(phone, centre, agent, what):
     warn(agent, "c2")
     other.look()
     nonce = phone.nonce()
-    for bad in ("", "x", "0.0", "zz.zz", other.nonce(), nonce[:-1] + ("0" if nonce[-1] != "0" else "1"), "é.é"):
+    for bad in (
+        "",
+        "x",
+        "0.0",
+        "zz.zz",
+        other.nonce(),
+        nonce[:-1] + ("0" if nonce[-1] != "0" else "1"),
+        "é.é",
+    ):
         assert phone.client.post(f"{phone.path}/{what}", {"nonce": bad}).status_code == 403
     centre.clock.advance(7 * 60 * MINUTE)
     assert phone.client.post(f"{phone.path}/{what}", {"nonce": nonce}).status_code == 403
@@ -291,6 +313,7 @@ def test_a_form_from_elsewhere_does_nothing(phone, centre, agent, what):
     assert not Reservation.objects.exists()
 
 
+@ON_SQLITE
 def test_an_oversized_or_odd_form_is_refused(phone):
     phone.look()
     huge = phone.client.post(f"{phone.path}/left", {"nonce": phone.nonce(), "x": "y" * 300_000})
@@ -299,6 +322,7 @@ def test_an_oversized_or_odd_form_is_refused(phone):
     assert many.status_code == 400
 
 
+@ON_SQLITE
 def test_the_brake_of_buttons_is_its_own(phone):
     phone.look()
     done = [phone.client.post(f"{phone.path}/left", {"nonce": phone.nonce()}).status_code for _ in range(10)]
