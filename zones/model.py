@@ -12,6 +12,7 @@ from shapely import is_valid_reason
 from shapely.geometry import LineString, Polygon
 
 from protocol.messages import Ident, Position
+from zones.calibration import check_calibration
 from zones.ground import Calibration
 from zones.rules import Calendar, Exemption, VehicleClass, Window
 
@@ -220,6 +221,8 @@ class ZoneFile(_Strict):
             raise ValueError(
                 f"time_zone {self.time_zone!r} is not known; write e.g. Asia/Shanghai"
             ) from error
+        if self.calibration is not None:
+            check_calibration(self)
         seen: set[str] = set()
         frame = Polygon(
             [

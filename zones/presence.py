@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from shapely import STRtree, prepare
@@ -103,7 +104,14 @@ class ZoneIndex:
                 found[self._order[index].id] = min(1.0, share)
         return found
 
-    def presence(self, box: Box, vehicle_class: str, held: str | None = None) -> Presence:
+    def presence(
+        self,
+        box: Box,
+        vehicle_class: str,
+        held: str | None = None,
+        *,
+        active: Collection[str] | None = None,
+    ) -> Presence:
         """Where a vehicle stands.
 
         Where a bay or loading zone for this class of vehicle lies over a forbidding zone, the bay counts. Between a
@@ -113,9 +121,12 @@ class ZoneIndex:
             box: left, top, right, bottom, pixels of the pictures.
             vehicle_class: detector class.
             held: the zone in which it stood at the last look, which it keeps down to `leave_ratio`.
+            active: ids of the zones that count now; others are as if they were not there. None: all.
         """
         foot = footprint(box, vehicle_class)
         share = self.ratios(box, vehicle_class)
+        if active is not None:
+            share = {zone_id: part for zone_id, part in share.items() if zone_id in active}
         bays = [
             zone_id
             for zone_id in share
