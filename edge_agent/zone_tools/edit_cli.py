@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,6 +75,8 @@ def edit(
                 if browser and not show(url):
                     console.err.print("  No browser was found here: open the address yourself.")
 
+            # Whoever stops the process ends it as Ctrl-C does: tidily.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
                 serve(session, sight, listening, ready)
             except KeyboardInterrupt:

@@ -34,7 +34,7 @@ _STEP_S = 4.0
 _PATIENCE_S = 25.0
 """A camera has so long to connect and to give a keyframe."""
 
-_SCORE = 0.3
+_SCORE = 0.35
 _REDUCTION = 2.0
 """The largest reduction of the picture before the detector; above it, tiles are added."""
 

@@ -205,9 +205,9 @@ export class Stage {
   }
 
   #vehicles() {
-    const { view, vehicles, verdicts, ui } = this.app;
+    const { view, verdicts, ui } = this.app;
     const parts = [];
-    for (const vehicle of vehicles()) {
+    for (const vehicle of this.app.vehicles()) {
       const verdict = verdicts.get(vehicle.key);
       const [a, b] = [view.toScreen(vehicle.box.slice(0, 2)), view.toScreen(vehicle.box.slice(2))];
       const stands = verdict?.inside ? " stands" : "";
