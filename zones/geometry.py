@@ -1,6 +1,7 @@
 """Where a vehicle touches the ground, as far as a picture shows it.
 
-Without a calibrated camera the footprint is approximated by the lower part of the detector's box. How much of
+On a calibrated camera `zones.placing` works out where a vehicle stands. Without calibration the footprint is
+approximated by the lower part of the detector's box. How much of
 the box's height belongs to the ground depends on the class: a bus is tall for its depth, a car is not. Sides
 are drawn in slightly because boxes include mirrors and shadow. The bottom centre of the box is never used: in
 an oblique view a tall van in the lane "stands" on the pavement by that measure.
@@ -8,8 +9,13 @@ an oblique view a tall van in the lane "stands" on the pavement by that measure.
 
 from __future__ import annotations
 
-from shapely import box as _rectangle
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 from shapely.geometry import Polygon
+
+from zones.overlap import Rectangles
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels; may reach beyond the picture and is never clipped."""
@@ -17,6 +23,41 @@ Box = tuple[float, float, float, float]
 _DEPTH: dict[str, float] = {"car": 0.40, "truck": 0.28, "bus": 0.22, "motorcycle": 0.25, "bicycle": 0.25}
 _DEPTH_OTHER = 0.3
 _SIDE = 0.06
+
+
+def footprints(boxes: NDArray[np.float64], classes: Sequence[str]) -> Rectangles:
+    """The ground footprints of detected vehicles where the camera is not calibrated.
+
+    Args:
+        boxes: (N, 4) left, top, right, bottom, pixels.
+        classes: detector class of each; unknown ones get a middle depth.
+
+    Returns:
+        Rectangles in pixels of the picture.
+
+    Raises:
+        ValueError: a box is empty or upside down.
+    """
+    left, top, right, bottom = check_boxes(boxes).T
+    depth = (bottom - top) * np.array([_DEPTH.get(each, _DEPTH_OTHER) for each in classes])
+    nothing = np.zeros(len(boxes))
+    return Rectangles(
+        np.stack([(left + right) / 2, bottom - depth / 2], axis=1),
+        np.stack([(right - left) * (0.5 - _SIDE), nothing], axis=1),
+        np.stack([nothing, depth / 2], axis=1),
+    )
+
+
+def check_boxes(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Boxes (N, 4) as they are.
+
+    Raises:
+        ValueError: a box is empty or upside down.
+    """
+    wrong = ~((boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & np.isfinite(boxes).all(axis=1))
+    if wrong.any():
+        raise ValueError(f"a box needs left < right and top < bottom, got {tuple(boxes[wrong][0].tolist())}")
+    return boxes
 
 
 def footprint(box: Box, vehicle_class: str) -> Polygon:
@@ -29,12 +70,8 @@ def footprint(box: Box, vehicle_class: str) -> Polygon:
     Raises:
         ValueError: the box is empty or upside down.
     """
-    left, top, right, bottom = box
-    if not (right > left and bottom > top):
-        raise ValueError(f"a box needs left < right and top < bottom, got {box}")
-    inset = (right - left) * _SIDE
-    depth = (bottom - top) * _DEPTH.get(vehicle_class, _DEPTH_OTHER)
-    return _rectangle(left + inset, bottom - depth, right - inset, bottom)
+    corners = footprints(np.array([box], float), (vehicle_class,)).corners[0]
+    return Polygon(corners)
 
 
 def iou(one: Box, other: Box) -> float:

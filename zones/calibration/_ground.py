@@ -140,21 +140,32 @@ class Ground:
         """Points (N, 2) of the pictures as straight pixels of the drawn picture."""
         return self.lens.straighten(np.asarray(points, float).reshape(-1, 2) * self._factor)
 
-    def below_horizon(self, points: Floats) -> Floats:
-        """How far points (N, 2) of the pictures are on the ground's side of the horizon, straight pixels of the
-        drawn picture; infinity where no horizon exists because the camera looks straight down."""
+    @cached_property
+    def horizon(self) -> Floats | None:
+        """The horizon as (a, b, c) with a^2 + b^2 = 1: a u + b v + c is how far a straight pixel of the drawn picture
+        lies on the ground's side of it. None where there is none, because the camera looks straight down."""
         line = self._to_metres[2]
         steep = float(np.hypot(line[0], line[1]))
-        straight = self.straighten(points)
         if steep * float(np.hypot(self.lens.width, self.lens.height)) < 1e-6 * abs(line[2]):
-            return np.full(len(straight), np.inf)
-        return np.asarray((straight @ line[:2] + line[2]) / steep)
+            return None
+        return np.asarray(line / steep)
+
+    def below_horizon(self, points: Floats) -> Floats:
+        """How far points (N, 2) of the pictures are on the ground's side of the horizon, straight pixels of the
+        drawn picture; infinity where there is no horizon."""
+        straight = self.straighten(points)
+        line = self.horizon
+        return np.full(len(straight), np.inf) if line is None else np.asarray(straight @ line[:2] + line[2])
+
+    def straight_to_ground(self, straight: Floats) -> Floats:
+        """Straight pixels (N, 2) of the drawn picture on the ground, metres. They must lie below the horizon."""
+        return project(self._to_metres, straight)
 
     def to_ground(self, points: Floats) -> Floats:
         """Points (N, 2) of the pictures on the ground, metres; NaN on or above the horizon."""
         straight = self.straighten(points)
         with np.errstate(all="ignore"):
-            metres = project(self._to_metres, straight)
+            metres = self.straight_to_ground(straight)
         metres[~(self.below_horizon(points) >= HORIZON_PX)] = np.nan
         return metres
 
@@ -172,8 +183,9 @@ class Ground:
         """How far on the ground one pixel at points (N, 2) reaches in its longest direction, metres; NaN above
         the horizon."""
         points = np.asarray(points, float).reshape(-1, 2)
-        right = self.to_ground(points + [0.5, 0]) - self.to_ground(points - [0.5, 0])
-        down = self.to_ground(points + [0, 0.5]) - self.to_ground(points - [0, 0.5])
+        across, along = np.array([0.5, 0]), np.array([0, 0.5])
+        right = self.to_ground(points + across) - self.to_ground(points - across)
+        down = self.to_ground(points + along) - self.to_ground(points - along)
         # The larger singular value of the 2 x 2 matrix of both.
         total = (right**2).sum(1) + (down**2).sum(1)
         spread = np.maximum(total**2 - 4 * (right[:, 0] * down[:, 1] - right[:, 1] * down[:, 0]) ** 2, 0)
@@ -223,7 +235,9 @@ class Ground:
         return self.plane
 
 
-def _points_of(calibration: Calibration, plane: TangentPlane | None) -> tuple[tuple[str, ...], Floats, Floats]:
+def _points_of(
+    calibration: Calibration, plane: TangentPlane | None
+) -> tuple[tuple[str, ...], Floats, Floats]:
     """Names, picture points and ground points, (N, 2)."""
     rectangle = calibration.rectangle
     if rectangle is None:
@@ -232,7 +246,8 @@ def _points_of(calibration: Calibration, plane: TangentPlane | None) -> tuple[tu
             if point.ground is not None:
                 ground.append(point.ground)
                 continue
-            assert point.at is not None and plane is not None
+            assert point.at is not None
+            assert plane is not None
             x, y = plane.from_wgs84(np.array([point.at.longitude, point.at.latitude]))
             ground.append((float(x), float(y)))
         names = tuple(f"point {n}" for n in range(1, len(ground) + 1))

@@ -111,9 +111,7 @@ class Lens:
         bent = np.minimum(square, self._limit**2)
         slope = np.where(square < self._limit**2, 2 * self.k1 + 4 * self.k2 * bent, 0.0)
         outer = away[..., :, None] * away[..., None, :]
-        return np.asarray(
-            self._factor(square)[..., None, None] * np.eye(2) + slope[..., None, None] * outer
-        )
+        return np.asarray(self._factor(square)[..., None, None] * np.eye(2) + slope[..., None, None] * outer)
 
     def _factor(self, square: Floats) -> Floats:
         square = np.minimum(square, self._limit**2) if np.isfinite(self._limit) else square
