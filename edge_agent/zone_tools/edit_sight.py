@@ -40,7 +40,9 @@ _REDUCTION = 2.0
 
 _CLASSES = frozenset({*VEHICLES, "bicycle"})
 
-_VIDEOS = frozenset({".mp4", ".mkv", ".avi", ".mov", ".ts", ".m4v", ".mpg", ".flv", ".wmv", ".mjpeg", ".h264", ".h265"})
+_VIDEOS = frozenset(
+    {".mp4", ".mkv", ".avi", ".mov", ".ts", ".m4v", ".mpg", ".flv", ".wmv", ".mjpeg", ".h264", ".h265"}
+)
 
 
 class Camera(Protocol):

@@ -174,7 +174,9 @@ class Editor:
 
 @cache
 def _assets() -> frozenset[str]:
-    return frozenset(path.name for path in STATIC.iterdir() if path.suffix in (".js", ".css", ".svg", ".json"))
+    return frozenset(
+        path.name for path in STATIC.iterdir() if path.suffix in (".js", ".css", ".svg", ".json")
+    )
 
 
 def _told(judgement: Judgement) -> dict[str, Any]:
@@ -197,7 +199,9 @@ def _shot_facts(shot: Shot | None) -> dict[str, Any] | None:
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, PatrolError)
-    status = 409 if isinstance(error, ChangedOnDiskError) else 503 if isinstance(error, UnavailableError) else 400
+    status = (
+        409 if isinstance(error, ChangedOnDiskError) else 503 if isinstance(error, UnavailableError) else 400
+    )
     told = {**error.as_dict(), "problem": said(error.problem), "mend": said(error.mend)}
     return JSONResponse({"error": told}, status_code=status)
 

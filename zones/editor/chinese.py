@@ -15,6 +15,7 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
         rf"(?P<a>{_N}%) of its footprint is in zone (?P<z>{_Z}), needs (?P<b>{_N}%)(?P<rest>.*)",
         "占地范围的 {a} 在区域 {z} 内，需达到 {b}{rest}",
     ),
+    (rf" \((?P<a>{_N}) m² of (?P<b>{_N}) m²\)(?P<rest>.*)", "（{b} m² 中的 {a} m²）{rest}"),
     (r", but (?P<a>.+) is in an ignored place", "，但 {a} 在忽略区域内"),
     (rf", but (?P<a>{_N}%) is in (?P<z>{_Z}), where standing is allowed", "，但 {a} 在允许停放的 {z} 内"),
     # What pydantic says of a value.
@@ -33,13 +34,22 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
     (rf"String should have at least (?P<n>{_N}) characters?", "至少 {n} 个字符"),
     (rf"String should have at most (?P<n>{_N}) characters?", "至多 {n} 个字符"),
     (r"String should match pattern '\^\(\[01\].*", "应为时间，例如 08:30；24:00 表示当天结束"),
-    (r"String should match pattern '\^\[A-Za-z0-9\].*", "以字母或数字开头，只含字母、数字、“_”“.”“-”，至多 64 个字符"),
+    (
+        r"String should match pattern '\^\[A-Za-z0-9\].*",
+        "以字母或数字开头，只含字母、数字、“_”“.”“-”，至多 64 个字符",
+    ),
     (r"String should match pattern (?P<a>.+)", "格式应为 {a}"),
-    (rf"Tuple should have at least (?P<n>{_N}) items? after validation, not (?P<m>{_N})", "至少 {n} 项，现有 {m} 项"),
+    (
+        rf"Tuple should have at least (?P<n>{_N}) items? after validation, not (?P<m>{_N})",
+        "至少 {n} 项，现有 {m} 项",
+    ),
     (rf"Tuple should have at most (?P<n>{_N}) items? after validation, not.*", "至多 {n} 项"),
     (r"this key is not known", "未知的键"),
     (r"Check its spelling; see docs/zones\.md for the keys\.", "请检查拼写；所有键见 docs/zones.md。"),
-    (r"Mend the value; docs/zones\.md says what each key takes\.", "请改正此值；各键的取值见 docs/zones.md。"),
+    (
+        r"Mend the value; docs/zones\.md says what each key takes\.",
+        "请改正此值；各键的取值见 docs/zones.md。",
+    ),
     (r"Add it; see docs/zones\.md\.", "请补上；说明见 docs/zones.md。"),
     # What the model says of a zone.
     (
@@ -47,7 +57,10 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
         "多边形自相交：边 {a}-{b} 与边 {c}-{d} 相交",
     ),
     (r"the polygon is not simple: (?P<a>.+)", "多边形不合法：{a}"),
-    (rf"the polygon covers only (?P<n>{_N}) square pixels; no vehicle fits", "多边形只有 {n} 平方像素，容不下车辆"),
+    (
+        rf"the polygon covers only (?P<n>{_N}) square pixels; no vehicle fits",
+        "多边形只有 {n} 平方像素，容不下车辆",
+    ),
     (
         rf"leave_ratio (?P<a>{_N}) is above enter_ratio (?P<b>{_N}); a vehicle would flap in and out",
         "离开占比 {a} 高于进入占比 {b}，判定会来回跳动",
@@ -59,7 +72,10 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
         "区域 {z}：顶点 {n} {p} 在 {s} 的画面之外",
     ),
     (rf"zone (?P<z>{_Z}): lies off the picture", "区域 {z}：在画面之外"),
-    (r"time_zone (?P<a>.+) is not known; write e\.g\. Asia/Shanghai", "未知的时区 {a}，例如可写 Asia/Shanghai"),
+    (
+        r"time_zone (?P<a>.+) is not known; write e\.g\. Asia/Shanghai",
+        "未知的时区 {a}，例如可写 Asia/Shanghai",
+    ),
     (r"a window cannot begin at 24:00; write 00:00", "时段不能从 24:00 开始，请写 00:00"),
     (
         r"the window is empty: it begins and ends at (?P<a>\S+); all day is 00:00 to 24:00",
@@ -90,7 +106,10 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
         "只有 {a} 平方像素；即使最小的车辆（高 {b} 像素）也不可能有 {c} 的占地范围在内",
     ),
     (r"Draw it larger, or lower min_height_px\.", "画大一些，或降低最小高度。"),
-    (rf"is only (?P<a>{_N}) px wide; a trembling box falls in and out of it", "宽度只有 {a} 像素，检测框稍有抖动就会进出"),
+    (
+        rf"is only (?P<a>{_N}) px wide; a trembling box falls in and out of it",
+        "宽度只有 {a} 像素，检测框稍有抖动就会进出",
+    ),
     (r"Draw it wider, or join it to its neighbour\.", "画宽一些，或并入相邻区域。"),
     (rf"covers the same place as zone (?P<z>{_Z})", "与区域 {z} 覆盖同一处"),
     (r"Remove one of them\.", "删去其中一个。"),
@@ -100,7 +119,10 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
         "与区域 {z} 重叠（占较小者的 {a}）；重叠处按 {b} 计，允许停放",
     ),
     (r"If that is not meant, draw them side by side\.", "若非本意，请把它们并排画开。"),
-    (r"no zone of the file forbids standing, so there will never be a case", "没有任何禁停区域，因此不会产生案件"),
+    (
+        r"no zone of the file forbids standing, so there will never be a case",
+        "没有任何禁停区域，因此不会产生案件",
+    ),
     (r"Give one zone the kind no_parking or fire_lane\.", "把其中一个区域的类型设为禁停或消防通道。"),
     # What saving says.
     (r"the file was changed by somebody else since it was opened", "打开之后，文件已被他人修改"),
@@ -117,7 +139,10 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
         r"Two points are probably exchanged; check the order in which they were given\.",
         "可能有两个点对调了，请检查给出的顺序。",
     ),
-    (r"the ground is mirrored: seen from above its axes are left-handed", "地面是镜像的：从上方看坐标轴为左手系"),
+    (
+        r"the ground is mirrored: seen from above its axes are left-handed",
+        "地面是镜像的：从上方看坐标轴为左手系",
+    ),
     (
         rf"zone (?P<z>{_Z}): lies on or above the horizon of the calibration, where no ground is",
         "区域 {z}：位于标定的地平线上或其上方，那里没有地面",

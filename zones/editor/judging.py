@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import ErrorDetails
-from shapely.geometry import Polygon
 
 from protocol.errors import PatrolError
 from zones.editor.chinese import said
 from zones.editor.rendering import Data
 from zones.files import judge_zone_data
-from zones.geometry import Box, footprint
+from zones.geometry import Box
 from zones.lint import Remark, lint
 from zones.model import ZoneFile
 from zones.presence import ZoneIndex
@@ -104,26 +103,36 @@ class Judgement:
     verdicts: tuple[Verdict | None, ...]
 
 
+_FAR = 1e6
+"""Pixels; beyond it nothing is a place in a picture."""
+
+
 def judge(data: Data, vehicles: Sequence[Vehicle] = ()) -> Judgement:
     """Look at a zone file in the making. Never raises for what the data says."""
     file, raw = judge_zone_data(data, "")
     faults = tuple(_place(fault, error, data) for fault, error in raw)
     remarks = lint(file) if file is not None else ()
     sound = file if file is not None else _without(data, faults)
-    index = None
-    if sound is not None and vehicles:
-        index = ZoneIndex(sound, sound.picture.width, sound.picture.height)
-    return Judgement(file, faults, remarks, tuple(_verdict(index, vehicle) for vehicle in vehicles))
+    return Judgement(file, faults, remarks, _verdicts(sound, vehicles))
 
 
-def _verdict(index: ZoneIndex | None, vehicle: Vehicle) -> Verdict | None:
-    left, top, right, bottom = vehicle.box
-    if index is None or not (right > left and bottom > top):
-        return None
-    found = index.presence(vehicle.box, vehicle.label)
-    foot: Polygon = footprint(vehicle.box, vehicle.label)
-    ring = tuple((float(x), float(y)) for x, y in foot.exterior.coords[:-1])
-    return Verdict(found.zone_id, found.ratio, found.inside, found.why, ring)
+def _verdicts(sound: ZoneFile | None, vehicles: Sequence[Vehicle]) -> tuple[Verdict | None, ...]:
+    places = [number for number, vehicle in enumerate(vehicles) if _is_somewhere(vehicle.box)]
+    verdicts: list[Verdict | None] = [None] * len(vehicles)
+    if sound is None or not places:
+        return tuple(verdicts)
+    index = ZoneIndex(sound, sound.picture.width, sound.picture.height)
+    found = index.presences([vehicles[n].box for n in places], [vehicles[n].label for n in places])
+    for number, presence in zip(places, found, strict=True):
+        foot = index.footprint(vehicles[number].box, vehicles[number].label)
+        ring = tuple((float(x), float(y)) for x, y in foot.exterior.coords[:-1])
+        verdicts[number] = Verdict(presence.zone_id, presence.ratio, presence.inside, presence.why, ring)
+    return tuple(verdicts)
+
+
+def _is_somewhere(box: Box) -> bool:
+    left, top, right, bottom = box
+    return right > left and bottom > top and max(map(abs, box)) < _FAR
 
 
 def _without(data: Data, faults: Sequence[Fault]) -> ZoneFile | None:

@@ -134,7 +134,7 @@ def _patched(text: str, old: Data, new: Data, origins: Sequence[int | None]) -> 
             zones.append(tomlkit.dumps(document))
     result = ""
     for piece in (tomlkit.dumps(before), *zones, tomlkit.dumps(after)):
-        result += ("" if not result or result.endswith("\n") else "\n")
+        result += "" if not result or result.endswith("\n") else "\n"
         if piece.startswith("[") and result and not result.endswith("\n\n"):
             result += "\n"
         result += piece

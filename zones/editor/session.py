@@ -98,7 +98,12 @@ class Session:
         opened = self._opened
         result = self.rendered(data, origins, base)
         lines = difflib.unified_diff(
-            opened.text.splitlines(), result.text.splitlines(), self.path.name, self.path.name, lineterm="", n=2
+            opened.text.splitlines(),
+            result.text.splitlines(),
+            self.path.name,
+            self.path.name,
+            lineterm="",
+            n=2,
         )
         return list(lines), result.kept
 

@@ -35,6 +35,7 @@ export class App {
     this.judge = () => {
       clearTimeout(timer);
       timer = setTimeout(() => {
+        if (this.ended) return;
         const [width, height] = this.store.size;
         const vehicles = this.vehicles();
         this.judging = { data: this.store.data(), vehicles: vehicles.map(({ box, label }) => ({ box, label })) };
@@ -159,6 +160,13 @@ export class App {
     if (this.ui.vehicle === "probe" && probe && told(probe.why) !== this.#said) this.say((this.#said = told(probe.why)), true);
   }
 
+  /** Whether what stands here now can be saved: asked anew, because typing is faster than answers. */
+  async judgeNow() {
+    const doc = this.store.doc;
+    const { valid } = await post("judge", { data: this.store.data(doc) });
+    return valid && doc === this.store.doc;
+  }
+
   #grounded(answer) {
     this.ground = answer;
     this.parts.sync();
@@ -166,6 +174,7 @@ export class App {
   }
 
   #lost(error) {
+    if (this.ended) return;
     if (error instanceof Refused) this.complain(error);
     else if (!this.disconnected) {
       this.disconnected = true;
@@ -350,6 +359,7 @@ export class App {
   refreshHint() {
     const { hint } = this.ui.tool ?? {};
     this.parts.hint(hint ? t(hint) : "");
+    this.parts.sync();
   }
 
   where(point) {

@@ -1,7 +1,7 @@
 // The keys at the top of the file, and the ground: calibration with its residuals.
 
 import { h, icon, replace } from "./dom.js";
-import { fieldsOf } from "./form.js";
+import { fieldsOf, UnknownKeys } from "./form.js";
 import { getAt, setAt } from "./store.js";
 import { t, told } from "./words.js";
 
@@ -26,10 +26,12 @@ export class FilePane {
   build() {
     const context = { ...contextOf(this.app), skip: (model, name) => model === "ZoneFile" && ["zone", "calibration", "picture"].includes(name) };
     this.fields = fieldsOf(context, { ...this.app.schema, model: "ZoneFile" }, []);
+    this.unknown = new UnknownKeys(context, { ...this.app.schema, model: "ZoneFile" }, []);
     this.picture = h("p", { class: "note" });
     replace(this.element, [
       h("h2", { class: "unseen", textContent: t("file") }),
       h("p", { class: "hint-text", textContent: this.app.file.path }),
+      this.unknown.element,
       h("div", { class: "fields flat" }, ...this.fields.map((one) => one.element)),
       this.picture,
     ]);
@@ -38,6 +40,7 @@ export class FilePane {
   sync() {
     const [width, height] = this.app.store.size;
     this.picture.textContent = t("file.picture", { width, height, source: this.app.shot?.source ?? t("file.noSource") });
+    this.unknown.sync();
     this.fields.forEach((one) => one.sync());
   }
 }

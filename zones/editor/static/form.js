@@ -18,6 +18,26 @@ export function fieldsOf(context, schema, path, names = null) {
     .map(([name, property]) => field(context, { model, name, schema: property, path: [...path, name], required: required.has(name) }));
 }
 
+/** Keys that the format does not know, each with a way to remove it. */
+export class UnknownKeys {
+  element = h("div", { class: "stack" });
+
+  constructor(context, schema, path) {
+    Object.assign(this, { context, path, known: new Set(keyNames(context, schema)) });
+  }
+
+  sync() {
+    const data = this.context.get(this.path);
+    const unknown = Object.keys(data && typeof data === "object" ? data : {}).filter((key) => !this.known.has(key));
+    const shown = unknown.join("\n");
+    if (shown === this.shown) return;
+    this.shown = shown;
+    replace(this.element, unknown.map((key) =>
+      h("div", { class: "note bad row apart", "data-path": [...this.path, key].join(".") }, h("code", { textContent: key }), h("button", { type: "button", class: "danger", "aria-label": t("form.removeUnknown", { key }), onclick: () => this.context.set([...this.path, key], undefined) }, t("form.remove"))),
+    ));
+  }
+}
+
 /** The names of a table's keys, in the format's own order. */
 export function keyNames(context, schema) {
   return Object.keys(resolve(context, schema).core.properties ?? {});

@@ -178,6 +178,7 @@ parts.sync = () => {
   asked = true;
   requestAnimationFrame(() => {
     asked = false;
+    if (leaving) return;
     syncBar();
     syncToolbars();
     labelTabs();
@@ -225,7 +226,7 @@ function buildMenu() {
       go();
     } }, icon(sign), h("span", { textContent: label }), key ? h("span", { class: "key", "aria-hidden": "true", textContent: key }) : null);
   replace($("menu"), [
-    item(t("changes"), "diff", changes),
+    item(t("changes"), "diff", () => changes()),
     item(t("saveas"), "saveas", () => saveAs()),
     app.canRenew ? item(t("vehicles.next"), "camera", () => app.renew()) : null,
     h("hr"),
@@ -249,20 +250,24 @@ $("menu").addEventListener("toggle", (e) => e.newState === "open" && $("menu").q
 
 const question = (name) => ({ data: app.store.data(), origins: app.store.originsOf(), base: app.file.digest, ...(name ? { name } : {}) });
 
-async function changes() {
+async function changes(valid = app.judgement.valid) {
   const steps = app.store.past.map(({ name }) => app.nameOf(name));
-  const answer = await showChanges({ steps, ask: () => post("changes", question()), canSave: app.judgement.valid, dirty: app.store.dirty });
+  const answer = await showChanges({ steps, ask: () => post("changes", question()), canSave: valid, dirty: app.store.dirty });
   if (answer === "save") await save();
 }
 
 /** Shows what would be written, then writes it. */
 async function review() {
-  if (!app.judgement.valid) {
-    app.say(t("save.blocked"));
-    parts.toast(t("save.blocked"));
-  } else if (app.store.dirty) await changes();
-  else if (!app.file.digest) await save();
-  else app.say(t("save.nothing"));
+  try {
+    if (!app.store.dirty && app.file.digest) app.say(t("save.nothing"));
+    else if (!(await app.judgeNow())) {
+      app.say(t("save.blocked"));
+      parts.toast(t("save.blocked"));
+    } else if (app.store.dirty) await changes(true);
+    else await save();
+  } catch (error) {
+    app.complain(error);
+  }
 }
 
 async function save(name = null) {
@@ -347,10 +352,11 @@ async function quit() {
     });
     if (answer === null) return;
     if (answer === "save") {
-      if (!app.judgement.valid || !(await save())) return;
+      if (!(await save())) return;
     } else draft.forget();
   }
-  leaving = true;
+  leaving = app.ended = true;
+  app.say = app.ask = () => {};
   await post("quit").catch(() => null);
   document.body.replaceChildren(h("main", { class: "goodbye" }, h("h1", { textContent: t("goodbye") }), h("p", { textContent: t("goodbye.text") })));
 }
@@ -403,7 +409,7 @@ async function begin() {
   $("undo").addEventListener("click", () => app.undo());
   $("redo").addEventListener("click", () => app.redo());
   $("save").addEventListener("click", review);
-  $("changes").addEventListener("click", changes);
+  $("changes").addEventListener("click", () => changes());
   $("language").addEventListener("click", switchLanguage);
   $("theme").addEventListener("click", switchTheme);
   keys(app, { save: review, help: showKeys });

@@ -1,7 +1,7 @@
 // The list of zones, what is wrong or odd, and the form of the chosen zone.
 
 import { h, icon, replace } from "./dom.js";
-import { fieldsOf, keyNames } from "./form.js";
+import { fieldsOf, keyNames, UnknownKeys } from "./form.js";
 import { getAt, setAt } from "./store.js";
 import { keyWords, t, told, valueWords } from "./words.js";
 
@@ -102,6 +102,7 @@ export class ZonePane {
       return;
     }
     if (this.formOf !== zone.uid) this.#buildForm(zone.uid);
+    this.unknown.sync();
     for (const group of this.groups) {
       const wrong = group.names.reduce((sum, name) => sum + this.context.faults([name], true).length, 0);
       group.badge.hidden = !wrong;
@@ -143,15 +144,15 @@ export class ZonePane {
         );
         return { key, names, fields, badge, element };
       });
-    replace(this.form, this.groups.map((group) => group.element));
+    this.unknown = new UnknownKeys(this.context, schema, []);
+    replace(this.form, [this.unknown.element, ...this.groups.map((group) => group.element)]);
   }
 
   /** Open and focus the field of a fault. */
   focusField(path) {
     const group = this.groups?.find((one) => one.names.includes(path[0]));
-    if (!group) return;
-    group.element.open = true;
-    const fields = [...group.element.querySelectorAll("[data-path]")];
+    if (group) group.element.open = true;
+    const fields = [...(group?.element ?? this.form).querySelectorAll("[data-path]")];
     const best = fields.filter((one) => path.join(".").startsWith(one.dataset.path)).at(-1);
     const input = best?.querySelector("input,select,textarea,button");
     input?.focus();
