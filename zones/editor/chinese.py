@@ -53,7 +53,7 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
     (r"Add it; see docs/zones\.md\.", "请补上；说明见 docs/zones.md。"),
     # What the model says of a zone.
     (
-        rf"the polygon crosses itself: edge (?P<a>\d+)-(?P<b>\d+) meets edge (?P<c>\d+)-(?P<d>\d+)",
+        r"the polygon crosses itself: edge (?P<a>\d+)-(?P<b>\d+) meets edge (?P<c>\d+)-(?P<d>\d+)",
         "多边形自相交：边 {a}-{b} 与边 {c}-{d} 相交",
     ),
     (r"the polygon is not simple: (?P<a>.+)", "多边形不合法：{a}"),
@@ -65,7 +65,7 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
         rf"leave_ratio (?P<a>{_N}) is above enter_ratio (?P<b>{_N}); a vehicle would flap in and out",
         "离开占比 {a} 高于进入占比 {b}，判定会来回跳动",
     ),
-    (rf"vertex (?P<n>\d+) is (?P<a>.+): not a finite position", "顶点 {n} 的坐标 {a} 无效"),
+    (r"vertex (?P<n>\d+) is (?P<a>.+): not a finite position", "顶点 {n} 的坐标 {a} 无效"),
     (rf"zone (?P<z>{_Z}): the id is used twice", "区域 {z}：编号重复"),
     (
         rf"zone (?P<z>{_Z}): vertex (?P<n>\d+) (?P<p>\(.+\)) lies off the picture of (?P<s>\S+)",

@@ -182,23 +182,25 @@ def _unwrap(value: Any) -> Any:
 
 def _item(value: Any, like: Any = None) -> Any:
     """A value as an item of tomlkit, laid out like the one that it replaces."""
+    if isinstance(like, Array | InlineTable):
+        return _inline(value, like)
     if isinstance(value, dict):
-        table = tomlkit.inline_table() if isinstance(like, InlineTable) else tomlkit.table()
+        table = tomlkit.table()
         for key, inner in value.items():
             table.append(key, _item(inner))
         return table
     if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-        if isinstance(like, Array):
-            rows = tomlkit.array()
-            for one in value:
-                row = tomlkit.inline_table()
-                row.update({key: _item(inner, like=row) for key, inner in one.items()})
-                rows.append(row)
-            return rows
-        tables = tomlkit.aot()
-        for one in value:
-            tables.append(_item(one))
-        return tables
+        return _aot(value)
+    return _inline(value)
+
+
+def _inline(value: Any, like: Any = None) -> Any:
+    """A value on one line, or on as many as the array that it replaces."""
+    if isinstance(value, dict):
+        table = tomlkit.inline_table()
+        for key, inner in value.items():
+            table.append(key, _inline(inner))
+        return table
     if isinstance(value, list):
         return _array(value, like)
     return tomlkit.item(value)
@@ -211,7 +213,7 @@ def _array(values: list[Any], like: Any) -> Any:
         if dates and isinstance(value, str) and _DATE.fullmatch(value):
             array.append(date.fromisoformat(value))
         else:
-            array.append(_item(value) if isinstance(value, list) else value)
+            array.append(_inline(value))
     if isinstance(like, Array) and "\n" in like.as_string():
         array.multiline(True)
     return array

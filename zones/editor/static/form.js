@@ -15,6 +15,8 @@ export function fieldsOf(context, schema, path, names = null) {
   const required = new Set(core.required ?? []);
   return Object.entries(core.properties ?? {})
     .filter(([name, property]) => (names ? names.includes(name) : true) && !("const" in property) && !context.skip?.(model, name))
+    // A table whose title is its model's own is written without one.
+    .map(([name, property]) => [name, property.title ? property : { ...property, title: resolve(context, property).core?.title }])
     .map(([name, property]) => field(context, { model, name, schema: property, path: [...path, name], required: required.has(name) }));
 }
 

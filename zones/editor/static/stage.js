@@ -19,7 +19,7 @@ const wide = (text) => [...text].reduce((sum, letter) => sum + (letter.codePoint
 
 /** A short text on a dark plate, so that it can be read on any picture. */
 export function tag(text, [x, y], classes = "", anchor = "middle") {
-  const width = wide(text) + 18;
+  const width = wide(text) + 22;
   const left = anchor === "middle" ? x - width / 2 : x;
   return s(
     "g",
@@ -39,12 +39,13 @@ export class Stage {
     this.image = s("image", { x: 0, y: 0, preserveAspectRatio: "none" });
     this.sheet = s("rect", { class: "sheet" });
     this.sheetGrid = s("path", { class: "sheet-grid" });
-    this.grid = s("g", { class: "ground-grid" });
+    this.clip = s("rect");
+    this.grid = s("g", { class: "ground-grid", "clip-path": "url(#picture-clip)" });
     this.zoneLayer = s("g");
     this.frame = s("rect", { class: "frame" });
     this.world = s("g", { id: "world" }, this.sheet, this.sheetGrid, this.image, this.grid, this.zoneLayer, this.frame);
     this.over = s("g", { id: "over" });
-    svg.append(this.world, this.over);
+    svg.append(s("defs", {}, s("clipPath", { id: "picture-clip" }, this.clip)), this.world, this.over);
     this.lens = s("g", {}, s("use", { href: "#world" }));
     const cross = "M66 48v14M66 70v14M48 66h14M70 66h14";
     loupe.append(this.lens, s("path", { class: "cross", d: cross }), s("path", { class: "cross-in", d: cross }));
@@ -72,7 +73,7 @@ export class Stage {
     const { store, view, ui, shot } = this.app;
     const [w, h] = store.size;
     set(this.world, "transform", `translate(${view.x} ${view.y}) scale(${view.scale})`);
-    for (const rect of [this.sheet, this.frame]) {
+    for (const rect of [this.sheet, this.frame, this.clip]) {
       set(rect, "width", w);
       set(rect, "height", h);
     }
