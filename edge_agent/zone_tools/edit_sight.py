@@ -123,7 +123,7 @@ class Live:
         if frame is None:
             health = self._source.health()
             raise UnavailableError(
-                f"the camera gives no picture: it is {health.state}{f' ({health.detail})' if health.detail else ''}",
+                f"the camera gives no picture: it is {health.state}{f' ({health.reason})' if health.reason else ''}",
                 file=self.source,
                 mend="Check the address, user name and password, or give a still with --picture.",
             )

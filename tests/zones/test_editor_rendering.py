@@ -18,7 +18,8 @@ from zones.editor.blocks import parts, split
 from zones.editor.rendering import plain, render, same
 from zones.starter import starting_file
 
-AWKWARD = '''\
+AWKWARD = (
+    '''\
 # The camera at the corner.
 
 # Street words belong to the street.
@@ -35,9 +36,13 @@ id = "a"
 name = """
 [[zone]]
 is no header here"""
-place = '''"'''"'''
+place = '''
+    "'''"
+    """
  [picture] neither
-'''"'''"'''
+"""
+    "'''"
+    """
 polygon = [
   [1, 2],       # a comment with ] and [[
   [100, 2],
@@ -65,7 +70,8 @@ picture = [[10, 10], [20, 10], [20, 20], [10, 20]]
 width_m = 2
 length_m = 3
 # the end
-'''.replace("'''\"'''\"'''", "'''")
+""".replace("'''\"'''\"'''", "'''")
+)
 
 
 def data_of(text: str) -> dict[str, Any]:
@@ -185,7 +191,9 @@ def test_features_stay_features(ending: str) -> None:
 
 
 @given(zone_files(), st.data())
-def test_any_change_says_what_was_meant_and_touches_no_other_zone(file: ZoneFile, data: st.DataObject) -> None:
+def test_any_change_says_what_was_meant_and_touches_no_other_zone(
+    file: ZoneFile, data: st.DataObject
+) -> None:
     text = dump_zone_file(file)
     old = data_of(text)
     assert render("x.toml", text, old, copy.deepcopy(old), list(range(len(old["zone"])))).text == text

@@ -92,7 +92,9 @@ def test_line_ends_byte_order_mark_rights_and_links_are_kept(path: Path) -> None
     session = Session(link)
     session.save(renamed(session), [0, 1], session.opened.digest)
     raw = path.read_bytes()
-    assert raw == b"\xef\xbb\xbf" + TWO_ZONES.replace("North pavement", "Other").replace("\n", "\r\n").encode()
+    assert (
+        raw == b"\xef\xbb\xbf" + TWO_ZONES.replace("North pavement", "Other").replace("\n", "\r\n").encode()
+    )
     assert link.is_symlink()
     assert path.stat().st_mode & 0o777 == 0o640
 
@@ -119,7 +121,9 @@ def test_a_folder_without_room_is_told(path: Path, monkeypatch: pytest.MonkeyPat
     assert [one.name for one in path.parent.iterdir()] == ["street.toml"]
 
 
-@pytest.mark.parametrize("name", ["../up.toml", "a/b.toml", ".hidden.toml", "x.txt", "street.toml", "", "a\nb.toml"])
+@pytest.mark.parametrize(
+    "name", ["../up.toml", "a/b.toml", ".hidden.toml", "x.txt", "street.toml", "", "a\nb.toml"]
+)
 def test_save_as_stays_in_the_folder_and_writes_over_nothing(path: Path, name: str) -> None:
     session = Session(path)
     with pytest.raises(PatrolError):
@@ -157,7 +161,9 @@ def test_origins_must_name_zones(path: Path, origins: list[int | None]) -> None:
     ],
     ids=["toml", "large", "json", "ending", "bytes", "missing"],
 )
-def test_what_cannot_be_opened_is_told(tmp_path: Path, name: str, text: str | bytes | None, problem: str) -> None:
+def test_what_cannot_be_opened_is_told(
+    tmp_path: Path, name: str, text: str | bytes | None, problem: str
+) -> None:
     if text is not None:
         (tmp_path / name).write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(PatrolError, match=problem):

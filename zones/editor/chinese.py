@@ -124,6 +124,94 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
         "没有任何禁停区域，因此不会产生案件",
     ),
     (r"Give one zone the kind no_parking or fire_lane\.", "把其中一个区域的类型设为禁停或消防通道。"),
+    (
+        r"the edges at vertex (?P<a>\d+) meet at (?P<b>[\d.]+) degrees; the spike covers no ground",
+        "顶点 {a} 处两边夹角仅 {b} 度，尖刺不覆盖地面",
+    ),
+    (r"Move the vertex, or leave it out\.", "移动此顶点，或删去。"),
+    (
+        r"has (?P<a>\d+) vertices where (?P<b>\d+) say the same to (?P<c>[\d.]+) px",
+        "有 {a} 个顶点，而 {b} 个就能表达到 {c} 像素的精度",
+    ),
+    (r"Draw it again with fewer; nobody can check so many\.", "请用较少的顶点重画；太多了无人能核对。"),
+    (
+        r"vert(?:ex|ices) (?P<a>[\d, …]+) lies? on the line between (?:its|their) neighbours",
+        "顶点 {a} 在相邻顶点的连线上",
+    ),
+    (r"Leave (?:it|them) out\.", "删去即可。"),
+    (
+        rf"covers (?P<a>{_N}) m² of ground; even the smallest vehicle of its classes needs (?P<b>{_N}) m² to have "
+        rf"(?P<c>{_N}%) of its footprint in it",
+        "只有 {a} m² 地面；即使最小的此类车辆也需要 {b} m² 才有 {c} 的占地范围在内",
+    ),
+    (r"Draw it larger, or check the calibration\.", "画大一些，或检查标定。"),
+    (
+        rf"is only (?P<a>{_N}) m wide; no vehicle has (?P<b>{_N}%) of its footprint in it",
+        "宽度只有 {a} 米；没有车辆会有 {b} 的占地范围在内",
+    ),
+    (
+        rf"If that is meant, give (?P<z>{_Z}) a higher priority; else draw them side by side\.",
+        "若确为本意，请提高 {z} 的优先级；否则并排画开。",
+    ),
+    (
+        rf"overlaps zone (?P<z>{_Z}) by (?P<a>{_N}%) of the smaller; there it is not said whose rules count",
+        "与区域 {z} 重叠（占较小者的 {a}）；重叠处未说明按谁的规则",
+    ),
+    (r"Draw them side by side, or give one a higher priority\.", "请并排画开，或提高其中一个的优先级。"),
+    (
+        rf"a strip (?P<a>[\d.]+ (?:m|px)) wide and (?P<b>\d+ (?:m|px)) long between it and zone (?P<z>{_Z}) belongs to neither",
+        "与区域 {z} 之间有一条宽 {a}、长 {b} 的空隙，不属于任何一方",
+    ),
+    (r"Let the two share their edge, or join them\.", "让两者共用一条边，或合并。"),
+    (
+        r"(?P<a>\d+) square pixels around (?P<b>\(\d+, \d+\)) are enclosed by (?P<c>.+) but belong to no zone",
+        "{b} 附近 {a} 平方像素被 {c} 围住，却不属于任何区域",
+    ),
+    (
+        r"Close the hole; if standing is allowed there, draw a parking_bay, loading or ignore zone\.",
+        "请补上空洞；若允许停放，请画成停车泊位、装卸或忽略区域。",
+    ),
+    (
+        r"min_length_m is in metres, but the camera is not calibrated: it would not be heeded",
+        "最小长度以米计，而摄像机未标定，因此不会生效",
+    ),
+    (
+        r"Calibrate the camera with `patrol zones calibrate`, or use min_height_px\.",
+        "请先标定摄像机，或改用最小高度（像素）。",
+    ),
+    (
+        r"never counts: its hours are on public holidays only, and the calendar has none",
+        "永远不会生效：时段只在节假日，而日历没有节假日",
+    ),
+    (
+        r"window (?P<n>\d+) of its hours never comes: the calendar has no public holidays",
+        "时段 {n} 永远不会出现：日历没有节假日",
+    ),
+    (
+        r"Give the calendar a country or holidays, or (?:give the (?:zone|exemption) other days|remove the window)\.",
+        "请为日历设定国家或节假日，或改用其他日子。",
+    ),
+    (r"window (?P<a>\d+) of its hours lies within window (?P<b>\d+)", "时段 {a} 包含在时段 {b} 之内"),
+    (r"Remove it, or mend its days or times\.", "请移除，或改正其日子或时间。"),
+    (r"Remove it, or mend its classes\.", "请移除，或改正其车型。"),
+    (
+        r"exemption (?P<n>\d+) \((?P<a>.*)\) does nothing: a zone of the kind \w+ forbids nothing",
+        "豁免 {n}（{a}）不起作用：此类区域并不禁停",
+    ),
+    (r"Move it to the zone that forbids standing there\.", "请移到禁止在此停放的区域。"),
+    (
+        r"exemption (?P<n>\d+) \((?P<a>.*)\) is for .+, which the zone is not about",
+        "豁免 {n}（{a}）所指的车型与此区域无关",
+    ),
+    (
+        r"exemption (?P<n>\d+) \((?P<a>.*)\) never applies: the calendar has no public holidays",
+        "豁免 {n}（{a}）永远不适用：日历没有节假日",
+    ),
+    (
+        r"exemption (?P<n>\d+) \((?P<a>.*)\) exempts every vehicle at all times, so there will never be a case",
+        "豁免 {n}（{a}）始终豁免所有车辆，因此不会产生案件",
+    ),
+    (r"Give it a condition, or remove the zone\.", "请给出条件，或移除此区域。"),
     # What saving says.
     (r"the file was changed by somebody else since it was opened", "打开之后，文件已被他人修改"),
     (r"exists already", "已存在"),

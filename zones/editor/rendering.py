@@ -128,7 +128,7 @@ def _patched(text: str, old: Data, new: Data, origins: Sequence[int | None]) -> 
             zones.append(pieces.zones[origin])
         else:
             document = tomlkit.parse(pieces.zones[origin])
-            table = document["zone"][0]  # type: ignore[index]
+            table = document["zone"][0]
             for key in [*old_zones[origin], *(key for key in zone if key not in old_zones[origin])]:
                 _patch(table, key, old_zones[origin].get(key), zone.get(key, _ABSENT))
             zones.append(tomlkit.dumps(document))

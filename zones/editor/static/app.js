@@ -318,6 +318,11 @@ export class App {
     else this.parts.zonePane.focusField(fault.path);
   }
 
+  showRemark(uid, remark) {
+    this.chooseZone(uid);
+    if (remark.vertex) this.store.choose(uid, remark.vertex - 1);
+  }
+
   // --- tools
 
   useTool(name, focus = false) {

@@ -87,7 +87,7 @@ export class ZonePane {
     });
     const odd = judgement.remarks.map((remark) => {
       const zone = store.doc.zones.find((one) => one.data.id === remark.zone);
-      return button(false, remark.zone, remark.problem, remark.mend, () => zone && this.app.chooseZone(zone.uid));
+      return button(false, remark.zone, remark.problem, remark.mend, () => zone && this.app.showRemark(zone.uid, remark));
     });
     replace(this.problems, store.doc.zones.length ? [...wrong, ...odd] : []);
   }
