@@ -45,6 +45,7 @@ _SLIM = (
     (1.0, 0.35, 0.55),
 )  # fmt: skip
 
+
 @dataclass(frozen=True)
 class Body:
     """One sort of vehicle.

@@ -11,6 +11,7 @@ from rich.markup import escape
 
 from patrol import console
 from protocol.errors import PatrolError
+from zones.calibrate_cli import app as calibrate_app
 from zones.writing import refuse_existing, write_whole
 
 app = typer.Typer(
@@ -22,6 +23,8 @@ app = typer.Typer(
     "patrol zones lint street.toml --strict\n\n"
     "patrol zones show street.toml --picture street.mp4 --out street-zones.png",
 )
+
+app.registered_commands += calibrate_app.registered_commands
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")]
 

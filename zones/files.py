@@ -55,6 +55,15 @@ def examine_zone_file(path: str | Path) -> tuple[ZoneFile | None, tuple[PatrolEr
         return None, tuple(_explain(fault, data, path) for fault in _own_faults(error))
 
 
+def read_zone_text(path: str | Path) -> str:
+    """The text of a zone file, not yet understood.
+
+    Raises:
+        PatrolError: the file is missing, unreadable, too large or not UTF-8.
+    """
+    return _read(Path(path))
+
+
 def _read(path: Path) -> str:
     try:
         if path.stat().st_size > _MAX_BYTES:

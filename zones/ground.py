@@ -64,13 +64,21 @@ class Calibration(_Strict):
     rectangle: GroundRectangle | None = Field(
         default=None,
         title="Rectangle",
-        description="Instead of points: a rectangle of known size on the ground.",
+        description="Instead of points: a rectangle of known size on the ground. Its first corner is (0, 0), its first side runs along x.",
     )
     k1: float = Field(
-        default=0, title="Lens k1", description="Radial distortion, first coefficient.", ge=-2, le=2
+        default=0,
+        title="Lens k1",
+        description="Radial distortion, first coefficient; the unit of length is half the picture's diagonal, negative is a barrel.",
+        ge=-2,
+        le=2,
     )
     k2: float = Field(
-        default=0, title="Lens k2", description="Radial distortion, second coefficient.", ge=-2, le=2
+        default=0,
+        title="Lens k2",
+        description="Radial distortion, second coefficient, of the same unit.",
+        ge=-2,
+        le=2,
     )
     origin: Position | None = Field(
         default=None, title="Origin", description="WGS-84 position of the ground's (0, 0)."
@@ -88,7 +96,8 @@ class Calibration(_Strict):
         if (self.rectangle is None) == (not self.point):
             raise ValueError("give either points or a rectangle")
         if self.point and len(self.point) < 4:
-            raise ValueError(f"{len(self.point)} points are too few; a calibration needs four or more")
+            count = "1 point is" if len(self.point) == 1 else f"{len(self.point)} points are"
+            raise ValueError(f"{count} too few; a calibration needs four or more")
         if self.origin is None and any(point.at is not None for point in self.point):
             raise ValueError("points given by `at` need an `origin`")
         return self

@@ -41,8 +41,12 @@ _KEPT = 4
 _FIRST, _MORE = 1, 3
 """Rounds of Gauss-Newton for all hypotheses, and for those that were kept."""
 
-_NOISE = (1.0, 0.02)
-"""Standard deviation of a box's side: pixels, and share of the box's size."""
+_NOISE_PX = 1.0
+_NOISE = np.array([0.025, 0.04, 0.025, 0.025])[:, None]
+"""Standard deviation of a box's left, top, right and bottom: pixels, and shares of the box's size."""
+
+_LOOSE = np.array([-0.008, 0.0, 0.008, 0.012])[:, None]
+"""How far detectors draw the sides outside a vehicle, shares of the box's size: blur, and the shadow below it."""
 
 _EDGE_PX = 2.0
 _EDGE = 0.02
@@ -123,7 +127,7 @@ class Placer:
         """Centres, half lengths, half widths (N, M, 2), weights (N, M), lengths and widths (N, M, 2)."""
         feet = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3]], axis=1) / self._ground.factor
         start = self._ground.to_ground(feet)
-        on_ground = np.isfinite(start).all(axis=1)
+        on_ground = np.isfinite(start[:, 0])
         start = np.where(on_ground[:, None], start, 0.0)
         eye = np.array(self._ground.camera.at[:2])
         away = start - eye
@@ -280,7 +284,7 @@ class Placer:
         """What boxes (N, 4) in the drawn picture say of each side."""
         wide, high = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
         size = np.stack([wide, high, wide, high])
-        noise = _NOISE[0] + _NOISE[1] * size
+        noise = _NOISE_PX + _NOISE * size
         noise[1] *= self._top_noise
         edge = _EDGE_PX + _EDGE * size
         cut = np.stack(
@@ -291,7 +295,7 @@ class Placer:
                 boxes[:, 3] >= self._lens.height - edge[3],
             ]
         )
-        return _Boxes(np.ascontiguousarray(boxes.T), noise, cut)
+        return _Boxes(boxes.T - np.where(cut, 0.0, _LOOSE * size), noise, cut)
 
 
 def _seen(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 import numpy as np
 import shapely
@@ -90,7 +91,11 @@ class Presences(Sequence[Presence]):
     def __len__(self) -> int:
         return len(self.zone)
 
-    def __getitem__(self, number):  # type: ignore[no-untyped-def,override]
+    @overload
+    def __getitem__(self, number: int) -> Presence: ...
+    @overload
+    def __getitem__(self, number: slice) -> list[Presence]: ...
+    def __getitem__(self, number: int | slice) -> Presence | list[Presence]:
         if isinstance(number, slice):
             return [self[n] for n in range(*number.indices(len(self)))]
         if self.zone[number] < 0:
@@ -221,7 +226,7 @@ class ZoneIndex:
     def ratios(self, box: Box, vehicle_class: str) -> dict[str, float]:
         """Share of the vehicle's footprint inside each zone that it touches, each zone for itself."""
         feet = self._feet_of(box, vehicle_class)
-        shares = feet.weight @ self.regions.shares(feet.rectangles)
+        shares = np.minimum(feet.weight @ self.regions.shares(feet.rectangles), 1.0)
         return {
             zone.id: float(share)
             for zone, share in zip(self._order, shares[0], strict=True)
@@ -251,7 +256,7 @@ class ZoneIndex:
         Raises:
             ValueError: the box is empty or upside down.
         """
-        return self.presences([box], [vehicle_class], [held], active=active)[0]  # type: ignore[no-any-return]
+        return self.presences([box], [vehicle_class], [held], active=active)[0]
 
     def presences(
         self,
@@ -286,8 +291,10 @@ class ZoneIndex:
         feet = self._feet(where, classes, near)
         keeps = np.full(len(near), -1, np.intp)
         if held is not None:
-            keeps = np.array([self._number.get(held[n] or "", -1) for n in near], np.intp)
-        for vehicle_class, counts, mine in self._groups(where[near], feet, [classes[n] for n in near], keeps):
+            keeps = np.array([self._number.get(held[n] or "", -1) for n in near.tolist()], np.intp)
+        for vehicle_class, counts, mine in self._groups(
+            where[near], feet, [classes[n] for n in near.tolist()], keeps
+        ):
             self._decide(
                 found, near[mine], feet, mine, keeps[mine], self._arrangement(vehicle_class, present & counts)
             )
@@ -408,7 +415,8 @@ def _weighted(feet: _Feet, mine: Ints, regions: Regions) -> Floats:
     one, two = regions.near(some)
     shares = regions.shares_of(some, one, two) * weight[counts][one]
     place = counts[one] // each * len(regions) + two
-    return np.bincount(place, shares, len(mine) * len(regions)).reshape(len(mine), len(regions))
+    totals = np.bincount(place, shares, len(mine) * len(regions))
+    return np.minimum(totals, 1.0).reshape(len(mine), len(regions))
 
 
 def _wider(boxes: Floats) -> NDArray[np.object_]:

@@ -9,7 +9,7 @@ A point on or above the horizon has no place on the ground: it becomes NaN and i
 from zones.calibration._camera import Camera
 from zones.calibration._check import check_calibration
 from zones.calibration._fit import fit_lens
-from zones.calibration._ground import HORIZON_PX, Ground, PointResidual, Residuals
+from zones.calibration._ground import HORIZON_PX, Ground, PointResidual, Residuals, with_fitted_lens
 from zones.calibration._lens import Lens
 from zones.calibration._map import TangentPlane
 
@@ -23,4 +23,5 @@ __all__ = [
     "TangentPlane",
     "check_calibration",
     "fit_lens",
+    "with_fitted_lens",
 ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from protocol.errors import PatrolError
 from zones.calibration._camera import Camera, recover_camera
-from zones.calibration._fit import fit_homography, project
+from zones.calibration._fit import fit_homography, fit_lens, project
 from zones.calibration._lens import Lens
 from zones.calibration._map import TangentPlane
 from zones.ground import Calibration
@@ -233,6 +233,21 @@ class Ground:
                 mend="Give `origin` and `bearing_deg`, or points by `at`.",
             )
         return self.plane
+
+
+def with_fitted_lens(calibration: Calibration, width: float, height: float) -> Calibration:
+    """The calibration with the k1 with which its points agree best.
+
+    Raises:
+        PatrolError: fewer than six points.
+    """
+    origin = calibration.origin
+    plane = (
+        None if origin is None else TangentPlane(origin.longitude, origin.latitude, calibration.bearing_deg)
+    )
+    _, picture, ground = _points_of(calibration, plane)
+    lens = fit_lens(picture, ground, Lens(width, height, 0.0, calibration.k2))
+    return calibration.model_copy(update={"k1": lens.k1})
 
 
 def _points_of(
