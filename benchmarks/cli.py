@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks.plates.cli import plates
 from benchmarks.suggest import cli as suggest_cli
 from benchmarks.zones.cli import app as zones_app
 from patrol import console
@@ -36,9 +37,12 @@ app = typer.Typer(
     "patrol bench clips --shared ../shared\n\n"
     "patrol bench clips --clip kerb_street --loops 12\n\n"
     "patrol bench zones --seed 7 --json zones.json\n\n"
-    "patrol bench notices",
+    "patrol bench notices\n\n"
+    "patrol bench plates --condition day --out-pictures worst.png",
 )
 app.registered_commands += zones_app.registered_commands
+
+app.command(epilog="Example: patrol bench plates --out-pictures worst.png --json plates.json")(plates)
 
 Json = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")

@@ -67,10 +67,14 @@ def part(
     corners: NDArray[np.float32], left: float, top: float, right: float, bottom: float
 ) -> NDArray[np.float32]:
     """Corners of a part of the plate given in its own coordinates, 0 to 1 across and down."""
-    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
-    matrix = cv2.getPerspectiveTransform(unit, corners.astype(np.float32))
-    wanted = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]], np.float32)
-    result: NDArray[np.float32] = cv2.perspectiveTransform(wanted, matrix)[0]
+    return inside(corners, np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32))
+
+
+def inside(corners: NDArray[np.float32], unit: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Points given in the plate's own coordinates, N x 2, 0 to 1 across and down, as pixels of the picture."""
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    matrix = cv2.getPerspectiveTransform(square, corners.astype(np.float32))
+    result: NDArray[np.float32] = cv2.perspectiveTransform(unit.astype(np.float32)[None], matrix)[0]
     return result
 
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.plates.evaluate import Outcome, at_threshold, choose_threshold, labelled_set, report
+from models.plates.calibration import at_threshold, choose_threshold
+from models.plates.evaluate import Outcome, labelled_set, report
 from protocol.errors import PatrolError
 
 
