@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks.suggest import cli as suggest_cli
 from patrol import console
 from protocol.errors import PatrolError, UnavailableError
 
@@ -63,7 +64,7 @@ def loop(
 
     facts = machine()
     signal.signal(signal.SIGTERM, _interrupt)  # so that nothing is left running
-    with _bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
+    with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
         task = bar.add_task("drawing the clip (once; kept for the next time)", total=1.0)
         clip = load_clip(lambda done, total: bar.update(task, completed=done / total))
         bar.update(task, total=None)
@@ -106,7 +107,7 @@ def clips(
     facts = machine() | {"detector": model}
     perceiver = open_perceiver(model, plates=False)
     outcomes: list[Outcome] = []
-    with _bar() as bar:
+    with progress_bar() as bar:
         for each in chosen:
             times = loops if each.standing else 1
             task = bar.add_task(each.name, total=1.0)
@@ -124,11 +125,14 @@ def clips(
         raise typer.Exit(1)
 
 
+app.add_typer(suggest_cli.app)
+
+
 def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _bar() -> Progress:
+def progress_bar() -> Progress:
     return Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
         console=console.err, transient=True, disable=not console.err.is_terminal,
@@ -151,7 +155,7 @@ def _report_loop(figures: list[Figure], facts: dict[str, str], json: Path | None
             goal = f"{'' if figure.exact else '< '}{figure.goal:g} {figure.unit}".strip()
         mark = {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[figure.met]
         table.add_row(escape(figure.what), _number(figure), goal, mark)
-    _tell(table, rows, facts, json)
+    tell(table, rows, facts, json)
 
 
 def _number(figure: Figure) -> str:
@@ -195,10 +199,10 @@ def _report_clips(outcomes: list[Outcome], facts: dict[str, str], json: Path | N
             str(outcome.tasks),
             "[green]✓[/]" if outcome.right else "[bold red]✗[/]",
         )
-    _tell(table, rows, facts, json)
+    tell(table, rows, facts, json)
 
 
-def _tell(table: Table, rows: list[dict[str, Any]], facts: dict[str, str], json: Path | None) -> None:
+def tell(table: Table, rows: list[dict[str, Any]], facts: dict[str, str], json: Path | None) -> None:
     """The table, the machine and the command to people; the figures to a file or, alone, to stdout."""
     command = "patrol " + shlex.join(sys.argv[1:])
     whole = {"command": command, "machine": facts, "rows": rows}
