@@ -15,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks.grids import cli as grids_cli
 from benchmarks.suggest import cli as suggest_cli
 from patrol import console
 from protocol.errors import PatrolError, UnavailableError
@@ -126,6 +127,7 @@ def clips(
 
 
 app.add_typer(suggest_cli.app)
+app.add_typer(grids_cli.app)
 
 
 def _interrupt(_number: int, _frame: object) -> None:
