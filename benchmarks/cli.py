@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks.grids import cli as grids_cli
 from benchmarks.plates.cli import plates
 from benchmarks.suggest import cli as suggest_cli
 from benchmarks.zones.cli import app as zones_app
@@ -136,6 +137,8 @@ def clips(
 
 
 app.add_typer(suggest_cli.app)
+
+
 @app.command(epilog="Example: patrol bench notices --stays 100 --spread 60 --json notices.json")
 def notices(
     stays: Annotated[int, typer.Option(min=1, max=9999, help="How many stays are confirmed.")] = 100,
@@ -169,6 +172,9 @@ def notices(
     _report_figures("Warnings", figures, facts, json)
     if any(figure.met is False for figure in figures):
         raise typer.Exit(1)
+
+
+app.add_typer(grids_cli.app)
 
 
 def _interrupt(_number: int, _frame: object) -> None:
