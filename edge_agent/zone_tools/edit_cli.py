@@ -52,9 +52,9 @@ def edit(
 ) -> None:
     """Draw zones on a page that only this machine and this address can reach; Ctrl-C or Quit ends it.
 
-    The page saves the same file, whole or not at all, and keeps its comments. A file with errors is opened with
-    its errors shown. Exit code 2: the file cannot be parsed, or the picture cannot be read; 3: the camera or the
-    port is not available.
+    It saves the same file, whole or not at all, and keeps its comments. Faults in the file are shown, to be mended.
+
+    Exit code 2: the file cannot be parsed, or the picture cannot be read; 3: no camera, or no port.
     """
     from edge_agent.zone_tools.edit_browser import opened_in_browser
     from zones.editor import Session, listen, serve

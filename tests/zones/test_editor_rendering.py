@@ -8,7 +8,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.zones.editing import TWO_ZONES
@@ -190,6 +190,7 @@ def test_features_stay_features(ending: str) -> None:
     assert parse_zone_file(json.dumps(written), name=ending).zone[0].name == "Other"
 
 
+@settings(max_examples=40)
 @given(zone_files(), st.data())
 def test_any_change_says_what_was_meant_and_touches_no_other_zone(
     file: ZoneFile, data: st.DataObject

@@ -61,6 +61,16 @@ def test_a_file_that_changed_on_disk_is_left_alone(path: Path) -> None:
         session.difference(renamed(session, "Third"), [0, 1], base)
 
 
+def test_a_change_of_an_older_text_is_saved_under_another_name_with_that_text(path: Path) -> None:
+    """Two tabs: one deleted the first zone and saved, the other still shows both."""
+    session = Session(path)
+    first = session.opened
+    mine = renamed(session)
+    session.save({**first.data, "zone": first.data["zone"][1:]}, [1], first.digest)
+    session.save(mine, [0, 1], first.digest, name="mine.toml")
+    assert path.with_name("mine.toml").read_text() == TWO_ZONES.replace("North pavement", "Other")
+
+
 def test_a_file_that_vanished_is_not_silently_made_anew(path: Path) -> None:
     session = Session(path)
     path.unlink()

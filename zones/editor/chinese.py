@@ -211,6 +211,18 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
         r"exemption (?P<n>\d+) \((?P<a>.*)\) exempts every vehicle at all times, so there will never be a case",
         "豁免 {n}（{a}）始终豁免所有车辆，因此不会产生案件",
     ),
+    (
+        r"its hours need the holidays of (?P<y>\d+), which are not known yet; it does not count on such days in \d+",
+        "时段需要 {y} 年的节假日安排，目前尚不知道；{y} 年的此类日子不会生效",
+    ),
+    (
+        r"its hours need the holidays of (?P<y>\d+), which are not known yet; it counts, or exempts, as if the hours held in \d+",
+        "时段需要 {y} 年的节假日安排，目前尚不知道；{y} 年将视为时段成立",
+    ),
+    (
+        r"Bring the package chinesecalendar up to date, or list all holidays and workdays of (?P<y>\d+) under \[calendar\] .+",
+        "请更新 chinesecalendar 软件包，或在日历中列出 {y} 年的全部节假日和工作日并写明该年份。",
+    ),
     (r"Give it a condition, or remove the zone\.", "请给出条件，或移除此区域。"),
     # What saving says.
     (r"the file was changed by somebody else since it was opened", "打开之后，文件已被他人修改"),

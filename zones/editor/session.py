@@ -17,6 +17,9 @@ from zones.writing import write_whole
 
 _BOM = b"\xef\xbb\xbf"
 _MAX_BYTES = 4 * 1024 * 1024
+_REMEMBERED = 32
+"""Versions of the file whose text is kept, for pages that still show them."""
+
 _ENDINGS = (".toml", ".json", ".geojson")
 
 
@@ -59,6 +62,7 @@ class Session:
         self.path = path
         self._starting = starting
         self._lock = threading.Lock()
+        self._known: dict[str, Opened] = {}
         self._opened = self._read()
 
     @property
@@ -128,12 +132,13 @@ class Session:
             _, faults = judge_zone_data(data, target)
             if faults:
                 raise faults[0][1]
-            opened = self._opened
+            # Under another name, the change is still one of the text that it began from.
+            opened = self._opened if name is None else self._known.get(base, Opened("", "", {}))
             if name is None and (base != opened.digest or self.digest_on_disk() != base):
                 raise self._conflict()
             same_format = target.suffix.lower() == self.path.suffix.lower()
             source = opened if same_format else Opened("", "", {})
-            result = _render(target.name, source, data, origins if same_format else [None] * len(origins))
+            result = _render(target.name, source, data, origins if source.digest else [None] * len(origins))
             raw = result.text.replace("\n", "\r\n").encode() if opened.crlf else result.text.encode()
             raw = _BOM + raw if opened.bom else raw
             if name is not None or not opened.digest or result.text != opened.text:
@@ -181,13 +186,17 @@ class Session:
         data = read_zone_data(raw, self.path)
         text = raw.removeprefix(_BOM).decode()
         crlf = "\r\n" in text
-        return Opened(
+        opened = Opened(
             hashlib.sha256(raw).hexdigest(),
             text.replace("\r\n", "\n") if crlf else text,
             plain(data),
             raw.startswith(_BOM),
             crlf,
         )
+        self._known[opened.digest] = opened
+        while len(self._known) > _REMEMBERED:
+            del self._known[next(iter(self._known))]
+        return opened
 
 
 def _render(name: str, opened: Opened, data: Data, origins: Sequence[int | None]) -> Rendered:

@@ -153,6 +153,7 @@ export class App {
     this.judgement = answer;
     const keys = this.judging?.vehicles.length === question.vehicles.length ? this.judging.keys : [];
     this.verdicts = new Map(answer.verdicts.map((verdict, n) => [keys[n], verdict]).filter(([key, verdict]) => key && verdict));
+    if (this.disconnected) this.parts.banner("", []);
     this.disconnected = false;
     this.parts.sync();
     this.ask();

@@ -64,7 +64,7 @@ function field(context, spec) {
   if (core.type === "array" && item?.prefixItems) return pairs(context, spec, null);
   if (core.type === "array" && item?.enum) return choices(context, spec, item);
   if (core.type === "array" && item?.type === "object") return tables(context, spec, core);
-  if (core.type === "array") return lines(context, spec);
+  if (core.type === "array") return lines(context, spec, item);
   return text(context, spec, core);
 }
 
@@ -237,10 +237,11 @@ function choices(context, spec, item) {
   };
 }
 
-/** A list of texts, one a line. */
-function lines(context, spec) {
+/** A list of texts or numbers, one a line. */
+function lines(context, spec, item) {
+  const read = (word) => (["integer", "number"].includes(item?.type) && word !== "" && !Number.isNaN(Number(word)) ? Number(word) : word);
   const input = typed(h("textarea", { rows: 2, spellcheck: "false" }), (value) => {
-    const list = value.split(/[\n,，、;；]/).map((one) => one.trim()).filter(Boolean);
+    const list = value.split(/[\n,，、;；]/).map((one) => one.trim()).filter(Boolean).map(read);
     context.set(spec.path, list.length ? list : undefined, true);
   });
   const framed = frame(context, spec, h("div", { class: "input" }, input), { labelFor: input });

@@ -274,9 +274,10 @@ async function save(name = null) {
   try {
     const doc = app.store.doc;
     app.file = { ...app.file, ...(await post("save", question(name))) };
-    if (app.store.doc === doc) app.store.saved();
+    app.store.saved(doc);
     draft.forget();
     draft = new Draft(app.file.path);
+    parts.keepDraft();
     parts.banner("", []);
     parts.toast(t("saved", { name: app.file.name }));
     app.say(t("saved", { name: app.file.name }));

@@ -2,7 +2,7 @@
 // size on the screen - handles, names, vehicles - is drawn over it in pixels of the screen.
 
 import { replace, s, set } from "./dom.js";
-import { edgesOf, innerPoint, middle } from "./geometry.js";
+import { area, bounds, edgesOf, innerPoint, middle } from "./geometry.js";
 import { ringOf } from "./store.js";
 import { t, valueWords } from "./words.js";
 
@@ -128,12 +128,13 @@ export class Stage {
       const hover = zone.uid === this.app.ui.hover;
       const kind = typeof zone.data.kind === "string" ? zone.data.kind.replace(/[^a-z_]/g, "") : "no_parking";
       set(group, "class", `zone kind-${kind}${chosen ? " chosen" : ""}${bad ? " bad" : ""}${hover ? " hover" : ""}`);
-      const d = path(ringOf(zone.data));
+      const ring = ringOf(zone.data);
+      const d = path(ring);
       for (const line of group.children) set(line, "d", d);
-      order.push([chosen, group]);
+      order.push([area(ring), group]);
     }
-    // The chosen zone lies on top.
-    order.sort((a, b) => a[0] - b[0]);
+    // Small zones lie on large ones, so that a bay on a pavement keeps its colour.
+    order.sort((a, b) => b[0] - a[0]);
     const groups = order.map(([, group]) => group);
     for (const [uid] of this.zones) if (store.number(uid) < 0) this.zones.delete(uid);
     replace(this.zoneLayer, [...groups, this.#badEdges()]);
@@ -153,10 +154,13 @@ export class Stage {
   }
 
   #tags() {
-    const { store, view } = this.app;
+    const { store, view, ui } = this.app;
     return store.doc.zones.flatMap((zone) => {
       const ring = ringOf(zone.data);
       if (ring.length < 3) return [];
+      // Where the handles need the room, the list names the zone.
+      const [left, , right] = bounds(ring);
+      if (zone.uid === store.chosen.uid && ui.tool.showsHandles && (right - left) * view.scale < 220) return [];
       const at = view.toScreen(labelPoint(zone, ring));
       const kind = zone.data.kind ?? "no_parking";
       const text = `${zone.data.id ?? "?"} · ${valueWords(kind)}`;

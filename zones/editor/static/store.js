@@ -69,9 +69,9 @@ export class Store extends EventTarget {
   }
 
   /** What was just written is what the file says now. */
-  saved() {
-    this.origins = new Map(this.doc.zones.map(({ uid }, number) => [uid, number]));
-    this.#saved = this.#text(this.doc);
+  saved(doc = this.doc) {
+    this.origins = new Map(doc.zones.map(({ uid }, number) => [uid, number]));
+    this.#saved = this.#text(doc);
     this.#tell();
   }
 
