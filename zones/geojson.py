@@ -86,7 +86,7 @@ def to_map(file: ZoneFile, *, name: str | Path = "the zone file") -> tuple[dict[
             {
                 "type": "Feature",
                 "id": zone.id,
-                "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
+                "geometry": {"type": "Polygon", "coordinates": [[*ring, list(ring[0])]]},
                 "properties": rules,
             }
         )
