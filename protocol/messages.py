@@ -151,7 +151,9 @@ class NoticeRequest(Keyed):
     )
     languages: tuple[NoticeLanguage, ...] = Field(default=("zh-Hans",), min_length=1, max_length=2)
     time_zone: str = Field(
-        default="", max_length=64, description="IANA name, for the deadline in the text; empty: the centre's own."
+        default="",
+        max_length=64,
+        description="IANA name, for the deadline in the text; empty: the centre's own.",
     )
     sender: str = Field(
         default="", max_length=40, description="Who warns, in words; empty: the centre's own."

@@ -9,6 +9,7 @@ whose unit is the focal length f in pixels, become k1 (R/f)^2 and k2 (R/f)^4 wit
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,8 +57,7 @@ class Lens:
         """Largest distance from the centre, in pixels of the picture, up to which the model does not fold."""
         if not np.isfinite(self._limit):
             return float("inf")
-        with np.errstate(over="ignore"):  # coefficients next to nothing fold the picture beyond all numbers
-            return float(self._limit * self._factor(np.array(self._limit**2)) * self.unit)
+        return float(self._limit * self._factor(np.array(self._limit**2)) * self.unit)
 
     def reaches(self, points: Floats) -> NDArray[np.bool_]:
         """Which picture points (N, 2) are within the reach of the model."""
@@ -95,8 +95,8 @@ class Lens:
             )
             with np.errstate(divide="ignore", invalid="ignore"):
                 step = radius - error / slope
-            step = np.where((step > low) & (step < high), step, (low + high) / 2)
-            if np.all(np.abs(step - radius) <= 1e-15 + 1e-15 * radius):
+            step = np.where((step >= low) & (step <= high), step, (low + high) / 2)
+            if np.all(np.abs(step - radius) <= 1e-14 + 1e-14 * radius):
                 radius = step
                 break
             radius = step
@@ -123,6 +123,10 @@ class Lens:
 
 def _fold(k1: float, k2: float) -> float:
     """The straight radius at which r (1 + k1 r^2 + k2 r^4) stops growing; infinity if it never does."""
-    roots = np.roots([5 * k2, 3 * k1, 1.0]) if k2 else np.roots([3 * k1, 1.0]) if k1 else np.array([])
-    real = [float(r.real) for r in np.atleast_1d(roots) if abs(r.imag) < 1e-12 and r.real > 0]
-    return min(real) ** 0.5 if real else float("inf")
+    inside = 9 * k1 * k1 - 20 * k2
+    if inside < 0:
+        return float("inf")
+    # The roots of 5 k2 q^2 + 3 k1 q + 1 in q = r^2, written so that a tiny k2 does no harm.
+    below = [-3 * k1 + sign * math.sqrt(inside) for sign in (-1, 1)]
+    squares = [2 / value for value in below if value > 1e-9]
+    return math.sqrt(min(squares)) if squares else float("inf")
