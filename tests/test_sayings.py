@@ -179,6 +179,19 @@ def test_every_decision_of_the_zones_has_its_chinese(box: Box, chosen: str) -> N
     assert not AGENT_WORDS.search(words)
 
 
+def test_square_metres_have_their_chinese_too() -> None:
+    from benchmarks.simulator import load_scene, zone_file
+    from zones import parse_zone_file
+
+    scene = load_scene("oblique_45")
+    looks = ZoneIndex(parse_zone_file(zone_file(scene, calibrated=True)), *scene.size)
+    for stay in scene.truth(occlusion=False).stays:
+        why = looks.presence(stay.box, "car").why
+        assert english(why) == why
+        assert ("平方米" in chinese(why)) == ("m²" in why)
+        assert not AGENT_WORDS.search(chinese(why).replace("P1", ""))
+
+
 # Why nobody could be told.
 
 GATEWAY = [
@@ -262,6 +275,7 @@ def test_nothing_is_kept_for_words_that_nobody_says(course: tuple[set[str], set[
     zones = {
         WHY,
         "its footprint touches no forbidden zone",
+        f"{WHY} (1.9 m² of 7.4 m²)",
         f"{WHY}, but 9% is in an ignored place",
         f"{WHY}, but 9% is in B2, where standing is allowed",
     }

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-_OFF_CM, _OFF_PX = 30.0, 4.0
-"""A point that misses by more than this in both is told: somebody clicked or measured beside it."""
+_OFF_CM, _OFF_PX = 15.0, 3.0
+"""A point that misses by more than this in both is told: somebody clicked or measured beside it. Both, because
+far away a pixel is half a metre, and near the camera a centimetre is a pixel."""
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".webp")
 
@@ -83,7 +84,7 @@ def calibrate(
     """Calibrate a camera to the ground, say how well the points agree, and keep it in the zone file.
 
     Without points or rectangle it looks at the calibration that the file has. Exit code 0: done; 1: done, but a point
-    misses by more than 30 cm and 4 pixels; 2: refused, and nothing written.
+    misses by more than 15 cm and 3 pixels; 2: refused, and nothing written.
     """
     from zones.calibration import Ground, with_fitted_lens
     from zones.files import load_zone_file, read_zone_text

@@ -226,7 +226,7 @@ class ZoneIndex:
     def ratios(self, box: Box, vehicle_class: str) -> dict[str, float]:
         """Share of the vehicle's footprint inside each zone that it touches, each zone for itself."""
         feet = self._feet_of(box, vehicle_class)
-        shares = feet.weight @ self.regions.shares(feet.rectangles)
+        shares = np.minimum(feet.weight @ self.regions.shares(feet.rectangles), 1.0)
         return {
             zone.id: float(share)
             for zone, share in zip(self._order, shares[0], strict=True)
@@ -416,7 +416,7 @@ def _weighted(feet: _Feet, mine: Ints, regions: Regions) -> Floats:
     shares = regions.shares_of(some, one, two) * weight[counts][one]
     place = counts[one] // each * len(regions) + two
     totals = np.bincount(place, shares, len(mine) * len(regions))
-    return np.asarray(totals, np.float64).reshape(len(mine), len(regions))
+    return np.minimum(totals, 1.0).reshape(len(mine), len(regions))
 
 
 def _wider(boxes: Floats) -> NDArray[np.object_]:

@@ -31,6 +31,7 @@ def zones(
     rendered: Annotated[
         int, typer.Option(min=0, max=5000, help="Of these, how many at each angle are drawn and detected.")
     ] = 75,
+    boxes: Annotated[int, typer.Option(min=1, max=100_000, help="Boxes whose judging is timed.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the lot that draws cameras and vehicles.")] = 1,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
@@ -51,7 +52,7 @@ def zones(
         console=console.err, transient=True, disable=not console.err.is_terminal,
     ) as bar:  # fmt: skip
         task = bar.add_task("speed", total=1)
-        speeds = measure_speed(seed)
+        speeds = measure_speed(seed, boxes)
         bar.update(task, completed=1)
         detector = None
         for angle in ANGLES:

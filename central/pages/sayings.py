@@ -84,6 +84,7 @@ EXACT = {
 
 _ZONE = r"[\w.-]+"
 _SHARE = r"\d+%"
+_AREA = r"\d+\.\d"
 
 PATTERNS = tuple(
     (re.compile(pattern, re.DOTALL), message)
@@ -100,6 +101,10 @@ PATTERNS = tuple(
         (
             rf"(?P<share>{_SHARE}) of its footprint is in zone (?P<zone>{_ZONE}), needs (?P<needed>{_SHARE})",
             _("%(share)s of its footprint is in zone %(zone)s, needs %(needed)s"),
+        ),
+        (
+            rf"(?P<why>.+) \((?P<part>{_AREA}) m² of (?P<whole>{_AREA}) m²\)",
+            _("%(why)s (%(part)s m² of %(whole)s m²)"),
         ),
         # The case.
         (r"stood for (?P<seconds>\S+) s; (?P<why>.+)", _("stood for %(seconds)s s; %(why)s")),

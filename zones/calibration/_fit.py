@@ -23,7 +23,7 @@ _FLAT_PICTURE = 0.002
 _FLAT_GROUND = 0.005
 """The same on the ground, as a share of the largest distance between two points."""
 
-_CONTRADICTION = 0.02
+_CONTRADICTION = 0.01
 """Mean distance between where points are and where they should be, as a share of the diagonal, that is no calibration."""
 
 _MANY = 40
