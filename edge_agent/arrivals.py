@@ -1,4 +1,4 @@
-"""What workers brought back, as the case machine takes it."""
+"""Results that workers brought, and messages of the centre, as inputs of cases."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from protocol.clock import Millis
 
 
 def as_input(arrival: Arrival, at_ms: Millis) -> CaseInput:
-    """The input of a case that an arrival stands for, taken at `at_ms`."""
+    """The input that a stored result is to its case, taken at `at_ms`."""
     body = arrival.body
     match arrival.kind:
         case "notice_accepted":

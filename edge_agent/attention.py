@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from edge_agent.bays import BayWatch
 from edge_agent.cases import Case
 from edge_agent.frames import Frame
 from edge_agent.perception import Eyes
@@ -34,6 +35,7 @@ class Camera:
     place: str
     street: str
     saved_ms: Millis = 0
+    bays: BayWatch | None = None
 
 
 def look_closer(

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from edge_agent.attention import Camera
+from edge_agent.bays import BayWatch
 from edge_agent.cases import Case
 from edge_agent.effects import Ask, EffectWriter
 from edge_agent.engine import Engine, Listener
@@ -18,7 +19,9 @@ from edge_agent.evidence import Sealer as EvidenceSealer
 from edge_agent.evidence import Vault as OriginalsVault
 from edge_agent.identity import Identity
 from edge_agent.perception import Eyes, EyesConfig
+from edge_agent.permits import PERMITS_FILE, PermitBook
 from edge_agent.plates import PlateDesk
+from edge_agent.rechecks import Rechecks
 from edge_agent.rests import RestLog
 from edge_agent.rule_change import RulesIndex
 from edge_agent.sealing import FrameSealer
@@ -124,6 +127,7 @@ def make_camera(
         state=store.camera(camera_id),
         place=zones.place,
         street=zones.street,
+        bays=BayWatch(index),
     )
 
 
@@ -139,6 +143,7 @@ def make_engine(
     ask: Ask | None = None,
     on_event: Listener | None = None,
     rests: RestLog | None = None,
+    rechecks: Rechecks | None = None,
 ) -> Engine:
     """The deciding loop with its evidence store and outbox.
 
@@ -167,6 +172,8 @@ def make_engine(
         EffectWriter(identity, store.vault, evidence, text, ask=ask),
         plates=perceiver.plates,
         plate_wait_ms=round(perceiver.plate_wait_s * 1000),
+        permits=PermitBook(data_dir / PERMITS_FILE, store.vault, readonly=True),
         on_event=on_event,
         rests=rests,
+        rechecks=rechecks,
     )

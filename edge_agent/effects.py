@@ -13,7 +13,7 @@ from edge_agent.vault import Vault
 from notifier import outbox
 from notifier.outbox import OutboxItem
 from protocol.clock import Millis
-from protocol.messages import EvidenceRef, NoticeRequest
+from protocol.messages import EvidenceRef, NoticeRequest, RecheckAnswer
 
 Ask = Callable[[Case, str], NoticeRequest]
 """Writes the request that the centre warn the owner of a case's plate."""
@@ -82,6 +82,17 @@ class EffectWriter:
             message.model_dump_json(),
             effect.at_ms,
         )
+
+    def recheck_answer(self, db: sqlite3.Connection, answer: RecheckAnswer) -> None:
+        """What was seen when a driver said that the vehicle has left."""
+        item = OutboxItem(
+            key=answer.idempotency_key,
+            channel="mqtt",
+            payload=answer.model_dump_json().encode(),
+            meta={"topic": self._identity.topics.of("cases"), "case_id": answer.case_id},
+            created_ms=answer.at_ms,
+        )
+        self._put(db, item)
 
     def notice(self, db: sqlite3.Connection, case: Case, plate: str) -> None:
         """The one warning of this stay: sent from here, or asked of the centre, which gets the picture first."""

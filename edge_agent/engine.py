@@ -34,9 +34,11 @@ from edge_agent.cases import (
     shift_clock,
     step,
 )
+from edge_agent.deciding import Deciding
 from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
+from edge_agent.rechecks import Rechecks
 from edge_agent.rests import RestLog
 from edge_agent.rule_change import plain_zone_id
 from edge_agent.ruling import NoPermits, Permits, RuleDesk, unclear_why
@@ -55,6 +57,7 @@ from edge_agent.store import Store
 from protocol.clock import Millis, iso
 from protocol.messages import EvidenceRef
 from zones.exemptions import Exempt, Unclear
+from zones.positions import position_of
 
 _SAVE_EVERY_MS = 10_000
 """An uneventful camera's memory is written this often; after a crash the rest is a gap, never a guess."""
@@ -82,6 +85,7 @@ class Engine:
         permits: the permit lists of this box.
         on_event: told of every stored event.
         rests: remembers what stood in view, for rehearsals; decides nothing.
+        rechecks: drivers' words that their vehicle has left, to be answered.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Engine:
         permits: Permits | None = None,
         on_event: Listener | None = None,
         rests: RestLog | None = None,
+        rechecks: Rechecks | None = None,
     ) -> None:
         self._store = store
         self._rests = rests
@@ -104,6 +109,7 @@ class Engine:
         self._plate_wait_ms = plate_wait_ms
         self.rules = RuleDesk(permits or NoPermits(), plates, plate_wait_ms)
         self._on_event = on_event
+        self._rechecks = rechecks
         self._told: list[Event] = []
         self._seen: tuple[Seen, ...] = ()
         self.cameras: dict[str, Camera] = {}
@@ -163,6 +169,7 @@ class Engine:
         with self._deciding():
             for event in events:
                 self._on_stay(camera, event, frame)
+            self._answer_rechecks(frame.at_ms, events)
             changed = events or (rested is not None and rested.changed)
             if changed or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
                 self._store.save_camera(state)
@@ -172,6 +179,8 @@ class Engine:
         camera.state = state
         if self._rests is not None and rested is not None:
             self._rests.keep(camera.id, rested)
+        if camera.bays is not None:
+            camera.bays.look(frame, seen)
 
     def tick(self, at_ms: Millis) -> None:
         """Let time pass for all open cases."""
@@ -180,6 +189,9 @@ class Engine:
             with self._deciding():
                 for case in due:
                     self._take(self._heed(case, at_ms), Tick(at_ms), None)
+        if self._rechecks:
+            with self._deciding():
+                self._answer_rechecks(at_ms, ())
 
     def arrivals(self, at_ms: Millis) -> int:
         """Take the results that workers brought; returns how many."""
@@ -215,6 +227,8 @@ class Engine:
 
     def wants_fresh(self, camera_id: str, at_ms: Millis) -> bool:
         """Whether a case of this camera waits for a fresh picture at this time."""
+        if self._rechecks is not None and self._rechecks.wants(camera_id):
+            return True
         return any(
             case.camera_id == camera_id
             and case.clock_ends_ms is not None
@@ -273,7 +287,7 @@ class Engine:
             zone=zone,
             place=zone.place or camera.place,
             street=camera.street or zone.place or camera.place,
-            position=zone.position or file.position,
+            position=position_of(file, zone),
             vehicle_class=stay.label,
             box=stay.anchor,
             why=stay.why,
@@ -370,6 +384,17 @@ class Engine:
         self._keep(case)
         return case
 
+    def _answer_rechecks(self, at_ms: Millis, events: Iterable[StayEvent]) -> None:
+        if not self._rechecks:
+            return
+        watched = (event for event in events if isinstance(event, StayWatched) and event.proven)
+        proven = [(case.id, event.at_ms) for event in watched if (case := self._case_of(event.stay))]
+        for answer in self._rechecks.answers(at_ms, self._any_case, proven):
+            self._writer.recheck_answer(self._store.db, answer)
+
+    def _any_case(self, case_id: str) -> Case | None:
+        return self._cases.get(case_id) or self._store.case(case_id)
+
     # Memory
 
     def _note_notice(self, case: Case, plate: str, at_ms: Millis) -> None:
@@ -416,34 +441,5 @@ class Engine:
         self._store.add_event(at_ms, event)
         self._told.append(event)
 
-    def _deciding(self) -> _Deciding:
-        return _Deciding(self)
-
-
-class _Deciding:
-    """One transaction; events are told after it is stored, and memory goes back if it is not."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._transaction = engine._store.transaction()
-
-    def __enter__(self) -> None:
-        engine = self._engine
-        self._before = (dict(engine._cases), dict(engine._by_stay))
-        engine._told = []
-        self._transaction.__enter__()
-
-    def __exit__(self, *raised: Any) -> None:
-        engine = self._engine
-        try:
-            self._transaction.__exit__(*raised)
-        except BaseException:
-            engine._cases, engine._by_stay = self._before
-            raise
-        if raised[0] is not None:
-            engine._cases, engine._by_stay = self._before
-            return
-        told, engine._told = engine._told, []
-        if engine._on_event is not None:
-            for event in told:
-                engine._on_event(event)
+    def _deciding(self) -> Deciding:
+        return Deciding(self)

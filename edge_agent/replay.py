@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_agent.build import Perceiver, make_camera, make_engine
-from edge_agent.engine import Event
+from edge_agent.engine import Engine, Event
 from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.ingest import Recording
@@ -79,6 +79,7 @@ def replay(
     identity = Identity("replay", "replay")
     store = Store(data_dir / "replay.db", Vault.open(data_dir / "keys" / "box.key"))
     result = ReplayResult()
+    engine: Engine | None = None
 
     def note(event: Event) -> None:
         result.events.append(event)
@@ -110,6 +111,8 @@ def replay(
         if camera is not None:
             result.inferences = camera.eyes.inferences
     finally:
+        if engine is not None:
+            engine.rules.close()
         store.close()
     return result
 

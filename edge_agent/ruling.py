@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from edge_agent.attention import Camera
 from edge_agent.cases import ENDED, Case
@@ -20,10 +22,14 @@ from protocol.errors import PatrolError
 from zones import Zone, ZoneFile
 from zones.exemptions import Exempt, Ruling, Unclear, Who, needs_plate, rule
 from zones.hours import Timetable
+from zones.lint_hours import calendar_gaps
 from zones.rules import Calendar, Exemption
 
 FOR_GOOD: Millis = 253_402_300_799_000
 """The end of the year 9999."""
+
+_MONTH_MS = 30 * 86_400_000
+"""So long before the year's end an unknown calendar is told."""
 
 
 class Permits(Protocol):
@@ -35,6 +41,9 @@ class Permits(Protocol):
     def of(self, plate: str, at_ms: Millis, time_zone: str) -> Mapping[str, Millis | None]:
         """Lists that name a plate at an instant -> until when (None: without end)."""
 
+    def close(self) -> None:
+        """Let go of them."""
+
 
 class NoPermits:
     """A box without permit lists."""
@@ -44,6 +53,9 @@ class NoPermits:
 
     def of(self, plate: str, at_ms: Millis, time_zone: str) -> Mapping[str, Millis | None]:  # noqa: ARG002
         return {}
+
+    def close(self) -> None:
+        pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +81,41 @@ class RuleDesk:
         self._plates = plates
         self._plate_wait_ms = plate_wait_ms
         self._tables: dict[str, tuple[ZoneFile, Timetable]] = {}
-        self.problem: str | None = None
+        self._problem: str | None = None
+
+    def problems(self, files: Mapping[str, ZoneFile], at_ms: Millis) -> list[str]:
+        """What of the rules cannot be applied on this box, now or within a month, for its health.
+
+        Args:
+            files: camera id -> its zones.
+            at_ms: now.
+        """
+        told = [] if self._problem is None else [self._problem]
+        try:
+            there = self._permits.lists()
+        except PatrolError as error:
+            there, told = frozenset(), [*told, f"permits: {error}"]
+        for camera_id, file in files.items():
+            years = {
+                datetime.fromtimestamp(ms / 1000, ZoneInfo(file.time_zone)).year
+                for ms in (at_ms, at_ms + _MONTH_MS)
+            }
+            for zone, year in calendar_gaps(file, sorted(years)):
+                told.append(
+                    f"calendar: camera {camera_id}, zone {zone.id}: the holidays of {year} are not known; what hangs on "
+                    "them is read in the drivers' favour"
+                )
+            for zone in file.zone:
+                for name in sorted({e.permit for e in zone.exempt if e.permit is not None} - there):
+                    told.append(
+                        f"permits: camera {camera_id}, zone {zone.id}: the permit list {name} is not on this box; nobody is "
+                        "warned there, and a person has to look"
+                    )
+        return list(dict.fromkeys(told))
+
+    def close(self) -> None:
+        """Let go of the permit lists."""
+        self._permits.close()
 
     def terms(self, camera: Camera, at_ms: Millis, case_of: Callable[[Stay], Case | None]) -> Terms:
         """What the rules say to the camera's stays at the moment of a picture."""
@@ -161,10 +207,10 @@ class RuleDesk:
             try:
                 missing = named - self._permits.lists()
                 permits = {} if plate is None else self._permits.of(plate, at_ms, time_zone)
-                self.problem = None
+                self._problem = None
             except PatrolError as error:
                 # Lists that cannot be read say neither yes nor no.
-                missing, self.problem = named, f"permits: {error}"
+                missing, self._problem = named, f"permits: {error}"
         who = Who(vehicle_class, first_ms, plate, permits, missing)
         return rule(exemptions, who, at_ms, time_zone=time_zone, calendar=calendar)
 

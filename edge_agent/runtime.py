@@ -20,6 +20,7 @@ from edge_agent.identity import Identity
 from edge_agent.ingest import Source, SteadyClock, open_source
 from edge_agent.lock import FolderLock
 from edge_agent.notices import answer_of, composer, notice_request, notice_text, refused_request, wall_clock
+from edge_agent.rechecks import Rechecks
 from edge_agent.rests import RestLog
 from edge_agent.rests import prune as prune_rests
 from edge_agent.stays import GapKind
@@ -36,7 +37,7 @@ from notifier.sms import Accepted, Held, Refused, SmsResult, SmsWorker, make_gat
 from notifier.sms.ledger import LocalGate
 from protocol.clock import Clock, Millis, SystemClock
 from protocol.errors import PatrolError, UnavailableError
-from protocol.messages import Accept, AgentHealth, NoticeResult, Outcome, Refuse
+from protocol.messages import Accept, AgentHealth, NoticeResult, Outcome, RecheckRequest, Refuse
 
 _log = logging.getLogger(__name__)
 
@@ -124,6 +125,7 @@ class Agent:
         self._config = config
         self._clock = SteadyClock(clock or SystemClock())
         self._identity = Identity(config.agent.jurisdiction, config.agent.id)
+        self._rechecks = Rechecks(self._identity.jurisdiction_id, self._identity.agent_id)
         self._problems: dict[str, str] = {}
         self._complaints: frozenset[str] = frozenset()
         self._stop = threading.Event()
@@ -145,6 +147,7 @@ class Agent:
             ask=notice_request(config, self._identity) if config.centre_warns else None,
             on_event=on_event,
             rests=RestLog(self._store, pictures=config.rests.pictures) if config.rests.keep_days else None,
+            rechecks=self._rechecks,
         )
         try:
             self._zones = ZoneUpdates(config.camera, config.zones, data, self._store)
@@ -188,6 +191,7 @@ class Agent:
         with ExitStack() as stack:
             stack.callback(self._lock.release)
             stack.callback(self._store.close)
+            stack.callback(self._engine.rules.close)
             stack.callback(self._transactions.close)
             workers = [threading.Thread(target=self._sms.run, args=(self._stop,), name="sms", daemon=True)]
             if self._link is not None:
@@ -221,6 +225,7 @@ class Agent:
             if now >= next_tick:
                 next_tick = now + _TICK_MS
                 self._guarded("deciding", lambda: self._engine.tick(self._clock.utc_ms()))
+                self._send_bays()
             self._guarded("results", self._take_results)
             if now >= next_mark:
                 next_mark = now + _MARK_MS
@@ -312,8 +317,12 @@ class Agent:
         )
         self._store.arrive(db, "notice_refused", case_id, {"reason": reason}, f"{item.key}#result")
 
-    def _on_inbox(self, db: sqlite3.Connection, message: Accept | Refuse | Outcome | NoticeResult) -> None:
-        if isinstance(message, Outcome):
+    def _on_inbox(
+        self, db: sqlite3.Connection, message: Accept | Refuse | Outcome | NoticeResult | RecheckRequest
+    ) -> None:
+        if isinstance(message, RecheckRequest):
+            self._rechecks.ask(message, self._clock.utc_ms())
+        elif isinstance(message, Outcome):
             body: dict[str, Any] = {"outcome_id": message.outcome_id, "result": message.result}
             self._store.arrive(db, "outcome", message.case_id, body, f"outcome/{message.outcome_id}")
         elif isinstance(message, NoticeResult):
@@ -360,6 +369,7 @@ class Agent:
         problems.extend(feed.problem for feed in self._feeds.values() if feed.problem is not None)
         if self._link is not None:
             problems.extend(self._link.problems)
+        problems.extend(self._engine.rules.problems(self._zones.files(), self._clock.utc_ms()))
         if abs(self._clock.wall_error_ms()) > _CLOCK_STEP_MS:
             problems.append(
                 f"clock_step: the wall clock moved by {self._clock.wall_error_ms() / 1000:+.1f} s since the start; "
@@ -378,6 +388,19 @@ class Agent:
             open_cases=self._engine.open_cases,
             problems=tuple(dict.fromkeys(problems)),
         )
+
+    def _send_bays(self) -> None:
+        if self._link is None:
+            return
+        now = self._clock.utc_ms()
+        for camera_id, camera in self._engine.cameras.items():
+            if camera.bays is None:
+                continue
+            report = camera.bays.report(
+                self._identity.jurisdiction_id, self._identity.agent_id, camera_id, now
+            )
+            if report is not None and self._link.publish_bays(report):
+                camera.bays.told(report)
 
     def _send_health(self) -> None:
         health = self.health()

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge_agent.attention import Camera
+from edge_agent.bays import BayWatch
 from edge_agent.build import Perceiver, make_camera
 from edge_agent.config import CameraConfig, ZonesSection
 from edge_agent.engine import Engine
@@ -86,6 +87,10 @@ class ZoneUpdates:
     def problems(self) -> list[str]:
         """Files that were refused and why, as named states of health."""
         return [watch.problem for watch in self._watches.values() if watch.problem is not None]
+
+    def files(self) -> dict[str, ZoneFile]:
+        """The zones in force, by camera."""
+        return {camera_id: watch.rules.zones for camera_id, watch in self._watches.items()}
 
     def told(self, camera_id: str) -> ZonesInForce:
         """What is in force for a camera."""
@@ -176,6 +181,7 @@ class ZoneUpdates:
             eyes=before.eyes.with_zones(new_index),
             place=rules.zones.place,
             street=rules.zones.street,
+            bays=_bays(before, new_index),
         )
         self._change(watch, camera, old, rules, engine, at_ms)
         watch.rules = watch.judged = rules
@@ -252,6 +258,19 @@ class ZoneUpdates:
         for path in (self._folder / camera_id).glob("*.*"):
             if path.stem not in needed:
                 path.unlink(missing_ok=True)
+
+
+def _bays(before: Camera, index: RulesIndex) -> BayWatch:
+    """The bays under new zones. What is known of a bay that is the same stays known."""
+    bays = BayWatch(index)
+    old = before.eyes.index
+    if before.bays is not None and old.file.picture == index.file.picture:
+        bays.states = {
+            bay_id: state
+            for bay_id, state in before.bays.states.items()
+            if bay_id in index.zones and index.zones[bay_id] == old.zones.get(bay_id)
+        }
+    return bays
 
 
 def _meta(camera_id: str) -> str:

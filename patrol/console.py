@@ -40,3 +40,13 @@ def print_error(error: PatrolError, *, as_json: bool = False) -> None:
     err.print(line, soft_wrap=True)
     if error.mend:
         err.print(f"  [green]mend[/] {escape(error.mend)}", soft_wrap=True)
+
+
+def person() -> str:
+    """Who types this command, as the machine knows them, for audits."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"

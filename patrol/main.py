@@ -21,6 +21,7 @@ GROUPS: dict[str, tuple[str, str]] = {
     "models": ("models.cli", "List, verify, fetch, import, time and export detector weights."),
     "plates": ("models.plates.cli", "Read number plates from pictures and measure the reader."),
     "evidence": ("edge_agent.evidence.cli", "Verify evidence packages offline."),
+    "notices": ("notifier.notices_cli", "See what an owner would read, how long it is and what it costs."),
     "owners": ("notifier.owners.cli", "Keep the encrypted table of owners on a box that works alone."),
     "central": ("central.cli", "Run the centre: web pages, ingest, migrations."),
     "sim": ("benchmarks.simulator.cli", "Draw simulated streets and serve them as RTSP cameras."),

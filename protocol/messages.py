@@ -185,6 +185,16 @@ class CaseRecord(Keyed):
     )
 
 
+class RecheckAnswer(Keyed):
+    """What the camera saw when a driver said that the vehicle has left. It moves no clock: a vehicle that is gone ends
+    its case as always, one that still stands there changes nothing."""
+
+    kind: Literal["recheck_answer"] = "recheck_answer"
+    request_id: Ident = Field(description="The request that this answers.")
+    result: Literal["gone", "still_there", "could_not_tell", "case_over"]
+    at_ms: int = Field(description="Time of the frame, or of the decision where there was none.")
+
+
 class ZonesInForce(BaseModel):
     """By which zone file a camera's pictures are judged."""
 
@@ -222,6 +232,38 @@ class AgentHealth(Message):
     outbox_waiting: int = 0
     open_cases: int = 0
     problems: tuple[str, ...] = Field(default=(), description="Named health states, e.g. 'disk_full: …'.")
+
+
+class BayObservation(BaseModel):
+    """One parking bay as a camera sees it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    bay_id: Ident = Field(description="The zone's id, which is the bay's id in the jurisdiction.")
+    name: str = Field(default="", max_length=120)
+    status: Literal["free", "occupied", "unknown"]
+    since_ms: int = Field(description="Since when it has this status.")
+    observed_at_ms: int | None = Field(
+        default=None, description="When that was last clearly seen; none if it never was."
+    )
+    reason: str = Field(
+        default="", max_length=40, description="Why it is not known: occluded, dark, offline."
+    )
+    allowed: tuple[str, ...] = Field(
+        default=(), max_length=20, description="Vehicle classes that may stand there."
+    )
+    position: Position | None = None
+
+
+class BayReport(Message):
+    """All bays of one camera. Sent when one changes and every few minutes; the newest replaces the rest. Not kept in
+    the outbox."""
+
+    kind: Literal["bay_report"] = "bay_report"
+    jurisdiction_id: Ident
+    agent_id: Ident
+    camera_id: Ident
+    at_ms: int
+    bays: tuple[BayObservation, ...] = Field(max_length=200)
 
 
 class AgentStatus(Message):
@@ -288,9 +330,22 @@ class NoticeResult(Message):
     reason: str = Field(default="", max_length=500)
 
 
-InboxMessage = Annotated[Accept | Refuse | Outcome | NoticeResult, Field(discriminator="kind")]
+class RecheckRequest(Message):
+    """Centre -> agent: the driver says that the vehicle has left; look now. Sent again until it is answered."""
+
+    kind: Literal["recheck_request"] = "recheck_request"
+    request_id: Ident
+    camera_id: Ident
+    case_id: Ident
+    at_ms: int
+
+
+InboxMessage = Annotated[
+    Accept | Refuse | Outcome | NoticeResult | RecheckRequest, Field(discriminator="kind")
+]
 AgentMessage = Annotated[
-    EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest, Field(discriminator="kind")
+    EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest | RecheckAnswer,
+    Field(discriminator="kind"),
 ]
 
 

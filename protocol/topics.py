@@ -4,11 +4,12 @@
 |---|---|---|---|
 | agents/{agent}/status | agent -> all | AgentStatus, retained, last will | broker |
 | agents/{agent}/tasks | agent -> centre | EnforcementTask, TaskRetraction | agent's outbox until Accept |
-| agents/{agent}/cases | agent -> centre | CaseRecord | agent's outbox until Accept |
+| agents/{agent}/cases | agent -> centre | CaseRecord, RecheckAnswer | agent's outbox until Accept |
 | agents/{agent}/notices | agent -> centre | NoticeRequest | agent's outbox until Accept |
 | agents/{agent}/evidence/{sha256} | agent -> centre | picture bytes | agent's outbox until Accept |
 | agents/{agent}/health | agent -> centre | AgentHealth | nobody, the next replaces it |
-| agents/{agent}/inbox | centre -> agent | Accept, Refuse, Outcome, NoticeResult | centre's outbox |
+| agents/{agent}/bays | agent -> centre | BayReport | nobody, the next replaces it |
+| agents/{agent}/inbox | centre -> agent | any InboxMessage | centre's outbox |
 | officers/{officer}/tasks | centre -> officer | notice of a task | centre |
 
 An evidence picture's idempotency key is ``{jurisdiction}/{agent}/evidence/{sha256}``, derived from the topic.
@@ -23,7 +24,7 @@ from protocol import PROTOCOL_VERSION
 
 _ROOT = f"patrol/v{PROTOCOL_VERSION}"
 
-AgentChannel = Literal["status", "tasks", "cases", "notices", "evidence", "health", "inbox"]
+AgentChannel = Literal["status", "tasks", "cases", "notices", "evidence", "health", "bays", "inbox"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ def ingest_filters(jurisdiction_id: str = "+", group: str = "ingest") -> tuple[s
             ("notices", "notices"),
             ("evidence", "evidence/+"),
             ("health", "health"),
+            ("bays", "bays"),
         )
     )
     return (*shared, f"{base}/status")

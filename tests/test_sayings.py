@@ -14,8 +14,10 @@ from edge_agent.cases import (
     CaseEffect,
     CaseInput,
     Ended,
+    Exempted,
     Identified,
     NoticeAccepted,
+    NoticeHeld,
     NoticeRefused,
     OfficerOutcome,
     PublishRecord,
@@ -28,8 +30,9 @@ from edge_agent.cases import (
 from edge_agent.plate_reading import _WHY
 from edge_agent.plates import PlateDesk
 from edge_agent.stays.model import EndReason
+from notifier import policy
 from notifier.owners._port import NoOwnerReason
-from notifier.sms import SmsRequest
+from notifier.sms import SmsRequest, _aliyun_codes
 from notifier.sms._twilio_codes import ACCOUNT, NEVER, RETRY
 from notifier.sms.config import NoGateway
 from protocol.messages import CaseState, OutcomeResult
@@ -70,6 +73,8 @@ def steps() -> tuple[CaseInput, ...]:
         Identified(T0, "京A12345", 0.9, open_in="C-9"),
         NoticeAccepted(T0 + 1_000),
         NoticeRefused(T0 + 1_000, "opted_out"),
+        NoticeHeld(T0 + 1_000, T0 + 60_000, "the message waits until 07:00", "n-1"),
+        NoticeAccepted(T0 + 1_500_000, None, "n-2"),
         Tick(T0 + 700_000),
         Tick(T0 + 1_500_000),
         Watched(T0 + 710_000, True, BOX, WHY),
@@ -79,16 +84,28 @@ def steps() -> tuple[CaseInput, ...]:
     )
 
 
+def rule_steps() -> tuple[CaseInput, ...]:
+    """What hours and exemptions add."""
+    return (
+        Identified(T0, "京A12345", 0.9, exempt="环卫作业"),
+        Identified(T0, "京A12345", 0.9, unclear="the permit list R-1 is not on this box"),
+        Exempted(T0 + 2_000, "居民证"),
+        Tick(T0 - 3_600_000),
+    )
+
+
 def openings() -> Iterator[tuple[Case, tuple[CaseEffect, ...]]]:
     for unnotifiable in ("task", "manual_check", "close"):
         for unverified in ("close", "manual_check"):
-            rules = {
+            rules: dict[str, object] = {
                 "id": "P1",
                 "name": "北门人行道",
                 "polygon": [(0, 0), (400, 0), (400, 300)],
                 "unnotifiable": unnotifiable,
                 "unverified": unverified,
             }
+            if (unnotifiable, unverified) == ("close", "manual_check"):
+                rules["hours"] = [{"from": "07:30", "to": "08:20"}]  # T0 is 08:00 on the wall
             yield open_case(
                 "C-1",
                 "cam1-1-1",
@@ -127,7 +144,7 @@ def course() -> tuple[set[str], set[CaseState]]:
     known: set[str] = set()
     while waiting:
         case = waiting.pop()
-        for happened in steps():
+        for happened in (*steps(), *(rule_steps() if case.zone.hours else ())):
             after, effects = step(case, happened)
             listen(after, effects)
             name = repr(after)
@@ -201,6 +218,8 @@ GATEWAY = [
     "undelivered",
     "canceled",
     "HTTP 400",
+    "no template for this language",
+    "the centre does not take the request",
 ]
 RETRIES = [
     "not sent in time",
@@ -210,6 +229,7 @@ RETRIES = [
     "the gateway cannot be reached: no connection in time",
     "the gateway cannot be reached: the connection failed",
     "the gateway answered HTTP 503",
+    "the gateway has a trouble of its own",
     "the look-up was refused: HTTP 400, 21211",
     "the look-up failed: no answer in time",
     "the look-up's answer is not understood: ValueError",
@@ -223,6 +243,10 @@ RETRIES = [
 REASONS = [
     *(get_args(NoOwnerReason)),
     *NEVER.values(),
+    *_aliyun_codes.NEVER.values(),
+    *_aliyun_codes.RETRY.values(),
+    *_aliyun_codes.RECEIPTS.values(),
+    *policy.SAYINGS.values(),
     *_WHY.values(),
     *GATEWAY,
     *(f"gave up: {reason}" for reason in RETRIES),
@@ -243,7 +267,7 @@ def test_every_reason_why_nobody_was_told_has_its_chinese(reason: str) -> None:
     assert "_" not in english(reason), "codes are no words for people"
 
 
-@pytest.mark.parametrize("cause", ACCOUNT.values())
+@pytest.mark.parametrize("cause", [*ACCOUNT.values(), *_aliyun_codes.ACCOUNT.values()])
 def test_what_the_gateway_says_of_the_account_stays_beside_the_chinese(cause: str) -> None:
     said = chinese(f"gave up: the gateway refuses this account: {cause} (code 20003)")
     assert said == f"已放弃发送：网关拒绝此账户：{cause} (code 20003)"
@@ -280,10 +304,11 @@ def test_nothing_is_kept_for_words_that_nobody_says(course: tuple[set[str], set[
         f"{WHY}, but 9% is in B2, where standing is allowed",
     }
     desk = {"no plate in view", "the plate was read only once"}
+    held = {"the message waits"}
     account = {"the gateway refuses this account: x (code 1)"}
     heard: set[str] = set()
     used = set()
-    waiting = [*course[0], *REASONS, *zones, *desk, *account]
+    waiting = [*course[0], *REASONS, *zones, *desk, *held, *account]
     while waiting:
         text = waiting.pop()
         heard.add(text)

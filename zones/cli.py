@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from patrol import console
 from protocol.errors import PatrolError
-from zones import completing, diff_cli, publish_cli
+from zones import completing, diff_cli, geojson_cli, publish_cli
 from zones.calibrate_cli import app as calibrate_app
 from zones.publish_cli import print_remark
 from zones.writing import write_whole
@@ -219,6 +219,10 @@ def show(
         print_zones(zones, below, console.out, grid=grid)
     if out is not None:
         console.out.print(escape(f"{out}{' (dry run: not written)' if dry_run else ''}"), soft_wrap=True)
+
+
+app.command(epilog=geojson_cli.EXPORT_EXAMPLE)(geojson_cli.export)
+app.command("import", epilog=geojson_cli.IMPORT_EXAMPLE)(geojson_cli.import_)
 
 
 @app.command(hidden=True)

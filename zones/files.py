@@ -115,7 +115,16 @@ def dump_zone_file(zones: ZoneFile) -> str:
 
 
 def _from_features(data: dict[str, Any], name: str | Path) -> dict[str, Any]:
-    """A GeoJSON-like FeatureCollection whose coordinates are pixels: properties become the zone's fields."""
+    """A GeoJSON-like FeatureCollection whose coordinates are pixels: properties become the zone's fields.
+
+    One without `picture` is a map, whose coordinates are degrees; see `zones.geojson`.
+    """
+    if "picture" not in data:
+        raise PatrolError(
+            "is a map in WGS-84, not a zone file: it has no `picture`",
+            file=name,
+            mend="Bring its zones into a zone file: patrol zones import MAP --into FILE",
+        )
     zones = []
     features = data.get("features")
     if not isinstance(features, list):

@@ -32,6 +32,12 @@ from protocol.messages import EvidenceRef
 
 NOTE_LENGTH = 2000
 
+work_order_issued = Signal()
+"""Sent in the issuing transaction with `order`, its case locked."""
+
+work_order_closing = Signal()
+"""Sent before an order is closed, with `order` and `finding`; a receiver that raises `NotPossibleError` prevents it."""
+
 work_order_closed = Signal()
 """Sent in the closing transaction with `order`; the trade whose case it is passes the outcome on."""
 
@@ -71,6 +77,7 @@ def issue_work_order(
             case, "task_retracted", taken_back.at_ms, actor, reason=taken_back.reason, before_arrival=True
         )
     _settle(case)
+    work_order_issued.send(sender=WorkOrder, order=order)
     announce(TASKS)
     return order
 
@@ -139,7 +146,9 @@ def close(order_id: int, user: User, finding: Finding) -> WorkOrder:
             raise NotPossibleError("only the officer who accepted it closes it", WorkState(order.state))
         if order.state == WorkState.CLOSED and order.result == finding.result:
             return order
-        order.state = next_state(order.state, Step.CLOSE)
+        after = next_state(order.state, Step.CLOSE)
+        work_order_closing.send(sender=WorkOrder, order=order, finding=finding)
+        order.state = after
         order.result = finding.result
         order.note = finding.note.strip()[:NOTE_LENGTH]
         order.outcome_id = f"o-{uuid.uuid4().hex}"

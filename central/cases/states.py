@@ -71,6 +71,14 @@ class NotPossibleError(PatrolError):
         self.state = state
 
 
+class ObjectedError(NotPossibleError):
+    """The driver says that it is another vehicle. `reviewed`: somebody has looked, and he was right."""
+
+    def __init__(self, problem: str, state: WorkState, *, reviewed: bool) -> None:
+        super().__init__(problem, state)
+        self.reviewed = reviewed
+
+
 def next_state(state: str, step: Step) -> WorkState:
     """Where the step leads.
 

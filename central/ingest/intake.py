@@ -19,27 +19,33 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from pydantic import TypeAdapter, ValidationError
 
+from central.bays.observations import take_report as take_bay_report
 from central.cases import pictures
 from central.cases.models import Picture
 from central.cases.services import tie_pictures
+from central.driver import services as driver
 from central.fleet import services as fleet
 from central.fleet.models import Agent
 from central.ingest.models import Quarantined, Receipt
+from central.notices import services as notices
 from central.parking import services as parking
 from central.project.clock import now_ms
 from protocol.messages import (
     AgentHealth,
     AgentMessage,
     AgentStatus,
+    BayReport,
     CaseRecord,
     EnforcementTask,
+    NoticeRequest,
+    RecheckAnswer,
     TaskRetraction,
 )
 from protocol.topics import AgentTopics, ParsedTopic, parse_agent_topic
 
 log = logging.getLogger(__name__)
 
-Report = TypeVar("Report", AgentStatus, AgentHealth)
+Report = TypeVar("Report", AgentStatus, AgentHealth, BayReport)
 
 Checked = dict[tuple[str, str], pictures.Size | pictures.BadPictureError]
 """(topic, hash of the payload) -> what looking at the picture showed."""
@@ -54,11 +60,14 @@ JSON_BYTES = 256 * 1024
 
 CHANNELS: dict[str, set[str]] = {
     "tasks": {"enforcement_task", "task_retraction"},
-    "cases": {"case_record"},
+    "cases": {"case_record", "recheck_answer"},
+    "notices": {"notice_request"},
 }
 """Which kinds may come through which channel, since a broker's rights are given by topic."""
 
-_messages: TypeAdapter[EnforcementTask | TaskRetraction | CaseRecord] = TypeAdapter(AgentMessage)
+KeyedMessage = EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest | RecheckAnswer
+
+_messages: TypeAdapter[KeyedMessage] = TypeAdapter(AgentMessage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +204,12 @@ def _take(
         _storable(health.model_dump(mode="python"), "")
         fleet.take_health(agent, health)
         return None, ()
+    if where.channel == "bays":
+        bays = _parse(BayReport, payload)
+        _same_agent(where, bays.jurisdiction_id, bays.agent_id, "")
+        _storable(bays.model_dump(mode="python"), "")
+        take_bay_report(agent, bays)
+        return None, ()
     if where.channel not in CHANNELS:
         raise _Refused("", f"nothing is expected on channel {where.channel!r}")
     try:
@@ -207,16 +222,30 @@ def _take(
         raise _Refused(key, f"a {message.kind} does not belong on channel {where.channel!r}")
     _storable(message.model_dump(mode="python"), key)
     content = message.model_dump_json().encode()
-    hashes = tuple(ref.sha256 for ref in message.evidence) if isinstance(message, EnforcementTask) else ()
+    hashes = _pictures_of(message)
     if not _first(key, message.kind, content):
         return key, hashes
     if isinstance(message, EnforcementTask):
         parking.apply_task(agent, message)
     elif isinstance(message, TaskRetraction):
         parking.apply_retraction(agent, message)
+    elif isinstance(message, RecheckAnswer):
+        driver.apply_answer(agent, message)
+    elif isinstance(message, NoticeRequest):
+        notices.take_request(agent, message)
     else:
         parking.apply_record(agent, message)
     return key, hashes
+
+
+def _pictures_of(message: KeyedMessage) -> tuple[str, ...]:
+    """Hashes of the pictures that a message names."""
+    match message:
+        case EnforcementTask(evidence=refs):
+            return tuple(ref.sha256 for ref in refs)
+        case NoticeRequest(evidence=ref) if ref is not None:
+            return (ref.sha256,)
+    return ()
 
 
 def _take_picture(

@@ -24,6 +24,8 @@ from central.fleet.services import take_due_letters
 from central.ingest import intake, state
 from central.ingest.link import Incoming, Link
 from central.live import services as live
+from central.notices import services as notices
+from central.owners import services as owners
 from central.people import services as people
 from central.project.environment import Broker
 from protocol.clock import SystemClock
@@ -173,6 +175,8 @@ class IngestWorker:
                 live.sweep()
                 intake.sweep()
                 people.sweep()
+                owners.sweep()
+                notices.sweep()
         except DatabaseError as error:
             self._in_trouble("database_unavailable", str(error).strip().splitlines()[0])
             connection.close()

@@ -18,7 +18,7 @@ from central.people.access import EVERYONE, roles
 @roles(*EVERYONE)
 def detail(request: HttpRequest, case_id: int) -> HttpResponse:
     """The whole page, or its living part where htmx asks for it."""
-    visible = Case.objects.visible_to(request.user).select_related("stay__agent")
+    visible = Case.objects.visible_to(request.user).select_related("stay__agent", "notice")
     case = get_object_or_404(
         visible.prefetch_related("evidence__picture", "work_orders__assignee"), pk=case_id
     )
@@ -26,6 +26,7 @@ def detail(request: HttpRequest, case_id: int) -> HttpResponse:
     context = {
         "case": case,
         "stay": getattr(case, "stay", None),
+        "notice": getattr(case, "notice", None),
         "orders": sorted(case.work_orders.all(), key=lambda order: -order.issued_at_ms),
         "pictures": queries.pictures(case),
         "plates": [item for item in evidence if item.role == "plate"],

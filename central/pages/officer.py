@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from central.cases import services
 from central.cases.models import WorkOrder
-from central.cases.states import NotPossibleError, Result, WorkState
+from central.cases.states import NotPossibleError, ObjectedError, Result, WorkState
 from central.pages import queries
 from central.people.access import EVERYONE, roles
 from central.people.models import Role
@@ -79,6 +79,9 @@ def close(request: HttpRequest, order_id: int) -> HttpResponse:
     try:
         order = services.close(order_id, request.user, finding)
         messages.success(request, _("Closed: %(result)s") % {"result": Result(order.result).label})
+    except ObjectedError as error:
+        messages.warning(request, _objected(error))
+        return redirect("pages:task", order_id)
     except NotPossibleError as error:
         order = _find(request, order_id)
         messages.warning(request, _refusal(order, error.state))
@@ -104,6 +107,13 @@ def _show(request: HttpRequest, order: WorkOrder, form: FindingForm, status: int
     }
     template = "pages/_task_notice.html" if request.htmx else "pages/task.html"
     return render(request, template, context, status=status)
+
+
+def _objected(error: ObjectedError) -> str:
+    """Why nobody can be fined here."""
+    if error.reviewed:
+        return _("A review found that it is another vehicle. Nobody can be fined here.")
+    return _("The driver objected. A dispatcher has to review it before anybody is fined; close it otherwise, or wait.")
 
 
 def _refusal(order: WorkOrder, state: WorkState) -> str:

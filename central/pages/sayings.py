@@ -27,6 +27,13 @@ EXACT = {
     "another vehicle stands there now": _("another vehicle stands there now"),
     "it is the vehicle of an older stay, seen again": _("it is the vehicle of an older stay, seen again"),
     "the vehicle moved out of the zone": _("the vehicle moved out of the zone"),
+    "no answer came whether the warning went out": _("no answer came whether the warning went out"),
+    "the answer to the warning was noted": _("the answer to the warning was noted"),
+    "the warning went out only now; the time that it gives is not over": _(
+        "the warning went out only now; the time that it gives is not over"
+    ),
+    "the zone's hours ended": _("the zone's hours ended"),
+    "the zone's hours ended; nothing follows": _("the zone's hours ended; nothing follows"),
     "lost": _("the camera lost sight of the vehicle"),
     "passing": _("the vehicle was only passing"),
     # The plate.
@@ -41,7 +48,21 @@ EXACT = {
     "ambiguous": _("several owners are known for this plate"),
     "opted_out": _("the owner wants no messages"),
     "no_directory": _("there is no directory of owners here"),
+    # The rules of sending.
+    "the owner has opted out": _("the owner has opted out"),
+    "the owner's number is a foreign one": _("the owner's number is a foreign one"),
+    "no messages are sent at this hour": _("no messages are sent at this hour"),
+    "this number has had its messages of the day": _("this number has had its messages of the day"),
+    "this box has asked for too many messages within an hour": _(
+        "this box has asked for too many messages within an hour"
+    ),
+    "the messages of the day are used up": _("the messages of the day are used up"),
+    "already warned in this street": _("already warned in this street"),
+    "the message waits": _("the message waits"),
     # The warning that was not sent.
+    "the centre does not take the request": _("the centre does not take the request"),
+    "the gateway has a trouble of its own": _("the gateway has a trouble of its own"),
+    "no template for this language": _("the gateway has no template for this language"),
     "refused": _("the gateway refused the message"),
     "no SMS gateway is configured": _("no SMS gateway is configured"),
     "not sent in time": _("not sent in time"),
@@ -106,6 +127,16 @@ PATTERNS = tuple(
             rf"(?P<why>.+) \((?P<part>{_AREA}) m² of (?P<whole>{_AREA}) m²\)",
             _("%(why)s (%(part)s m² of %(whole)s m²)"),
         ),
+        # The rules of time, and who is exempt.
+        (
+            r"the zone's hours ended at (?P<time>\d\d:\d\d); nothing follows",
+            _("the zone's hours ended at %(time)s; nothing follows"),
+        ),
+        (r"exempt: (?P<reason>.+)", _("exempt: %(reason)s")),
+        (
+            r"the permit list (?P<list>[\w.-]+) is not on this box",
+            _("the permit list %(list)s is not on this box"),
+        ),
         # The case.
         (r"stood for (?P<seconds>\S+) s; (?P<why>.+)", _("stood for %(seconds)s s; %(why)s")),
         (r"warned; (?P<seconds>\S+) s to leave", _("warned; %(seconds)s s to leave")),
@@ -118,9 +149,15 @@ PATTERNS = tuple(
             r"already warned in this street, in case (?P<case>\S+)",
             _("already warned in this street, in case %(case)s"),
         ),
+        (r"the message waits until (?P<time>\d\d:\d\d)", _("the message waits until %(time)s")),
         (r"nobody could be told: (?P<why>.+)", _("nobody could be told: %(why)s")),
         (r"officer: (?P<result>\w+)", _("officer: %(result)s")),
         (r"outcome (?P<result>\w+) noted", _("the officer's outcome was noted: %(result)s")),
+        # After the words that may hold it.
+        (
+            r"(?P<why>.+); whether it is exempt could not be told",
+            _("%(why)s; whether it is exempt could not be told"),
+        ),
         # The warning that was not sent.
         (
             r"nobody knows whether the warning went out: (?P<why>.+)",

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from central.cases.models import HistoryEntry
 from central.cases.states import Result
+from central.driver.models import ObjectionState, RecheckResult
 from central.pages.sayings import say
 
 CAMERA_STATES = {
@@ -86,9 +87,23 @@ HISTORY = {
     "retraction_first": _("Retraction received before its task"),
     "retraction_too_late": _("Retraction received after the task had ended"),
     "picture": _("Picture received and verified"),
+    "bay_held": _("A bay is held for the driver"),
+    "driver_left": _("The driver says that he has left; the camera looks again"),
+    "recheck_answered": _("The camera has looked again"),
+    "objection": _("The driver says that it is another vehicle"),
+    "objection_reviewed": _("The objection was reviewed"),
     "accepted": _("Accepted by an officer"),
     "outcome": _("Closed by the officer"),
     "outcome_applied": _("The agent has applied the outcome"),
+    "notice_asked": _("A message to the owner was asked for"),
+    "notice_held": _("The message waits for its hour"),
+    "notice_accepted": _("The gateway accepted the message"),
+    "notice_refused": _("The message was not sent"),
+    "notice_unknown": _("Nobody knows whether the message went out"),
+    "notice_cancelled": _("The message is not needed any more"),
+    "notice_delivered": _("The message was delivered"),
+    "notice_failed": _("The message did not reach the phone"),
+    "notice_taken": _("The agent knows what became of the message"),
 }
 
 
@@ -108,6 +123,13 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         )
     elif entry.kind == "picture":
         detail = "SHA-256 " + facts.get("sha256", "")[:16] + "…"
+    elif entry.kind == "recheck_answered":
+        detail = str(dict(RecheckResult.choices).get(facts.get("result"), ""))
+    elif entry.kind == "objection_reviewed":
+        state = str(dict(ObjectionState.choices).get(facts.get("state"), ""))
+        detail = " · ".join(part for part in (state, facts.get("officer", ""), facts.get("note", "")) if part)
+    elif entry.kind == "bay_held":
+        detail = facts.get("name", "")
     elif entry.kind == "opened" and facts.get("camera"):
         detail = gettext("Camera %(camera)s") % {"camera": facts["camera"]}
     who, _colon, name = entry.actor.partition(":")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.dispatch import Signal
+
 from central.cases import history
 from central.cases import services as cases
 from central.cases.models import Case, WorkOrder
@@ -12,9 +14,12 @@ from central.fleet.models import Agent
 from central.fleet.services import confirm_letter, write_letter
 from central.live.services import TASKS, announce
 from central.parking.models import Stay
-from protocol.messages import CaseRecord, EnforcementTask, Outcome, TaskRetraction
+from protocol.messages import CaseRecord, EnforcementTask, NoticeRequest, Outcome, TaskRetraction
 
 ENDED = {"self_corrected", "exempt", "closed"}
+
+stay_ended = Signal()
+"""Sent in the recording transaction with `case`, `state` and `at_ms` when the camera's side has ended a case."""
 
 ORDER = {
     state: rank
@@ -36,14 +41,21 @@ ORDER = {
 """Of two steps of one instant, the one further down a case's life is the newer."""
 
 
-def source_key(message: EnforcementTask | TaskRetraction | CaseRecord) -> str:
+Told = EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest
+"""What an agent says about a case."""
+
+agent_stepped = Signal()
+"""Sent in the transaction of an agent's record, its case locked, with `case`, `agent` and `record`."""
+
+
+def source_key(message: Told) -> str:
     """What makes a camera's case the same case."""
     return "/".join((message.jurisdiction_id, message.agent_id, message.camera_id, message.case_id))
 
 
 def apply_task(agent: Agent, task: EnforcementTask) -> None:
     """A vehicle still stands there, or a person has to look: a work order, with its facts and evidence."""
-    case, stay = _open(agent, task, task.first_seen_ms)
+    case, stay = open_stay(agent, task, task.first_seen_ms)
     case.place = task.place[:300]
     if task.position is not None:
         case.longitude, case.latitude = task.position.longitude, task.position.latitude
@@ -77,7 +89,7 @@ def apply_task(agent: Agent, task: EnforcementTask) -> None:
 
 def apply_retraction(agent: Agent, retraction: TaskRetraction) -> None:
     """The vehicle left: nobody needs to go."""
-    case, _ = _open(agent, retraction, retraction.at_ms)
+    case, _ = open_stay(agent, retraction, retraction.at_ms)
     cases.retract(
         case,
         key=retraction.idempotency_key,
@@ -89,7 +101,7 @@ def apply_retraction(agent: Agent, retraction: TaskRetraction) -> None:
 
 def apply_record(agent: Agent, record: CaseRecord) -> None:
     """One step of the case at the camera: the history keeps each, the case shows the newest."""
-    case, stay = _open(agent, record, record.first_seen_ms)
+    case, stay = open_stay(agent, record, record.first_seen_ms)
     history.append(
         case,
         "agent_step",
@@ -107,6 +119,7 @@ def apply_record(agent: Agent, record: CaseRecord) -> None:
         stay.clock_ends_ms = record.clock_ends_ms or stay.clock_ends_ms
         if record.state in ENDED:
             cases.close_watched(case, record.at_ms)
+            stay_ended.send(sender=Stay, case=case, state=record.state, at_ms=record.at_ms)
         announce(TASKS)
     stay.zone_id = stay.zone_id or record.zone_id[:200]
     stay.zone_name = stay.zone_name or record.zone_name[:200]
@@ -119,6 +132,7 @@ def apply_record(agent: Agent, record: CaseRecord) -> None:
         case.save(update_fields=["place"])
     if record.outcome_id and confirm_letter(agent, record.outcome_id):
         history.append(case, "outcome_applied", record.at_ms, f"agent:{agent}", outcome_id=record.outcome_id)
+    agent_stepped.send(sender=Stay, case=case, agent=agent, record=record)
 
 
 def report_outcome(order: WorkOrder, **_: Any) -> None:
@@ -136,9 +150,7 @@ def report_outcome(order: WorkOrder, **_: Any) -> None:
     write_letter(stay.agent, order.outcome_id, outcome.model_dump_json())
 
 
-def _open(
-    agent: Agent, message: EnforcementTask | TaskRetraction | CaseRecord, opened_at_ms: int
-) -> tuple[Case, Stay]:
+def open_stay(agent: Agent, message: Told, opened_at_ms: int) -> tuple[Case, Stay]:
     """The case of this message, locked; made on the first word of it."""
     case, new = cases.lock_case(
         source_key(message),

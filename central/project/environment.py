@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import platformdirs
 
+from notifier.links import check_base_url
 from protocol.errors import PatrolError, UnavailableError
 
 PREFIX = "PATROL_CENTRAL_"
@@ -28,12 +29,19 @@ KNOWN = {
     "LANGUAGE": "language where the browser asks for none of ours: zh-hans or en",
     "RESPONSE_MINUTES": "minutes from a task to the deadline shown to officers",
     "PICTURE_MIB": "largest evidence picture accepted, MiB",
+    "PUBLIC_URL": "where a driver's phone reaches the pages, e.g. https://p.example.org; stands in links",
+    "LINK_KEYS_FILE": "keys that sign links, one a line, the first signs; made in the data folder where absent",
+    "BAY_FRESH_MINUTES": "minutes for which an observation of a bay counts",
+    "BAY_RADIUS_M": "how far on foot a bay may be to be offered, metres",
     "BROKER": "mqtt://host:1883 or mqtts://host:8883",
     "BROKER_USER": "user name at the broker",
     "BROKER_PASSWORD_FILE": "file that holds the broker password",
     "BROKER_CA_FILE": "CA certificates for mqtts, PEM; the system's own where absent",
     "BROKER_CERT_FILE": "client certificate for mqtts, PEM",
     "BROKER_KEY_FILE": "key of the client certificate, PEM",
+    "NOTICES_FILE": "TOML file that says how owners are warned; without it nobody is",
+    "OWNERS_KEY_FILE": "file with the key of the owners' table; by default owners.key in the data folder",
+    "OWNERS_KEY": "that key itself, instead of a file",
 }
 """Suffix of each variable that exists -> what it holds."""
 
@@ -70,7 +78,14 @@ class Environment:
     language: str = "zh-hans"
     response_minutes: int = 30
     picture_bytes: int = 8 * 2**20
+    public_url: str | None = None
+    link_keys_file: Path | None = None
+    bay_fresh_ms: int = 10 * 60_000
+    bay_radius_m: int = 1000
     broker: Broker = Broker("127.0.0.1", 1883)
+    notices_file: Path | None = None
+    owners_key_file: Path | None = None
+    owners_key: str | None = field(default=None, repr=False)
 
 
 def read(environ: Mapping[str, str] | None = None) -> Environment:
@@ -99,7 +114,14 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         language=_choice(given, "LANGUAGE", ("zh-hans", "en")),
         response_minutes=_whole(given, "RESPONSE_MINUTES", 30, 1, 7 * 24 * 60),
         picture_bytes=_whole(given, "PICTURE_MIB", 8, 1, 64) * 2**20,
+        public_url=_public_url(given),
+        link_keys_file=_path(given, "LINK_KEYS_FILE"),
+        bay_fresh_ms=_whole(given, "BAY_FRESH_MINUTES", 10, 1, 24 * 60) * 60_000,
+        bay_radius_m=_whole(given, "BAY_RADIUS_M", 1000, 50, 20_000),
         broker=_broker(given),
+        notices_file=_path(given, "NOTICES_FILE"),
+        owners_key_file=_path(given, "OWNERS_KEY_FILE"),
+        owners_key=given.get("OWNERS_KEY"),
     )
 
 
@@ -237,6 +259,16 @@ def _time_zone(name: str) -> str:
             "unknown time zone", field=PREFIX + "TIME_ZONE", value=name, mend="Write e.g. Asia/Shanghai"
         ) from error
     return name
+
+
+def _public_url(given: Mapping[str, str]) -> str | None:
+    text = given.get("PUBLIC_URL")
+    return None if text is None else check_base_url(text, field=PREFIX + "PUBLIC_URL")
+
+
+def _path(given: Mapping[str, str], name: str) -> Path | None:
+    text = given.get(name)
+    return None if text is None else Path(text).expanduser().absolute()
 
 
 def _broker(given: Mapping[str, str]) -> Broker:

@@ -1,4 +1,4 @@
-"""`patrol central up`: web and ingest as children of one process that restarts what dies and stops all."""
+"""`patrol central up`: web, ingest and the notices' worker as children of one process that restarts what dies and stops all."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class Supervisor:
         for number in range(ingest_workers):
             name = "ingest" if ingest_workers == 1 else f"ingest {number + 1}"
             self._children.append(_Child(name, ["central", "ingest"]))
+        self._children.append(_Child("notices", ["central", "notices", "work"]))
 
     def run(self, ready: Callable[[str], None]) -> None:
         """Start all, call `ready` with the address once the pages answer, and stay until SIGTERM or Ctrl-C.

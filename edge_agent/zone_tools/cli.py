@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from edge_agent.zone_tools import init_cli
+from edge_agent.zone_tools import init_cli, permits_cli
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -15,3 +15,4 @@ def _joined() -> None:
 
 
 init_cli.register(app)
+app.add_typer(permits_cli.app)

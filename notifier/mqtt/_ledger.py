@@ -22,16 +22,16 @@ from notifier.mqtt.config import MqttConfig
 from notifier.outbox import Entry, OutboxItem
 from protocol.clock import Clock, Millis
 from protocol.errors import UnavailableError
-from protocol.messages import Accept, InboxMessage, NoticeResult, Outcome, Refuse
+from protocol.messages import Accept, InboxMessage, NoticeResult, Outcome, RecheckRequest, Refuse
 from protocol.topics import parse_agent_topic
 
 _log = logging.getLogger(__name__)
 
-OnInbox = Callable[[sqlite3.Connection, Accept | Refuse | Outcome | NoticeResult], None]
+OnInbox = Callable[[sqlite3.Connection, Accept | Refuse | Outcome | NoticeResult | RecheckRequest], None]
 """Called for each inbox message inside the transaction that also updates the outbox. It must be idempotent
 (a message may come twice) and must only store; the message is acknowledged after the commit."""
 
-_INBOX = TypeAdapter[Accept | Refuse | Outcome | NoticeResult](InboxMessage)
+_INBOX = TypeAdapter[Accept | Refuse | Outcome | NoticeResult | RecheckRequest](InboxMessage)
 
 REFUSAL = Backoff(first_ms=15_000, cap_ms=300_000, floor_ms=5_000)
 """Between attempts after a refusal: only a person ends it, and wrong passwords lock accounts."""
@@ -201,7 +201,9 @@ class Ledger:
             self._thrown_away()
         conn.execute("RELEASE inbox_message")
 
-    def _apply(self, conn: sqlite3.Connection, message: Accept | Refuse | Outcome | NoticeResult) -> None:
+    def _apply(
+        self, conn: sqlite3.Connection, message: Accept | Refuse | Outcome | NoticeResult | RecheckRequest
+    ) -> None:
         now_ms = self._clock.utc_ms()
         if isinstance(message, Accept):
             self._accepted(conn, message, now_ms)

@@ -1,8 +1,8 @@
 """The agent's link to the broker: publishes the outbox, takes the inbox, says in which state it is.
 
-One thread calls `pump` (or `run`) and does everything; `wake`, `publish_health`, `state` and `problems` may
-be used from any thread. Nothing is kept in memory that would be missed: a message counts as sent only after
-PUBACK, as done only after the centre's Accept, and an inbox message is acknowledged only once committed.
+One thread calls `pump` (or `run`) and does everything; `wake`, `publish_health`, `publish_bays`, `state` and
+`problems` may be used from any thread. Nothing is kept in memory that would be missed: a message counts as sent
+only after PUBACK, as done only after the centre's Accept, and an inbox message is acknowledged only once committed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from notifier.mqtt.config import MqttConfig
 from notifier.outbox import Entry, OutboxItem, Transact
 from protocol.clock import Clock, Millis
 from protocol.errors import PatrolError, UnavailableError
-from protocol.messages import AgentHealth, AgentStatus
+from protocol.messages import AgentHealth, AgentStatus, BayReport
 from protocol.topics import AgentTopics
 
 _log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class MqttLink:
         self._closed = False
         self._lock = threading.Lock()
         self._state = LinkState("offline", "not started", clock.utc_ms())
-        self._health: bytes | None = None
+        self._newest: dict[str, tuple[str, bytes]] = {}
         self._waker = Waker()
 
         self._session: Session | None = None
@@ -162,10 +162,17 @@ class MqttLink:
 
     def publish_health(self, health: AgentHealth) -> bool:
         """Publish the newest health report once; it is not kept. False if the link is not online."""
+        return self._publish_newest("health", self._topics.of("health"), health)
+
+    def publish_bays(self, report: BayReport) -> bool:
+        """Publish the newest report of a camera's bays once; it is not kept. False if the link is not online."""
+        return self._publish_newest(f"bays/{report.camera_id}", self._topics.of("bays"), report)
+
+    def _publish_newest(self, name: str, topic: str, message: AgentHealth | BayReport) -> bool:
         with self._lock:
             if self._state.name != "online":
                 return False
-            self._health = health.model_dump_json().encode()
+            self._newest[name] = (topic, message.model_dump_json().encode())
         self.wake()
         return True
 
@@ -213,7 +220,7 @@ class MqttLink:
         self._store(now)
         if self.state.name != "online":
             return 0
-        self._publish_health()  # also while nothing can be stored: the centre must hear of that
+        self._send_newest()  # also while nothing can be stored: the centre must hear of that
         if self._unstored:
             return 0
         if now - self._online_since_ms > _STABLE_MS:
@@ -409,11 +416,12 @@ class MqttLink:
             self._in_flight[mid] = InFlight(None, topic, 0)
         return mid
 
-    def _publish_health(self) -> None:
+    def _send_newest(self) -> None:
         with self._lock:
-            health, self._health = self._health, None
-        if health is not None and self._session is not None:
-            self._session.publish(self._topics.of("health"), health, qos=0)
+            newest, self._newest = self._newest, {}
+        if self._session is not None:
+            for topic, payload in newest.values():
+                self._session.publish(topic, payload, qos=0)
 
     def _become(self, name: StateName, reason: str) -> None:
         with self._lock:

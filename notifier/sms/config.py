@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -26,6 +27,10 @@ def _checked_base(text: str) -> str:
         )
     parts.port  # noqa: B018 - raises ValueError for a port that is none
     return text.rstrip("/")
+
+
+TemplateWord = Literal["plate", "place", "deadline", "reference", "sender", "link", "bays", "opt_out"]
+"""A word that goes into a text; see `notifier.notice.NoticeFacts`."""
 
 
 class TwilioConfig(BaseModel):
@@ -96,28 +101,161 @@ class TwilioConfig(BaseModel):
         return secret_from_file(self.auth_token_file, field="sms.twilio.auth_token_file")
 
 
+class AliyunTemplate(BaseModel):
+    """A template that Alibaba Cloud has approved, and which of our words goes into which of its variables."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str = Field(pattern=r"^SMS_\d+$", title="Template code", description="As the console shows it.")
+    params: dict[str, TemplateWord] = Field(
+        title="Variables",
+        description="Variable of the template -> plate, place, deadline, reference, sender, link, bays or opt_out.",
+        min_length=1,
+    )
+
+    def filled(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The variables with their words; a word that this message does not have is empty."""
+        return {name: values.get(word, "") for name, word in self.params.items()}
+
+
+class AliyunConfig(BaseModel):
+    """An account at Alibaba Cloud SMS (extra `aliyun`)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    access_key_id: str = Field(
+        min_length=1,
+        max_length=128,
+        title="Access key",
+        description="Its id; give it only the right to send SMS.",
+    )
+    access_key_secret_file: Path | None = Field(
+        default=None,
+        title="Secret file",
+        description="File whose first line is the key's secret; readable by its owner only.",
+    )
+    access_key_secret_env: str | None = Field(
+        default=None, title="Secret variable", description="Environment variable that holds the secret."
+    )
+    sign_name: str = Field(
+        min_length=1,
+        max_length=40,
+        title="Signature",
+        description="The approved signature, without brackets.",
+    )
+    template: dict[Literal["zh-Hans", "en"], AliyunTemplate] = Field(
+        title="Templates", description="One for each language.", min_length=1
+    )
+    api_base: Annotated[str, AfterValidator(_checked_base)] = Field(
+        default="https://dysmsapi.aliyuncs.com", title="API base", description="Where the API is served."
+    )
+    connect_timeout_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=60,
+        title="Connect time-out",
+        description="Seconds until the gateway is reached.",
+    )
+    timeout_s: float = Field(
+        default=15.0,
+        gt=0,
+        le=120,
+        title="Time-out",
+        description="Seconds of silence after the request; then the outcome is unknown and is looked up.",
+    )
+    callback_token_file: Path | None = Field(
+        default=None,
+        title="Call-back token file",
+        description="File with a secret of 32 characters or more that is part of the address for receipts and "
+        "answers, since Alibaba Cloud does not sign them.",
+    )
+    callback_token_env: str | None = Field(
+        default=None, title="Call-back token variable", description="Environment variable with that secret."
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.access_key_secret_file is None) == (self.access_key_secret_env is None):
+            raise ValueError("give one of access_key_secret_file and access_key_secret_env")
+        if self.callback_token_file is not None and self.callback_token_env is not None:
+            raise ValueError("give one of callback_token_file and callback_token_env")
+        return self
+
+    def template_for(self, language: str) -> AliyunTemplate | None:
+        """The template of a language; of several joined by ``+``, the first that there is one for."""
+        return next((found for one in language.split("+") if (found := self.template.get(one))), None)  # type: ignore[call-overload]
+
+    def access_key_secret(self) -> str:
+        """Read the secret from where it is kept.
+
+        Raises:
+            PatrolError: it is missing or others may read it.
+        """
+        if self.access_key_secret_env is not None:
+            return secret_from_environment(
+                self.access_key_secret_env, field="sms.aliyun.access_key_secret_env"
+            )
+        assert self.access_key_secret_file is not None
+        return secret_from_file(self.access_key_secret_file, field="sms.aliyun.access_key_secret_file")
+
+    def callback_token(self) -> str | None:
+        """The secret in the address of the call-backs, or None if there are none.
+
+        Raises:
+            PatrolError: it is missing, too short, or others may read it.
+        """
+        field = "sms.aliyun.callback_token_file"
+        if self.callback_token_env is not None:
+            token = secret_from_environment(self.callback_token_env, field="sms.aliyun.callback_token_env")
+        elif self.callback_token_file is not None:
+            token = secret_from_file(self.callback_token_file, field=field)
+        else:
+            return None
+        if len(token) < 32 or not token.isascii() or not token.isalnum():
+            raise PatrolError(
+                "must be 32 or more letters and digits",
+                field=field,
+                mend="Make one: python3 -c 'import secrets; print(secrets.token_hex(24))'",
+            )
+        return token
+
+
 class SmsConfig(BaseModel):
     """The gateway of a box. Unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    gateway: Literal["none", "log", "twilio"] = Field(
+    gateway: Literal["none", "log", "twilio", "aliyun"] = Field(
         default="none",
         title="Gateway",
-        description="none: no owner is warned, every case says so. log: a file instead of a phone. twilio: SMS.",
+        description="none: no owner is warned, every case says so. log: a file instead of a phone. "
+        "twilio, aliyun: SMS.",
     )
     log_file: Path | None = Field(
         default=None, title="File", description="Where the log gateway writes; readable by its owner only."
     )
     twilio: TwilioConfig | None = Field(default=None, title="Twilio", description="The account to send from.")
+    aliyun: AliyunConfig | None = Field(
+        default=None, title="Alibaba Cloud", description="The account to send from."
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.gateway == "twilio" and self.twilio is None:
             raise ValueError("gateway twilio needs the section twilio")
+        if self.gateway == "aliyun" and self.aliyun is None:
+            raise ValueError("gateway aliyun needs the section aliyun")
         if self.gateway == "log" and self.log_file is None:
             raise ValueError("gateway log needs log_file")
         return self
+
+    @property
+    def longest_call_s(self) -> float:
+        """How long one call of the gateway may last, seconds."""
+        account = (
+            self.twilio if self.gateway == "twilio" else self.aliyun if self.gateway == "aliyun" else None
+        )
+        return 0.0 if account is None else account.connect_timeout_s + account.timeout_s
 
 
 class NoGateway:
@@ -132,18 +270,30 @@ class NoGateway:
         return None
 
 
-def make_gateway(config: SmsConfig, clock: Clock) -> SmsGateway:
+def make_gateway(config: SmsConfig, clock: Clock, *, status_url: str | None = None) -> SmsGateway:
     """The configured gateway.
+
+    Args:
+        config: which, and its account.
+        clock: the machine's.
+        status_url: where the gateway may say afterwards what became of a message, if it is told per message.
 
     Raises:
         PatrolError: a secret or file cannot be used.
+        UnavailableError: the gateway's packages are not installed.
     """
     if config.gateway == "twilio":
         from notifier.sms.twilio import TwilioGateway
 
         if config.twilio is None:
             raise PatrolError("gateway twilio needs its section", field="sms.twilio")
-        return TwilioGateway(config.twilio)
+        return TwilioGateway(config.twilio, status_url)
+    if config.gateway == "aliyun":
+        from notifier.sms.aliyun import AliyunGateway
+
+        if config.aliyun is None:
+            raise PatrolError("gateway aliyun needs its section", field="sms.aliyun")
+        return AliyunGateway(config.aliyun, clock)
     if config.gateway == "log":
         from notifier.sms.log import LogGateway
 

@@ -6,20 +6,22 @@ its text (`notifier.sms.reference`), so an attempt whose outcome is unknown can 
 
 from __future__ import annotations
 
-import ssl
+import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import requests
-import urllib3.exceptions
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.http.response import Response
+from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from notifier.masking import mask_text
+from notifier.sms._http import never_left, said
 from notifier.sms._port import Accepted, Refused, Retry, SmsRequest, SmsResult, Unknown, reference
 from notifier.sms._twilio_codes import ACCOUNT, NEVER, RETRY
 from notifier.sms.config import TwilioConfig
@@ -43,12 +45,14 @@ class TwilioGateway:
 
     Args:
         config: account, sender and addresses.
+        status_url: where Twilio says afterwards what became of a message, or None.
 
     Raises:
         PatrolError: the token cannot be read.
     """
 
-    def __init__(self, config: TwilioConfig) -> None:
+    def __init__(self, config: TwilioConfig, status_url: str | None = None) -> None:
+        self._status_url = status_url
         self._sender = (
             {"from_": config.from_number}
             if config.from_number is not None
@@ -65,17 +69,21 @@ class TwilioGateway:
         marker = reference(request.key)
         text = request.text if marker in request.text else f"{request.text} {marker}"
         try:
-            message = self._client.messages.create(to=request.to, body=text, **self._sender)
+            message = self._client.messages.create(
+                to=request.to, body=text, **self._sender, **self._callback(marker)
+            )
         except TwilioRestException as error:
             return _refusal(error.status, error.code, error.msg, self._http.headers)
         except requests.RequestException as error:
-            reason = _said(error)
-            return (
-                Retry(f"the gateway cannot be reached: {reason}") if _never_left(error) else Unknown(reason)
-            )
+            reason = said(error)
+            return Retry(f"the gateway cannot be reached: {reason}") if never_left(error) else Unknown(reason)
         except (TwilioException, ValueError, KeyError, TypeError) as error:
             return Unknown(f"the gateway's answer is not understood: {type(error).__name__}")
         return _outcome(message)
+
+    def _callback(self, marker: str) -> dict[str, str]:
+        """The address for receipts names the message, so that one whose answer was lost is known by its receipt."""
+        return {} if self._status_url is None else {"status_callback": f"{self._status_url}?notice={marker}"}
 
     def lookup(self, request: SmsRequest, since_ms: Millis) -> SmsResult | None:
         """Look the message up by number and reference."""
@@ -94,7 +102,7 @@ class TwilioGateway:
         except TwilioRestException as error:
             return Unknown(f"the look-up was refused: HTTP {error.status}, code {error.code}")
         except requests.RequestException as error:
-            return Unknown(f"the look-up failed: {_said(error)}")
+            return Unknown(f"the look-up failed: {said(error)}")
         except (TwilioException, ValueError, KeyError, TypeError) as error:
             return Unknown(f"the look-up's answer is not understood: {type(error).__name__}")
         if seen >= _LOOK_LIMIT:
@@ -113,16 +121,21 @@ class _Http(TwilioHttpClient):  # type: ignore[misc]
         super().__init__(pool_connections=False)
         self._base = urlsplit(config.api_base)
         self.timeout = (config.connect_timeout_s, config.timeout_s)
-        self.headers: Mapping[str, str] = {}
+        self._answer = threading.local()
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Response:
         parts = urlsplit(url)
         path = self._base.path.rstrip("/") + parts.path
         address = parts._replace(scheme=self._base.scheme, netloc=self._base.netloc, path=path).geturl()
-        self.headers = {}
+        self._answer.headers = {}
         response = super().request(method, address, *args, **kwargs)
-        self.headers = response.headers or {}
+        self._answer.headers = response.headers or {}
         return response
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Of the last answer that the calling thread got."""
+        return getattr(self._answer, "headers", {})
 
     def log_request(self, kwargs: dict[str, Any]) -> None:
         """Nothing: requests hold numbers, texts and the token."""
@@ -161,29 +174,69 @@ def _refusal(status: int, code: int | None, message: str, headers: Mapping[str, 
     return Refused(text or f"HTTP {status}", "" if code is None else str(code))
 
 
-def _never_left(error: requests.RequestException) -> bool:
-    """Whether the request certainly was not sent: no connection was made."""
-    if isinstance(error, requests.ConnectTimeout):
-        return True
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, urllib3.exceptions.NewConnectionError | ssl.SSLCertVerificationError):
-            return True
-        reason = getattr(cause, "reason", None)
-        inner = cause.args[0] if cause.args else None
-        following = next((one for one in (reason, inner) if isinstance(one, BaseException)), None)
-        cause = following if following is not cause else None
-    return False
+def _number(text: object) -> int:
+    return int(text) if isinstance(text, int) or (isinstance(text, str) and text.isdigit()) else 0
 
 
-def _said(error: requests.RequestException) -> str:
-    """The kind of trouble; the error's own text holds addresses and numbers."""
-    if isinstance(error, requests.ReadTimeout):
-        return "no answer in time"
-    return {"ConnectTimeout": "no connection in time", "ConnectionError": "the connection failed"}.get(
-        type(error).__name__, type(error).__name__
+# Call-backs: what Twilio posts to us, signed with the account's token.
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioReport:
+    """What became of a message, as far as this call-back knows."""
+
+    provider_id: str
+    phone: str = field(repr=False)
+    status: str
+    outcome: Literal["sent", "delivered", "failed"]
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioAnswer:
+    """A message that somebody sent to us; `asks` is what Twilio itself understood of it, if anything."""
+
+    phone: str = field(repr=False)
+    text: str = field(repr=False)
+    asks: Literal["stop", "start"] | None
+
+
+def is_signed(config: TwilioConfig, url: str, form: Mapping[str, str], signature: str) -> bool:
+    """Whether Twilio sent this form to this address.
+
+    Raises:
+        PatrolError: the token cannot be read.
+    """
+    return bool(signature) and bool(
+        RequestValidator(config.auth_token()).validate(url, dict(form), signature)
     )
 
 
-def _number(text: object) -> int:
-    return int(text) if isinstance(text, int) or (isinstance(text, str) and text.isdigit()) else 0
+def read_report(form: Mapping[str, str]) -> TwilioReport:
+    """A status call-back.
+
+    Raises:
+        ValueError: it names no message or no status.
+    """
+    sid, status = form.get("MessageSid", ""), form.get("MessageStatus", "")
+    if not sid or not status or len(sid) > 100 or len(status) > 40:
+        raise ValueError("names no message or no status")
+    code = form.get("ErrorCode", "")[:100]
+    if status in _FAILED:
+        return TwilioReport(sid, form.get("To", ""), status, "failed", code, NEVER.get(_number(code), status))
+    outcome: Literal["sent", "delivered"] = "delivered" if status in ("delivered", "read") else "sent"
+    return TwilioReport(sid, form.get("To", ""), status, outcome, "", "")
+
+
+def read_answer(form: Mapping[str, str]) -> TwilioAnswer:
+    """An incoming message.
+
+    Raises:
+        ValueError: it names no sender.
+    """
+    phone = form.get("From", "")
+    if not phone:
+        raise ValueError("names no sender")
+    asks: dict[str, Literal["stop", "start"]] = {"STOP": "stop", "START": "start"}
+    return TwilioAnswer(phone, form.get("Body", ""), asks.get(form.get("OptOutType", "")))

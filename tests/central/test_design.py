@@ -9,6 +9,19 @@ import pytest
 
 PAGES = Path(__file__).parents[2] / "central" / "pages"
 CSS = (PAGES / "static" / "patrol" / "patrol.css").read_text()
+DRIVER = PAGES.parent / "driver"
+DRIVER_CSS = (DRIVER / "static" / "driver" / "driver.css").read_text()
+
+IN_THE_SUN = [
+    *(("ink", ground) for ground in ("ground", "paper", "warn-bg", "good-bg")),
+    ("soft", "ground"),
+    ("soft", "paper"),
+    ("warn", "ground"),
+    ("brand", "ground"),
+    ("on-brand", "brand"),
+    ("ground", "ink"),
+]
+"""Text and ground of the driver's page, which is read on a small phone outdoors."""
 
 TEXT_ON = [
     ("ink", "ground"),
@@ -49,12 +62,28 @@ def test_text_stands_out_from_its_ground(theme, text, ground):
     assert (lighter + 0.05) / (darker + 0.05) >= 4.5
 
 
+@pytest.mark.parametrize(("text", "ground"), IN_THE_SUN)
+def test_the_drivers_page_can_be_read_in_the_sun(text, ground):
+    """WCAG AAA: seven to one."""
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", DRIVER_CSS))
+    lighter, darker = sorted((luminance(colours[text]), luminance(colours[ground])), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 7
+
+
+def test_the_drivers_letters_and_buttons_are_large():
+    sizes = [int(size) for size in re.findall(r"font(?:-size)?:[^;]*?(\d+)px", DRIVER_CSS)]
+    assert min(size for size in sizes) >= 14, "14 px only within the map"
+    assert re.search(r"body {[^}]*font: \d+ 18px", DRIVER_CSS)
+    heights = dict(re.findall(r"\.(button|main-button) {[^}]*?min-height: (\d+)px", DRIVER_CSS))
+    assert all(int(height) >= 48 for height in heights.values())
+
+
 def test_no_template_carries_style_script_or_an_address_of_the_network():
     for path in PAGES.parent.rglob("templates/**/*.html"):
         text = path.read_text()
         assert not re.search(r" style=| on\w+=|<style|<script(?![^>]* src=)", text), path.name
         assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text), path.name
-    assert "http" not in CSS
+    assert "http" not in CSS + DRIVER_CSS
 
 
 def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
@@ -62,6 +91,6 @@ def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
     for path in PAGES.parent.rglob("templates/**/*.html"):
         for names in re.findall(r'class="([^"]*)"', path.read_text()):
             used |= set(re.findall(r"[a-z][\w-]*", re.sub(r"{[{%].*?[%}]}", " ", names)))
-    styled = set(re.findall(r"\.([a-z][\w-]*)", CSS))
+    styled = set(re.findall(r"\.([a-z][\w-]*)", CSS + DRIVER_CSS))
     plain = {"state", "person", "task", "idle"}  # marks without a look of their own
     assert sorted(name for name in used - styled - plain if not name.startswith("state-")) == []

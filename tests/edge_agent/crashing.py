@@ -24,6 +24,7 @@ from edge_agent.evidence import AgentKey, EvidenceStore, Sealer
 from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.plates import PlateDesk
+from edge_agent.ruling import Permits
 from edge_agent.sealing import FrameSealer
 from edge_agent.stays import Seen, StayRules
 from edge_agent.store import Store
@@ -38,6 +39,7 @@ from protocol.messages import EvidenceRef
 from tests.edge_agent.scripted import (
     BEAT_MS,
     T0,
+    ZONES,
     Beat,
     Owners,
     ScriptedEyes,
@@ -45,6 +47,7 @@ from tests.edge_agent.scripted import (
     picture,
     unanimous,
 )
+from zones import ZoneFile
 
 
 class Crash(BaseException):
@@ -168,9 +171,20 @@ class Outside:
 class Box:
     """One life after another of the agent's deciding part on one data folder."""
 
-    def __init__(self, folder: Path, fate: Fate) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        fate: Fate,
+        zones: ZoneFile = ZONES,
+        permits: Permits | None = None,
+        *,
+        plates_covered: bool = False,
+    ) -> None:
         self.folder = folder
         self.fate = fate
+        self.zones = zones
+        self.permits = permits
+        self.plates_covered = plates_covered
         self.outside = Outside()
         self.told: list[Event] = []
         self.clock_ends: dict[str, int] = {}
@@ -195,14 +209,17 @@ class Box:
         key = AgentKey.load_or_create(self.folder / "keys" / "evidence.pem")
         sealer = Sealer(jurisdiction_id="j", agent_id="a", device="test box", app_version="1")
         evidence = EvidenceStore(self.folder / "evidence", key, sealer)
-        self.eyes = ScriptedEyes()
+        self.eyes = ScriptedEyes(self.zones)
+        reader = ScriptedReader(self.eyes)
+        reader.covered = self.plates_covered
         self.identity = Identity("j", "a")
         self.engine = Engine(
             self.store,
             FatedSealer(FrameSealer(evidence, "scripted", "0" * 64, ZoneInfo("UTC"), lambda: 0), self.fate),
             EffectWriter(self.identity, vault, evidence, lambda case, plate: f"{plate}: please leave"),
-            plates=PlateDesk(ScriptedReader(self.eyes), unanimous, 6),
+            plates=PlateDesk(reader, unanimous, 6),
             plate_wait_ms=5_000,
+            permits=self.permits,
             on_event=self.told.append,
         )
         self.engine.add_camera(
@@ -361,9 +378,16 @@ class Box:
 
 
 @contextmanager
-def box(folder: Path, fate: Fate | None = None) -> Iterator[Box]:
+def box(
+    folder: Path,
+    fate: Fate | None = None,
+    zones: ZoneFile = ZONES,
+    permits: Permits | None = None,
+    *,
+    plates_covered: bool = False,
+) -> Iterator[Box]:
     """A box in a folder of its own."""
-    one = Box(folder, fate or Fate())
+    one = Box(folder, fate or Fate(), zones, permits, plates_covered=plates_covered)
     try:
         yield one
     finally:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from edge_agent.cases import (
     ENDED,
+    CancelNotice,
     Capture,
     Case,
     CaseEffect,
     CaseInput,
     Ended,
+    Exempted,
     Identified,
     NoticeAccepted,
     NoticeRefused,
@@ -30,6 +35,8 @@ from edge_agent.cases import (
     step,
 )
 from zones import Zone
+from zones.hours import Hours
+from zones.rules import Calendar
 
 GRACE_MS = 600_000
 WINDOW_MS = 120_000
@@ -191,6 +198,75 @@ def test_an_outcome_that_crosses_a_retraction_is_still_answered() -> None:
     assert [e.outcome_id for e in effects if isinstance(e, PublishRecord)] == ["o-1"]
 
 
+NIGHT = {"hours": [{"from": "20:00", "to": "08:05"}]}
+"""T0 is 08:00 in Shanghai: five minutes before they end."""
+
+
+def test_hours_that_end_before_the_clock_end_the_case_without_a_task() -> None:
+    case, _ = opened(zone(**NIGHT))
+    assert case.counts_until_ms == T0 + 300_000
+    case, _ = play(case, Identified(T0, "京A12345", 0.99), NoticeAccepted(T0 + 1_000), watched(T0 + 299_999))
+    assert case.state == "notified"
+    case, effects = play(case, watched(T0 + 301_000), watched(T0 + 700_000))
+    assert case.state == "closed"
+    assert case.reason == "the zone's hours ended at 08:05; nothing follows"
+    assert case.changed_ms == T0 + 300_000
+    assert [type(e) for e in effects] == [PublishRecord]
+
+
+def test_a_warning_on_its_way_is_withdrawn_when_the_hours_end() -> None:
+    case, _ = opened(zone(**NIGHT))
+    case, effects = play(case, Identified(T0, "京A12345", 0.99), Tick(T0 + 300_000))
+    assert case.state == "closed"
+    assert [type(e) for e in effects] == [SendNotice, CancelNotice, PublishRecord]
+
+
+def test_a_clock_that_was_set_back_before_the_hours_does_not_make_a_task() -> None:
+    """The moment at which they end was reckoned with a wrong clock; the hours themselves are asked as well."""
+    case, _ = opened(zone(hours=[{"from": "07:30", "to": "20:00"}], grace_s=60))
+    case, _ = play(case, Identified(T0, "京A12345", 0.99), NoticeAccepted(T0))
+    case = shift_clock(case, -3_600_000)
+    case, effects = play(case, watched(T0 - 3_500_000))
+    assert case.state == "closed"
+    assert not any(isinstance(e, PublishTask) for e in effects)
+
+
+def test_a_case_stored_before_there_were_hours_still_opens() -> None:
+    kept = TypeAdapter(Case)
+    old = json.loads(kept.dump_json(notified()))
+    for name in ("time_zone", "calendar", "counts_until_ms", "exemption_unclear"):
+        del old[name]
+    for name in ("hours", "exempt", "priority", "min_length_m"):
+        del old["zone"][name]
+    case = kept.validate_python(old, strict=False)
+    assert case == notified()
+    rules = zone(**NIGHT, exempt=[{"reason": "r", "hours": [{"days": ["holiday"], "from": "01:00"}]}])
+    case, _ = opened(rules)
+    assert kept.validate_json(kept.dump_json(case)) == case, "and new ones keep their hours and calendar"
+
+
+def test_what_is_found_to_be_exempt_ends_without_a_warning() -> None:
+    case, effects = play(opened()[0], Identified(T0, "京A12345", 0.99, exempt="环卫作业"))
+    assert (case.state, case.reason, case.plate) == ("exempt", "exempt: 环卫作业", None)
+    assert [type(e) for e in effects] == [PublishRecord]
+    case, effects = play(notified(), Exempted(T0 + 60_000, "居民证"))
+    assert case.state == "exempt"
+    case, effects = play(
+        notified(), watched(T0 + 1_000 + GRACE_MS), Exempted(T0 + GRACE_MS + 2_000, "居民证")
+    )
+    assert case.state == "tasked", "what was proven stands; an officer decides"
+
+
+def test_where_nobody_can_tell_whether_it_is_exempt_a_person_looks() -> None:
+    case, _ = play(opened()[0], Identified(T0, None, reason="no plate in view", unclear="no plate in view"))
+    assert case.state == "unnotifiable"
+    case, effects = play(case, watched(T0 + GRACE_MS))
+    assert [e.manual_check for e in effects if isinstance(e, PublishTask)] == [True]
+    look = replace(watched(T0 + 1_000 + GRACE_MS), unclear=True)
+    _, effects = play(notified(), look)
+    assert [e.manual_check for e in effects if isinstance(e, PublishTask)] == [True]
+
+
 # What holds for every history
 
 times = st.integers(min_value=0, max_value=2 * GRACE_MS + WINDOW_MS)
@@ -209,12 +285,20 @@ inputs = st.one_of(
         st.sampled_from([None, None, "C-0"]),
         st.sampled_from([None, None, None, "C-9"]),
     ),
+    st.builds(lambda t: Exempted(T0 + t, "居民证"), times),
+    st.builds(lambda t: Identified(T0 + t, None, unclear="no plate in view"), times),
     st.builds(lambda t, i: OfficerOutcome(T0 + t, f"o-{i}", "ticketed"), times, st.integers(1, 2)),
 )
 policies = st.fixed_dictionaries(
     {
         "unnotifiable": st.sampled_from(["task", "manual_check", "close"]),
         "unverified": st.sampled_from(["close", "manual_check"]),
+        "hours": st.lists(
+            st.integers(-30, 20).map(
+                lambda m: {"from": "00:00" if m < -15 else "07:50", "to": f"08:{m:02d}" if m > 0 else "20:00"}
+            ),
+            max_size=2,
+        ),
     }
 )
 
@@ -222,8 +306,9 @@ policies = st.fixed_dictionaries(
 @given(policies, st.lists(inputs, max_size=30), st.booleans())
 @settings(max_examples=600, deadline=None)
 def test_no_history_breaks_the_invariants(
-    rules: dict[str, str], history: list[CaseInput], in_order: bool
+    rules: dict[str, Any], history: list[CaseInput], in_order: bool
 ) -> None:
+    within = Hours(zone(**rules).hours, "Asia/Shanghai", Calendar())
     if in_order:
         history = sorted(history, key=lambda i: i.at_ms)
     case, _ = opened(zone(**rules))
@@ -241,6 +326,10 @@ def test_no_history_breaks_the_invariants(
                 tasks += 1
                 assert case.clock_ends_ms is not None
                 assert effect.at_ms >= case.clock_ends_ms, "no task before the end of the clock"
+                assert within.counts(effect.at_ms), "no task outside of the hours"
+                assert (within.next_change(T0) or effect.at_ms + 1) > effect.at_ms, "nor over a pause in them"
+                if before.exemption_unclear:
+                    assert effect.manual_check, "what nobody can tell a person decides"
                 if not effect.manual_check or case.proven_ms is not None:
                     assert isinstance(happened, Watched)
                     assert happened.proven
@@ -256,6 +345,35 @@ def test_no_history_breaks_the_invariants(
     assert notices <= 1, "one warning a stay"
     assert tasks <= 1, "one task a stay"
     assert len(keys) == len(set(keys)), "every record has its own key"
+
+
+@given(
+    st.integers(1, 25),
+    st.integers(0, 400),
+    st.integers(5, 90),
+    st.sampled_from(["close", "manual_check"]),
+    st.sets(st.integers(0, 99), max_size=60),
+)
+@settings(max_examples=200, deadline=None)
+def test_a_vehicle_that_stays_is_reported_within_the_hours_or_not_at_all(
+    ends_min: int, sent_s: int, every_s: int, policy: str, hidden: set[int]
+) -> None:
+    rules = zone(hours=[{"from": "07:50", "to": f"08:{ends_min:02d}"}], unverified=policy)
+    case, _ = play(opened(rules)[0], Identified(T0, "京A12345", 0.99))
+    tasks: list[int] = []
+    warned = False
+    for number in range(1 + 1_600 // every_s):
+        at_ms = T0 + number * every_s * 1000
+        looks: list[CaseInput] = [watched(at_ms, proven=number not in hidden), Tick(at_ms)]
+        if not warned and number * every_s >= sent_s:
+            looks, warned = [NoticeAccepted(at_ms), *looks], True
+        case, effects = play(case, *looks)
+        tasks.extend(e.at_ms for e in effects if isinstance(e, PublishTask))
+    ends_ms = T0 + ends_min * 60_000
+    assert all(at_ms < ends_ms for at_ms in tasks)
+    assert case.state == ("tasked" if tasks and policy == "close" else case.state)
+    if not tasks:
+        assert case.state == "closed"
 
 
 @given(st.lists(inputs, max_size=20), st.data())

@@ -1,0 +1,341 @@
+"""Which bays a driver is sent to, and holding one for him. Nothing that is not known to be free is offered."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+import numpy as np
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Count, F, Q, QuerySet
+
+from central.bays.models import Bay, BayKind, BayStatus, Layout, Reservation
+from central.bays.nearest import BayIndex, StraightLine, WalkingDistance, haversine
+from central.cases import history
+from central.cases.models import Case
+from central.live.services import announce, case_topic
+from central.project.clock import now_ms
+from protocol.clock import Millis
+from protocol.messages import Position
+
+OFFERED = 3
+"""Bays in a warning and on the page: more is no help on a small screen."""
+
+EN_ROUTE_MS = 5 * 60_000
+"""How long a bay stays held after the vehicle has left the pavement: its driver is on the way there."""
+
+_BATCH = 64
+"""Candidates whose state is read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A free bay near a vehicle.
+
+    Attributes:
+        spot_id: the bay's id in its jurisdiction.
+        name: what a person calls it.
+        distance_m: on foot from the vehicle's place, metres.
+        position: WGS-84.
+        reserved_until_ms: until when it is held for this case; none where it is not.
+        kind: NGSI-LD type.
+        free: how many vehicles it can take now.
+    """
+
+    spot_id: str
+    name: str
+    distance_m: float
+    position: Position
+    reserved_until_ms: Millis | None = None
+    kind: str = BayKind.SPOT
+    free: int = 1
+
+
+class _Candidate(NamedTuple):
+    bay: Bay
+    metres: float
+
+
+def offer_for_case(
+    case: Case,
+    *,
+    vehicle_class: str,
+    position: Position,
+    until_ms: Millis,
+    limit: int = OFFERED,
+    avoid: Collection[str] = (),
+) -> list[Offer]:
+    """The nearest free bays that this vehicle may use; the first is held for the case.
+
+    A repetition gives the bay that is held already, for longer if `until_ms` is later, never for less. No bay is
+    held for two cases at once, whatever runs beside this. Where no bay is free the list is empty.
+
+    Args:
+        case: for whom.
+        vehicle_class: detector class.
+        position: where the vehicle stands.
+        until_ms: how long the first is held.
+        limit: length of the list.
+        avoid: bays that are not to be held for this case (their ids); they are listed last.
+    """
+    with transaction.atomic():
+        # Locked through the caller's own object: its history goes on from here.
+        Case.objects.select_for_update().get(pk=case.pk)
+        case.refresh_from_db(fields=["history_length", "history_head"])
+        held = live_reservation(case)
+        if held is not None and not _usable(held.bay, held=True):
+            _release([held], "occupied")
+            held = None
+        if held is not None and until_ms > held.until_ms:
+            held.until_ms = until_ms
+            held.save(update_fields=["until_ms"])
+        near = _free_near(case, vehicle_class, position)
+        found: list[_Candidate] = []
+        passed_over: list[_Candidate] = []
+        for candidate in near:
+            if held is not None and candidate.bay.pk == held.bay_id:
+                continue
+            if held is None and candidate.bay.bay_id in avoid:
+                passed_over.append(candidate)
+                continue
+            if held is None:
+                held = _hold(candidate.bay, case, until_ms)
+                if held is None:
+                    continue
+                found.insert(0, candidate)
+            else:
+                found.append(candidate)
+            if len(found) >= limit:
+                break
+        offers = [_offer(each, held) for each in (*found, *passed_over)]
+        if held is not None and all(offer.reserved_until_ms is None for offer in offers):
+            metres = _metres(position, held.bay)
+            offers.insert(0, _offer(_Candidate(held.bay, metres), held))
+    return offers[:limit]
+
+
+def nearby(case: Case, *, vehicle_class: str, position: Position, limit: int = OFFERED) -> list[Offer]:
+    """What `offer_for_case` would list, the held bay first, without holding, releasing or writing anything."""
+    held = live_reservation(case)
+    offers = []
+    if held is not None and _usable(held.bay, held=True):
+        offers.append(_offer(_Candidate(held.bay, _metres(position, held.bay)), held))
+    near = (c for c in _free_near(case, vehicle_class, position) if held is None or c.bay.pk != held.bay_id)
+    offers.extend(_offer(each, None) for each in islice(near, limit - len(offers)))
+    return offers
+
+
+def take_another(case: Case, *, vehicle_class: str, position: Position, until_ms: Millis) -> list[Offer]:
+    """Let the held bay go and hold another one, not any that was held for this case before as long as there is another.
+
+    Where no other is free, the old one is held again: declining must not leave a driver with nothing.
+    """
+    with transaction.atomic():
+        Case.objects.select_for_update().get(pk=case.pk)
+        before = Reservation.objects.filter(case=case).values_list("bay__bay_id", flat=True)
+        declined = set(before)
+        release_for(case, "declined")
+        offers = offer_for_case(
+            case, vehicle_class=vehicle_class, position=position, until_ms=until_ms, avoid=declined
+        )
+        if all(offer.reserved_until_ms is None for offer in offers):
+            offers = offer_for_case(case, vehicle_class=vehicle_class, position=position, until_ms=until_ms)
+        return offers
+
+
+def live_reservation(case: Case) -> Reservation | None:
+    """The bay that is held for this case now."""
+    live = Reservation.objects.filter(case=case, released_at_ms__isnull=True, until_ms__gt=now_ms())
+    return live.select_related("bay").first()
+
+
+def release_for(case: Case, reason: str) -> int:
+    """Hold nothing for this case any more; returns how many bays were let go. In the caller's transaction."""
+    return _release(list(Reservation.objects.filter(case=case, released_at_ms__isnull=True)), reason)
+
+
+def release_at_end(case: Case, state: str, at_ms: Millis, **_: Any) -> None:
+    """The case has ended at the camera. A driver who has just left is on the way to his bay: it stays held a little."""
+    live = Reservation.objects.filter(case=case, released_at_ms__isnull=True)
+    if state != "self_corrected":
+        _release(list(live), "case_over")
+        return
+    arrives_by = max(at_ms, 0) + EN_ROUTE_MS
+    for reservation in live.filter(until_ms__gt=arrives_by):
+        reservation.until_ms = arrives_by
+        reservation.save(update_fields=["until_ms"])
+
+
+def sweep() -> int:
+    """Let go of what was held for long enough; returns how many."""
+    due = Reservation.objects.filter(released_at_ms__isnull=True, until_ms__lte=now_ms())
+    return due.update(released_at_ms=now_ms(), release_reason="expired") if due.exists() else 0
+
+
+def note_taken(bay: Bay) -> None:
+    """A bay was seen occupied: whoever it was held for has arrived, or was too late. In the caller's transaction."""
+    live = bay.reservations.filter(released_at_ms__isnull=True).select_related("case")
+    if bay.kind == BayKind.SPOT:
+        _release(list(live), "occupied")
+    elif bay.free == 0:
+        _release(list(live), "full")
+
+
+def effective_status(bay: Bay) -> BayStatus:
+    """What is known of a bay now: an observation that is too old says nothing."""
+    if bay.status == BayStatus.CLOSED:
+        return BayStatus.CLOSED
+    if bay.observed_at_ms is None or bay.observed_at_ms < now_ms() - settings.PATROL.bay_fresh_ms:
+        return BayStatus.UNKNOWN
+    return BayStatus(bay.status)
+
+
+def layout_changed(jurisdiction_id: str) -> None:
+    """Bays were added, moved or taken away: every process loads their positions anew. In the caller's transaction."""
+    Layout.objects.update_or_create(
+        jurisdiction_id=jurisdiction_id, defaults={"stamp": secrets.token_hex(16)}
+    )
+
+
+# How it is done
+
+
+def _free_near(case: Case, vehicle_class: str, position: Position) -> Iterator[_Candidate]:
+    """Bays that are free for this case, nearest first, their state read as it is now."""
+    layout = _layouts.of(case.jurisdiction_id)
+    if layout is None:
+        return
+    walk = layout.index.walk(position, vehicle_class, settings.PATROL.bay_radius_m)
+    size = _BATCH
+    while batch := list(islice(walk, size)):
+        size *= 2
+        rows = [layout.keys[near.row] for near in batch]
+        free = {bay.pk: bay for bay in _free(case).filter(pk__in=rows)}
+        for near in batch:
+            bay = free.get(layout.keys[near.row])
+            if bay is not None:
+                yield _Candidate(bay, near.metres)
+
+
+def _free(case: Case) -> QuerySet[Bay]:
+    """Free, freshly observed, open to the public, and with a place that is not held for another case."""
+    now = now_ms()
+    held_for_others = Q(reservations__released_at_ms__isnull=True, reservations__until_ms__gt=now) & ~Q(
+        reservations__case=case
+    )
+    fresh = now - settings.PATROL.bay_fresh_ms
+    free: QuerySet[Bay] = Bay.objects.filter(
+        status=BayStatus.FREE, free__gt=0, public=True, observed_at_ms__gte=fresh
+    )
+    return free.annotate(held=Count("reservations", filter=held_for_others)).filter(held__lt=F("free"))
+
+
+def _hold(bay: Bay, case: Case, until_ms: Millis) -> Reservation | None:
+    """Hold a place of this bay for the case, or None where another was faster.
+
+    Two cases cannot both succeed: each looks at the bay's row under its lock (on SQLite one writer is at work at a
+    time), and the database's constraints stand behind that. A row that is locked is passed over, not waited for: the
+    next bay is as good, and nobody waits for anybody in a circle.
+    """
+    locked = Bay.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
+    bay_now = locked.filter(pk=bay.pk).first()
+    if bay_now is None or not _usable(bay_now, held=False):
+        return None
+    now = now_ms()
+    Reservation.objects.filter(
+        Q(bay=bay_now) | Q(case=case), released_at_ms__isnull=True, until_ms__lte=now
+    ).update(released_at_ms=now, release_reason="expired")
+    live = Reservation.objects.filter(bay=bay_now, released_at_ms__isnull=True)
+    taken = set(live.values_list("slot", flat=True))
+    if len(taken) >= bay_now.free:
+        return None
+    slot = next(number for number in range(len(taken) + 1) if number not in taken)
+    made = Reservation.objects.create(bay=bay_now, case=case, slot=slot, made_at_ms=now, until_ms=until_ms)
+    history.append(case, "bay_held", now, "system", bay=bay_now.bay_id, name=bay_now.name, until_ms=until_ms)
+    return made
+
+
+def _release(reservations: list[Reservation], reason: str) -> int:
+    now = now_ms()
+    for reservation in reservations:
+        reservation.released_at_ms, reservation.release_reason = now, reason
+        reservation.save(update_fields=["released_at_ms", "release_reason"])
+    announce(*{case_topic(reservation.case_id) for reservation in reservations})
+    return len(reservations)
+
+
+def _usable(bay: Bay, *, held: bool) -> bool:
+    """Whether somebody may be sent there. A bay that is held is kept while it is merely not known to be free: its
+    driver was told of it."""
+    status = effective_status(bay)
+    if held and status == BayStatus.UNKNOWN:
+        return bay.public
+    return status == BayStatus.FREE and bay.free > 0 and bay.public
+
+
+def _offer(candidate: _Candidate, held: Reservation | None) -> Offer:
+    bay = candidate.bay
+    return Offer(
+        spot_id=bay.bay_id,
+        name=bay.name,
+        distance_m=round(candidate.metres, 1),
+        position=Position(longitude=bay.longitude, latitude=bay.latitude),
+        reserved_until_ms=held.until_ms if held is not None and held.bay_id == bay.pk else None,
+        kind=bay.kind,
+        free=bay.free,
+    )
+
+
+def _metres(start: Position, bay: Bay) -> float:
+    lon, lat = np.array([bay.longitude]), np.array([bay.latitude])
+    return float(WALKING.metres(start, lon, lat, haversine(start, lon, lat))[0])
+
+
+WALKING: WalkingDistance = StraightLine()
+"""How distances on foot are found. A street graph of the district takes this place."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    stamp: str
+    index: BayIndex
+    keys: list[int]
+
+
+class _Layouts:
+    """Positions of each jurisdiction's bays as this process knows them, loaded again when their stamp changes.
+
+    Only what hardly ever changes is kept in memory. What is free is asked of the database each time, so that no
+    process offers what another has just given away.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Layout] = {}
+        self._lock = threading.Lock()
+
+    def of(self, jurisdiction_id: str) -> _Layout | None:
+        """The bays of a jurisdiction, or None where it has none."""
+        stamp = Layout.objects.filter(pk=jurisdiction_id).values_list("stamp", flat=True).first()
+        if stamp is None:
+            return None
+        known = self._known.get(jurisdiction_id)
+        if known is not None and known.stamp == stamp:
+            return known
+        with self._lock:
+            rows = list(
+                Bay.objects.filter(jurisdiction_id=jurisdiction_id)
+                .order_by("pk")
+                .values_list("pk", "longitude", "latitude", "allowed")
+            )
+            keys, longitudes, latitudes, allowed = zip(*rows, strict=True) if rows else ((), (), (), ())
+            loaded = _Layout(stamp, BayIndex(longitudes, latitudes, allowed, WALKING), list(keys))
+            self._known[jurisdiction_id] = loaded
+            return loaded
+
+
+_layouts = _Layouts()

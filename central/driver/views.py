@@ -1,0 +1,294 @@
+"""The page behind the link. Looking changes nothing (messengers look at links by themselves); buttons are posted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import get_language_from_request
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+
+from central.bays import services as bays
+from central.bays.services import Offer, nearby
+from central.cases.models import Case, Evidence
+from central.cases.states import OPEN_STATES
+from central.driver import forms, picture, services
+from central.driver.links import keys
+from central.driver.models import Objection, Recheck
+from central.driver.plan import Plan, draw
+from central.driver.services import NotYetKnownError, Opened, open_link
+from central.parking.models import Stay
+from central.people.access import open_to_all
+from central.project.brake import Brake
+from central.project.clock import now_ms
+from notifier.links import BadLinkError
+from notifier.masking import mask_plate
+from notifier.navigation import MapLink, map_links
+from protocol.clock import Millis
+from protocol.messages import Position
+
+LANGUAGES = {"zh": "zh-hans", "en": "en"}
+
+LOOKING = Brake(burst=40, per_minute=60)
+ASKING = Brake(burst=8, per_minute=12)
+GUESSING = Brake(burst=20, per_minute=20)
+"""For each link: looks and buttons. For each address: links that were never ours. Drivers behind one mobile network's
+address do not brake one another, for theirs are good."""
+
+HEADERS = {
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex, nofollow, noarchive",
+    "Cache-Control": "private, no-store",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+
+ENDED_WELL = "self_corrected"
+MOVABLE = frozenset(
+    {"observing", "confirmed", "notified", "unnotifiable", "rechecking", "tasked", "unverified", ""}
+)
+"""States of the agent's case in which it still makes a difference whether the vehicle leaves."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBay:
+    """A bay of the list with its addresses."""
+
+    number: int
+    offer: Offer
+    links: tuple[MapLink, ...]
+
+    @property
+    def metres(self) -> int:
+        """Walking distance as people say it: to ten metres."""
+        return max(10, round(self.offer.distance_m / 10) * 10)
+
+
+@open_to_all
+@require_safe
+def page(request: HttpRequest, token: str) -> HttpResponse:
+    """Place, deadline, picture, bays, buttons: or what became of it."""
+    opened = _open(request, token, LOOKING)
+    if isinstance(opened, HttpResponse):
+        return opened
+    language = _language(request)
+    with translation.override(language):
+        return _answer(render_to_string("driver/page.html", _context(opened, token, language)))
+
+
+@open_to_all
+@require_safe
+def own_picture(request: HttpRequest, token: str) -> HttpResponse:
+    """The driver's own vehicle, cut from the sealed picture."""
+    opened = _open(request, token, LOOKING)
+    if isinstance(opened, HttpResponse):
+        return opened
+    evidence = _evidence(opened.case)
+    path = None if evidence is None else picture.view_of(evidence)
+    if evidence is None or path is None:
+        return _say(request, "coming", 404)
+    etag = f'"{path.stem[:24]}-{evidence.pk}"'
+    if request.headers.get("If-None-Match") == etag:
+        response = HttpResponse(status=304)
+    else:
+        response = HttpResponse(path.read_bytes(), content_type="image/jpeg")
+        response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+        response["Content-Disposition"] = 'inline; filename="vehicle.jpg"'
+    for name, value in HEADERS.items():
+        response[name] = value
+    response["ETag"] = etag
+    response["Cache-Control"] = "private, max-age=3600"
+    return response
+
+
+@csrf_exempt
+@open_to_all
+@require_POST
+def left(request: HttpRequest, token: str) -> HttpResponse:
+    """I have left: the camera looks again."""
+    opened = _asked(request, token)
+    if isinstance(opened, HttpResponse):
+        return opened
+    services.say_left(opened.case.pk)
+    return _back(request, token)
+
+
+@csrf_exempt
+@open_to_all
+@require_POST
+def wrong(request: HttpRequest, token: str) -> HttpResponse:
+    """Wrong vehicle: a person looks, and nobody is fined before."""
+    opened = _asked(request, token)
+    if isinstance(opened, HttpResponse):
+        return opened
+    services.object_to(opened.case.pk)
+    return _back(request, token)
+
+
+@csrf_exempt
+@open_to_all
+@require_POST
+def another_bay(request: HttpRequest, token: str) -> HttpResponse:
+    """Hold another bay for me, or one at all."""
+    opened = _asked(request, token)
+    if isinstance(opened, HttpResponse):
+        return opened
+    place = _place(opened.case)
+    ends_ms = opened.stay.clock_ends_ms
+    if place is not None and opened.stay.agent_state in MOVABLE:
+        bays.take_another(
+            opened.case,
+            vehicle_class=opened.stay.vehicle_class,
+            position=place,
+            until_ms=max(ends_ms or 0, now_ms() + bays.EN_ROUTE_MS),
+        )
+    return _back(request, token)
+
+
+def _context(opened: Opened, token: str, language: str) -> dict[str, Any]:
+    case, stay = opened.case, opened.stay
+    now = now_ms()
+    state = _state(case, stay)
+    place = _place(case)
+    movable = state in {"warned", "over_time", "issued"}
+    offers = nearby(case, vehicle_class=stay.vehicle_class, position=place) if movable and place else []
+    shown = tuple(
+        ShownBay(number, offer, map_links(offer.position, offer.name))
+        for number, offer in enumerate(offers, 1)
+    )
+    plan: Plan | None = None
+    if place is not None:
+        plan = draw(place, [(each.position, each.reserved_until_ms is not None) for each in offers])
+    recheck: Recheck | None = case.rechecks.order_by("-asked_at_ms", "-pk").first()
+    objection: Objection | None = getattr(case, "objection", None)
+    evidence = _evidence(case)
+    looking = recheck is not None and recheck.answered_at_ms is None and movable
+    return {
+        "token": token,
+        "nonce": forms.make_nonce(keys()[0], token, now),
+        "language": language,
+        "other": "en" if language != "en" else "zh",
+        "here": "en" if language == "en" else "zh",
+        "state": state,
+        "case": case,
+        "stay": stay,
+        "plate": mask_plate(stay.plate) if stay.plate else "",
+        "ends_ms": stay.clock_ends_ms,
+        "left_minutes": _minutes(stay.clock_ends_ms, now),
+        "movable": movable,
+        "bays": shown,
+        "held": next((each for each in shown if each.offer.reserved_until_ms), None),
+        "plan": plan,
+        "recheck": recheck if movable or (recheck is not None and recheck.result == "gone") else None,
+        "looking": looking,
+        "objection": objection,
+        "has_picture": evidence is not None and evidence.picture_id is not None,
+        "picture": evidence,
+        "refresh_s": 5 if looking else None,
+    }
+
+
+def _state(case: Case, stay: Stay) -> str:
+    """What the page says: warned, over_time, issued, left or over."""
+    if stay.agent_state == ENDED_WELL:
+        return "left"
+    if any(order.state in OPEN_STATES for order in case.work_orders.all()):
+        return "issued"
+    if stay.agent_state not in MOVABLE:
+        return "left" if any(order.state == "retracted" for order in case.work_orders.all()) else "over"
+    if stay.agent_state == "tasked":
+        return "issued" if not case.work_orders.all() else "over"
+    if stay.clock_ends_ms is not None and now_ms() >= stay.clock_ends_ms:
+        return "over_time"
+    return "warned"
+
+
+def _evidence(case: Case) -> Evidence | None:
+    return (
+        Evidence.objects.filter(case=case, role="confirm")
+        .order_by("picture__isnull", "taken_at_ms", "pk")
+        .first()
+        if case.pk
+        else None
+    )
+
+
+def _place(case: Case) -> Position | None:
+    if case.longitude is None or case.latitude is None:
+        return None
+    return Position(longitude=case.longitude, latitude=case.latitude)
+
+
+def _minutes(ends_ms: Millis | None, now: Millis) -> int | None:
+    return None if ends_ms is None else max(0, (ends_ms - now) // 60_000)
+
+
+def _open(request: HttpRequest, token: str, brake: Brake) -> Opened | HttpResponse:
+    """What the link opens, or the page that says why not."""
+    try:
+        opened = open_link(token)
+    except BadLinkError as error:
+        if error.reason == "expired":
+            return _say(request, "expired", 410)
+        wait_s = GUESSING.wait_s(request.META.get("REMOTE_ADDR", ""))
+        return _say(request, "braked", 429, wait_s) if wait_s else _say(request, "unknown", 404)
+    except NotYetKnownError:
+        return _say(request, "not_yet", 404, 15)
+    wait_s = brake.wait_s(f"{id(brake)}/{token}")
+    return _say(request, "braked", 429, wait_s) if wait_s else opened
+
+
+def _asked(request: HttpRequest, token: str) -> Opened | HttpResponse:
+    opened = _open(request, token, ASKING)
+    if isinstance(opened, HttpResponse):
+        return opened
+    if not forms.is_ours(request.POST.get("nonce", "")[:100], keys(), token, now_ms()):
+        return _say(request, "stale", 403, token=token)
+    return opened
+
+
+def _back(request: HttpRequest, token: str) -> HttpResponse:
+    """See the page again; a reload repeats nothing."""
+    here = "en" if request.POST.get("lang") == "en" else "zh" if request.POST.get("lang") == "zh" else ""
+    target = reverse("driver:page", args=[token]) + (f"?lang={here}" if here else "")
+    response = HttpResponseRedirect(target)
+    response.status_code = 303
+    for name, value in HEADERS.items():
+        response[name] = value
+    return response
+
+
+def _say(request: HttpRequest, what: str, status: int, wait_s: int = 0, token: str = "") -> HttpResponse:
+    """A page with one message."""
+    language = _language(request)
+    context = {
+        "what": what,
+        "wait_s": wait_s,
+        "language": language,
+        "token": token,
+        "refresh_s": wait_s or None,
+    }
+    with translation.override(language):
+        response = _answer(render_to_string("driver/say.html", context), status)
+    if wait_s:
+        response["Retry-After"] = str(wait_s)
+    return response
+
+
+def _answer(text: str, status: int = 200) -> HttpResponse:
+    response = HttpResponse(text, status=status)
+    for name, value in HEADERS.items():
+        response[name] = value
+    response["Content-Language"] = translation.get_language() or "zh-hans"
+    response["Vary"] = "Accept-Language"
+    return response
+
+
+def _language(request: HttpRequest) -> str:
+    """As chosen on the page, else as the browser asks. There is no cookie to remember it."""
+    wanted = LANGUAGES.get(request.GET.get("lang") or request.POST.get("lang") or "")
+    return wanted or get_language_from_request(request)

@@ -1,0 +1,1 @@
+"""Owners of vehicles: sealed rows, an audited look-up, and the register of those who want no messages."""
