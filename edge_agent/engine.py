@@ -39,7 +39,7 @@ from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
 from edge_agent.rechecks import Rechecks
-from edge_agent.rests import RestLog
+from edge_agent.rests import NoRestLog, RestKeeper
 from edge_agent.rule_change import plain_zone_id
 from edge_agent.ruling import NoPermits, Permits, RuleDesk, unclear_why
 from edge_agent.stays import (
@@ -98,11 +98,11 @@ class Engine:
         plate_wait_ms: int,
         permits: Permits | None = None,
         on_event: Listener | None = None,
-        rests: RestLog | None = None,
+        rests: RestKeeper | None = None,
         rechecks: Rechecks | None = None,
     ) -> None:
         self._store = store
-        self._rests = rests
+        self._rests = rests or NoRestLog()
         self._sealer = sealer
         self._writer = writer
         self._plates = plates
@@ -165,20 +165,17 @@ class Engine:
         if self._plates is not None:
             state, events = know_again(self._plates, frame, state, events, self._case_of)
             state, events = read_plates(camera, self._plates, frame, state, events, self._case_of)
-        rested = None if self._rests is None else self._rests.look(camera, seen, state, events)
+        rested = self._rests.look(camera, seen, state, events)
         with self._deciding():
             for event in events:
                 self._on_stay(camera, event, frame)
             self._answer_rechecks(frame.at_ms, events)
-            changed = events or (rested is not None and rested.changed)
-            if changed or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
+            if events or rested.changed or frame.at_ms - camera.saved_ms >= _SAVE_EVERY_MS:
                 self._store.save_camera(state)
-                if self._rests is not None and rested is not None:
-                    self._rests.store(camera, rested, frame, seen.seen, self._store.all_of_stay)
+                self._rests.store(camera, rested, frame, seen.seen, self._store.all_of_stay)
                 camera.saved_ms = frame.at_ms
         camera.state = state
-        if self._rests is not None and rested is not None:
-            self._rests.keep(camera.id, rested)
+        self._rests.keep(rested)
         if camera.bays is not None:
             camera.bays.look(frame, seen)
 
@@ -220,8 +217,7 @@ class Engine:
             if by_ms < 0:
                 for camera_id in self._store.camera_ids():
                     self._store.save_camera(shift_stays(self._store.camera(camera_id), by_ms))
-                if self._rests is not None:
-                    self._rests.shift(by_ms)
+                self._rests.shift(by_ms)
             for case in list(self._cases.values()):
                 self._keep(shift_clock(case, by_ms))
 

@@ -16,6 +16,7 @@ from edge_agent.engine import Engine, Event
 from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.ingest import Recording
+from edge_agent.rests import RestLog
 from edge_agent.store import Store
 from edge_agent.vault import Vault
 from notifier import outbox
@@ -87,7 +88,7 @@ def replay(
             on_event(event)
 
     try:
-        engine = make_engine(store, identity, data_dir, perceiver, on_event=note)
+        engine = make_engine(store, identity, data_dir, perceiver, on_event=note, rests=RestLog(store))
         pause = stop or threading.Event()
         camera = None
         for frame in recording.frames():
@@ -104,7 +105,7 @@ def replay(
             result.last_ms = frame.at_ms
             engine.frame(frame)
             engine.tick(frame.at_ms)
-            while _carry_out(store, frame.at_ms):
+            while carry_out(store, frame.at_ms):
                 engine.arrivals(frame.at_ms)
             if on_frame is not None:
                 on_frame(frame, result)
@@ -117,7 +118,7 @@ def replay(
     return result
 
 
-def _carry_out(store: Store, at_ms: Millis) -> int:
+def carry_out(store: Store, at_ms: Millis) -> int:
     """Stand in for the world: every warning is accepted, every message arrives. Returns how many there were."""
     done = 0
     with store.transaction() as db:

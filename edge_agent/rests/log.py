@@ -49,6 +49,43 @@ class Storage(Protocol):
     vault: Vault
 
 
+class RestKeeper(Protocol):
+    """What the deciding loop tells of rests; see `RestLog` for what each does."""
+
+    def look(
+        self, camera: Camera, seen: Observation, state: CameraState, events: Sequence[StayEvent]
+    ) -> Rested: ...
+    def store(
+        self,
+        camera: Camera,
+        rested: Rested,
+        frame: Frame,
+        seen: Sequence[Seen],
+        cases_of: Callable[[str], Sequence[Case]],
+    ) -> None: ...
+    def keep(self, rested: Rested) -> None: ...
+    def shift(self, by_ms: int) -> None: ...
+
+
+class NoRestLog:
+    """Where nothing is remembered."""
+
+    def look(
+        self,
+        camera: Camera,
+        seen: Observation,  # noqa: ARG002
+        state: CameraState,  # noqa: ARG002
+        events: Sequence[StayEvent],  # noqa: ARG002
+    ) -> Rested:
+        return Rested(Memory(camera.id))
+
+    def store(self, *_: object) -> None: ...
+
+    def keep(self, rested: Rested) -> None: ...
+
+    def shift(self, by_ms: int) -> None: ...
+
+
 class RestLog:
     """Follows rests beside the deciding loop and keeps them.
 
@@ -118,9 +155,9 @@ class RestLog:
             (camera.id, *about, _MEMORY.dump_json(rested.memory).decode()),
         )
 
-    def keep(self, camera_id: str, rested: Rested) -> None:
+    def keep(self, rested: Rested) -> None:
         """Remember what `look` gave: the transaction, if there was one, is through."""
-        self._memories[camera_id] = rested.memory
+        self._memories[rested.memory.camera_id] = rested.memory
 
     def decided(self, case: Case) -> Decided:
         """The part of a case that may be kept for long."""

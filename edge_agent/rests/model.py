@@ -8,8 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pydantic import ConfigDict
+
 from edge_agent.cases import Case
-from edge_agent.stays import GapKind
+from edge_agent.stays import GapKind, Look
 from edge_agent.stays.model import EndReason
 from protocol.clock import Millis
 from protocol.messages import CaseState
@@ -110,10 +112,14 @@ class Place:
         settled: it stands; before that it is nobody's business.
         misses: looks without it since it was last seen.
         hidden: at one of these something nearer stood before it, or the picture could not tell.
+        look: how it looked when it was seen first; tells it from one that takes its place.
     """
+
+    __pydantic_config__ = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     rest: Rest
     recent: tuple[Box, ...]
+    look: Look | None = None
     hits: int = 1
     settled: bool = False
     misses: int = 0

@@ -23,6 +23,7 @@ from edge_agent.stays import (
     StayRules,
     StayWatched,
 )
+from edge_agent.stays.appearance import likeness
 from edge_agent.stays.step import VEHICLES
 from protocol.clock import Millis
 from zones import Box
@@ -218,12 +219,21 @@ def _follow(
         moved = _shift(place.rest.box, item.box) > rules.still_shift
         if moved and not place.settled:
             kept.append(_restarted(place, item, at_ms))
-        elif moved and place.misses:
-            # Something else stands nearly there after a time without it.
+        elif (place.misses or place.hidden) and (moved or _is_another(place, item, rules)):
+            # Something else stands there, or nearly there, after a time without it.
             gone.append(_over(place.rest, "replaced", place.rest.missing_ms, at_ms))
         else:
             kept.append(_present(place, item, seen, rules, late=late, moved=moved))
     return kept, gone
+
+
+def _is_another(place: Place, item: Seen, rules: StayRules) -> bool:
+    """Whether what stands there now looks like another vehicle."""
+    return (
+        place.look is not None
+        and item.look is not None
+        and likeness(place.look, item.look) < rules.match_likeness
+    )
 
 
 def _match(place: Place, seen: tuple[Seen, ...], claimed: set[int], rules: StayRules) -> int | None:
@@ -272,7 +282,7 @@ def _present(
     rest = replace(rest, score=max(rest.score, item.score))
     hits = place.hits + 1
     settled = place.settled or (hits >= rules.settle_hits and at_ms - rest.first_ms >= rules.settle_ms)
-    return Place(rest, recent, hits, settled)
+    return Place(rest, recent, place.look, hits, settled)
 
 
 def _may_begin(item: Seen, places: Sequence[Place], stays: Sequence[Stay], rules: StayRules) -> bool:
@@ -298,7 +308,7 @@ def _begin(camera_id: str, number: int, item: Seen, at_ms: Millis) -> Place:
         poses=(Pose(at_ms, item.box, item.label),),
         score=item.score,
     )
-    return Place(rest, (item.box,))
+    return Place(rest, (item.box,), item.look)
 
 
 def _restarted(place: Place, item: Seen, at_ms: Millis) -> Place:
@@ -313,7 +323,7 @@ def _restarted(place: Place, item: Seen, at_ms: Millis) -> Place:
         missing_ms=None,
         score=item.score,
     )
-    return Place(rest, (item.box,))
+    return Place(rest, (item.box,), item.look)
 
 
 # Both
