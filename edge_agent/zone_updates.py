@@ -260,6 +260,19 @@ class ZoneUpdates:
                 path.unlink(missing_ok=True)
 
 
+def _bays(before: Camera, index: RulesIndex) -> BayWatch:
+    """The bays under new zones. What is known of a bay that is the same stays known."""
+    bays = BayWatch(index)
+    old = before.eyes.index
+    if before.bays is not None and old.file.picture == index.file.picture:
+        bays.states = {
+            bay_id: state
+            for bay_id, state in before.bays.states.items()
+            if bay_id in index.zones and index.zones[bay_id] == old.zones.get(bay_id)
+        }
+    return bays
+
+
 def _meta(camera_id: str) -> str:
     return f"zones/{camera_id}"
 

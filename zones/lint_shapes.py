@@ -266,7 +266,9 @@ def _gap(
     )
     if shape.is_empty or other.is_empty or shape.distance(other) >= wide:
         return
-    between = _closed(shape.union(other), wide).difference(_closed(shape, wide)).difference(_closed(other, wide))
+    between = (
+        _closed(shape.union(other), wide).difference(_closed(shape, wide)).difference(_closed(other, wide))
+    )
     for zone in file.zone:
         if between.is_empty:
             return

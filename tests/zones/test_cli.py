@@ -237,6 +237,7 @@ def test_show_draws_letters_where_there_are_no_colours(
     street: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")  # a dumb terminal is 80 wide whatever it says
     monkeypatch.setenv("COLUMNS", "64")
     assert patrol("show", street) == 0
     *drawn, first, second = capsys.readouterr().out.splitlines()

@@ -57,8 +57,7 @@ class Lens:
         """Largest distance from the centre, in pixels of the picture, up to which the model does not fold."""
         if not np.isfinite(self._limit):
             return float("inf")
-        with np.errstate(over="ignore"):  # coefficients next to nothing fold the picture beyond all numbers
-            return float(self._limit * self._factor(np.array(self._limit**2)) * self.unit)
+        return float(self._limit * self._factor(np.array(self._limit**2)) * self.unit)
 
     def reaches(self, points: Floats) -> NDArray[np.bool_]:
         """Which picture points (N, 2) are within the reach of the model."""
