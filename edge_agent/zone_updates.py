@@ -181,7 +181,7 @@ class ZoneUpdates:
             eyes=before.eyes.with_zones(new_index),
             place=rules.zones.place,
             street=rules.zones.street,
-            bays=BayWatch(new_index),
+            bays=_bays(before, new_index),
         )
         self._change(watch, camera, old, rules, engine, at_ms)
         watch.rules = watch.judged = rules
