@@ -104,7 +104,8 @@ def _lint_one(path: Path, camera: str | None, *, json: bool) -> tuple[int, int]:
     from zones.files import examine_zone_file
     from zones.lint import lint as remarks_on
 
-    this_year = datetime.fromtimestamp(SystemClock().utc_ms() / 1000, UTC).year
+    now = SystemClock().utc_ms() / 1000
+    years = sorted({datetime.fromtimestamp(now + days * 86_400, UTC).year for days in (0, 30)})
     zones, faults = examine_zone_file(path)
     if zones is not None and camera is not None and zones.camera not in (None, camera):
         fault = PatrolError(
@@ -114,7 +115,7 @@ def _lint_one(path: Path, camera: str | None, *, json: bool) -> tuple[int, int]:
             mend="Take the file of this camera, or correct `camera`.",
         )
         faults = (*faults, fault)
-    remarks = remarks_on(zones, years=(this_year,)) if zones is not None else ()
+    remarks = remarks_on(zones, years=years) if zones is not None else ()
     grave = [remark for remark in remarks if remark.severity == "error"]
     mild = [remark for remark in remarks if remark.severity == "warning"]
     if json:
