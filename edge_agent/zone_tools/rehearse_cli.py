@@ -335,7 +335,8 @@ def _table(flips: tuple[Flip, ...], time_zone: str) -> Table:
             f"{escape(outcome_said(side.cases, time_zone).en)}\n[dim]{escape(side.reason.en)}[/]"
             for side in (flip.old, flip.new)
         ]
-        caveats = "".join(f"\n[yellow]! {escape(CAVEATS[caveat][0].partition(":")[0])}[/]" for caveat in flip.caveats)
+        short = [CAVEATS[caveat][0].partition(":")[0] for caveat in flip.caveats]
+        caveats = "".join(f"\n[yellow]! {escape(text)}[/]" for text in short)
         table.add_row(
             f"{local(flip.at_ms, time_zone)}{until}\n{escape(flip.label)}\n[dim]{escape(flip.place)}[/]",
             kinds,
