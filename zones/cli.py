@@ -98,14 +98,12 @@ def _to_lint(
 
 def _lint_one(path: Path, camera: str | None, *, json: bool) -> tuple[int, int]:
     """Look at one file and tell. Returns how many errors and warnings there were."""
-    from datetime import UTC, datetime
-
     from protocol.clock import SystemClock
     from zones.files import examine_zone_file
     from zones.lint import lint as remarks_on
+    from zones.lint import years_at
 
-    now = SystemClock().utc_ms() / 1000
-    years = sorted({datetime.fromtimestamp(now + days * 86_400, UTC).year for days in (0, 30)})
+    years = years_at(SystemClock().utc_ms())
     zones, faults = examine_zone_file(path)
     if zones is not None and camera is not None and zones.camera not in (None, camera):
         fault = PatrolError(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
+from protocol.clock import Millis
 from zones.model import FORBIDDING, ZoneFile
 
 
@@ -30,6 +32,16 @@ class Remark:
     mend: str
     vertex: int | None = None
     severity: Literal["error", "warning"] = "warning"
+
+
+_SOON_S = 30 * 86_400
+"""Holidays of the coming year are wanted from a month before it begins."""
+
+
+def years_at(now_ms: Millis) -> tuple[int, ...]:
+    """The years whose calendar is wanted at an instant: this one, and in December the next."""
+    seconds = now_ms / 1000
+    return tuple(sorted({datetime.fromtimestamp(s, UTC).year for s in (seconds, seconds + _SOON_S)}))
 
 
 def lint(file: ZoneFile, *, years: Collection[int] = ()) -> tuple[Remark, ...]:

@@ -17,12 +17,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from protocol.clock import SystemClock
 from protocol.errors import PatrolError, UnavailableError
 from zones.editor.chinese import said
 from zones.editor.grounding import look
 from zones.editor.judging import Judgement, Vehicle, judge
 from zones.editor.ports import Shot, Sight
 from zones.editor.session import ChangedOnDiskError, Opened, Session
+from zones.lint import years_at
 from zones.model import ZoneFile
 
 STATIC = Path(__file__).parent / "static"
@@ -128,7 +130,8 @@ class Editor:
     async def _judge(self, request: Request) -> Response:
         asked = _Asked.model_validate_json(await request.body())
         vehicles = [Vehicle(one.box, one.label) for one in asked.vehicles]
-        return JSONResponse(_told(await asyncio.to_thread(judge, asked.data, vehicles)))
+        years = years_at(SystemClock().utc_ms())
+        return JSONResponse(_told(await asyncio.to_thread(judge, asked.data, vehicles, years=years)))
 
     async def _changes(self, request: Request) -> Response:
         change = _Change.model_validate_json(await request.body())

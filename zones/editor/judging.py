@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,11 +107,17 @@ _FAR = 1e6
 """Pixels; beyond it nothing is a place in a picture."""
 
 
-def judge(data: Data, vehicles: Sequence[Vehicle] = ()) -> Judgement:
-    """Look at a zone file in the making. Never raises for what the data says."""
+def judge(data: Data, vehicles: Sequence[Vehicle] = (), *, years: Collection[int] = ()) -> Judgement:
+    """Look at a zone file in the making. Never raises for what the data says.
+
+    Args:
+        data: the zone file as plain values.
+        vehicles: of which it is asked where they stand.
+        years: for which the calendar shall be known, see `zones.lint.lint`.
+    """
     file, raw = judge_zone_data(data, "")
     faults = tuple(_place(fault, error, data) for fault, error in raw)
-    remarks = lint(file) if file is not None else ()
+    remarks = lint(file, years=years) if file is not None else ()
     sound = file if file is not None else _without(data, faults)
     return Judgement(file, faults, remarks, _verdicts(sound, vehicles))
 
