@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks.bays.cli import bays
 from benchmarks.grids import cli as grids_cli
 from benchmarks.plates.cli import plates
 from benchmarks.suggest import cli as suggest_cli
@@ -39,11 +40,9 @@ app = typer.Typer(
     "patrol bench clips --clip kerb_street --loops 12\n\n"
     "patrol bench zones --seed 7 --json zones.json\n\n"
     "patrol bench notices\n\n"
-    "patrol bench plates --condition day --out-pictures worst.png",
+    "patrol bench plates --condition day --out-pictures worst.png\n\n"
+    "patrol bench bays --rate 100",
 )
-app.registered_commands += zones_app.registered_commands
-
-app.command(epilog="Example: patrol bench plates --out-pictures worst.png --json plates.json")(plates)
 
 Json = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
@@ -136,9 +135,6 @@ def clips(
         raise typer.Exit(1)
 
 
-app.add_typer(suggest_cli.app)
-
-
 @app.command(epilog="Example: patrol bench notices --stays 100 --spread 60 --json notices.json")
 def notices(
     stays: Annotated[int, typer.Option(min=1, max=9999, help="How many stays are confirmed.")] = 100,
@@ -174,6 +170,10 @@ def notices(
         raise typer.Exit(1)
 
 
+app.add_typer(zones_app)
+app.add_typer(suggest_cli.app)
+app.command(epilog="Example: patrol bench plates --out-pictures worst.png --json plates.json")(plates)
+app.command(epilog="Example: patrol bench bays --bays 10000 --rate 100 --json bays.json")(bays)
 app.add_typer(grids_cli.app)
 
 
