@@ -159,6 +159,8 @@ class Fusion:
 
     def _surprises(self, table: Floats, texts: Sequence[str], weights: Mapping[str, float]) -> set[str]:
         """The reader's own best texts, where none of these explains what it sees."""
+        if self._without_region(self._plainly(table)) in {self._without_region(text) for text in texts}:
+            return set()
         candidates, log_total = self._decoder.decode(
             table, most=2, form_weights=weights, least_log_total=LEAST_LEGAL
         )
@@ -167,6 +169,12 @@ class Fusion:
             for text, log in zip(texts, self._decoder.score(table, texts), strict=True)
         )
         return {candidate.text for candidate in candidates} if known - log_total < SURPRISED else set()
+
+    def _plainly(self, table: Floats) -> str:
+        """What is read by taking the likeliest character of each slice: fast, legal or not."""
+        numbers = table.argmax(axis=1)
+        kept = numbers[(numbers > 0) & (np.diff(numbers, prepend=0) != 0)]
+        return "".join(self._decoder.automaton.characters[number - 1] for number in kept)
 
     def _heard(self, probabilities: Floats, voice: Voice) -> Floats:
         """The reader's probabilities, those of regions no surer than its voice allows."""
@@ -188,7 +196,7 @@ class Fusion:
         return {other for other in swapped if self._decoder.automaton.accepts(other)}
 
     def _without_region(self, text: str) -> str:
-        return text[1:] if text[0] in self._regions else text
+        return text[1:] if text[:1] in self._regions else text
 
     def _weight(self, text: str, weights: Mapping[str, float]) -> float:
         return max(weights[form.name] for form in self._decoder.automaton.forms(text))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -52,6 +54,12 @@ SURE = 0.995
 
 SPREAD = (0.02, 0.04)
 """How much wider and higher than found a second outline is, each side, as parts of the plate."""
+
+CENTRAL = 2.0
+"""A plate at the side of a vehicle's crop counts exp(-2) of one in the middle: it is a neighbour's, or seen aslant."""
+
+RIVAL, RIVALLED = 0.5, 0.5
+"""Another plate that stands out this much beside the best leaves at most this confidence in whose plate it is."""
 
 LEAST_CONTRAST = 8.0
 """Grey levels; noise of less is not stretched into characters."""
@@ -131,13 +139,25 @@ class PlateReader:
             return [FoundPlate(plate.corners + offset, plate.score) for plate in found]
 
     def read_best(self, crop: Image) -> PlateReading | None:
-        """The plate of the vehicle in this crop: the most confident, the larger one among equals; None if none."""
+        """The plate of the vehicle that fills this crop; None if there is none.
+
+        A neighbour's plate may be in the crop as well: the largest and most central one is the vehicle's own, however
+        well the other can be read. Where another plate stands out nearly as much, the reading is too doubtful to act
+        upon.
+        """
         readings = self.read(crop)
         if not readings:
             return None
-        return max(
-            readings, key=lambda reading: (round(reading.confidence, 2), rectify.area(reading.corners))
-        )
+        width = crop.shape[1]
+        ranked = sorted(readings, key=lambda reading: -standing(reading.corners, width))
+        best, *others = ranked
+        rivals = [
+            other
+            for other in others
+            if other.text != best.text
+            and standing(other.corners, width) > RIVAL * standing(best.corners, width)
+        ]
+        return replace(best, confidence=min(best.confidence, RIVALLED)) if rivals else best
 
     def read_crop(self, plate: Image) -> PlateReading | None:
         """The text of a picture that one plate fills, of any size; None where nothing legal can be read.
@@ -177,11 +197,14 @@ class PlateReader:
             posterior = self._fusion.posterior(looks, others, weights)
         if posterior is None or posterior.confidence < SURE:
             with self._stage("second look"):
-                outline = other()
-                if outline is not None:
+                outlines = [other(), upright if rows == 1 else None]
+                for outline in (outline for outline in outlines if outline is not None):
                     flatter = rectify.flatten(picture, outline, ROW)
                     looks.append(self._look(picture, outline, flatter, weights)[0])
-                    posterior = self._fusion.posterior(looks, others, weights)
+                if rows == 1:
+                    again = self._ask(self._second, picture, upright, rows, SECOND_ROW, SECOND_HALF_ROW)
+                    others[0] = Opinion(SECOND_VOICE, (second, again))
+                posterior = self._fusion.posterior(looks, others, weights)
         if posterior is None:
             return None
         text = posterior.texts[0]
@@ -253,6 +276,12 @@ def open_plate_reader(
     """
     automaton = compile_grammar(load_grammar(grammar))
     return PlateReader(automaton, threads=threads, threshold=threshold, stage=stage)
+
+
+def standing(corners: Corners, width: int) -> float:
+    """How much a plate stands out as the own one of the vehicle in a crop of this width: area, less towards the sides."""
+    aside = abs(float(corners[:, 0].mean()) - width / 2) / (width / 2)
+    return rectify.area(corners) * math.exp(-CENTRAL * aside**2)
 
 
 def even_light(picture: Image) -> Image:

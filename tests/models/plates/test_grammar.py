@@ -83,7 +83,7 @@ def test_every_region_and_kind_that_is_drawn_is_legal_and_of_its_kind(
     import numpy as np
 
     text = drawn.random_text(np.random.default_rng(seed), kind, region)
-    assert china().kind(text, Colour(drawn.KINDS[kind])) == kind.removesuffix("_two_rows")
+    assert china().kind(text, drawn.KINDS[kind].colour) == kind.removesuffix("_two_rows")
 
 
 def test_the_colour_tells_kinds_of_one_form_apart() -> None:
