@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks.bays.cli import bays
 from patrol import console
 from protocol.errors import PatrolError, UnavailableError
 
@@ -33,8 +34,11 @@ app = typer.Typer(
     "patrol bench loop --seconds 300 --json loop.json\n\n"
     "patrol bench clips --shared ../shared\n\n"
     "patrol bench clips --clip kerb_street --loops 12\n\n"
-    "patrol bench notices",
+    "patrol bench notices\n\n"
+    "patrol bench bays --rate 100",
 )
+
+app.command(epilog="Example: patrol bench bays --bays 10000 --rate 100 --json bays.json")(bays)
 
 Json = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from central.bays.cli import app as bays_app
 from central.notices.cli import app as notices_app
 from central.owners.cli import app as owners_app
 from patrol import console
@@ -24,6 +25,7 @@ users_app = typer.Typer(help="People who may log in.", no_args_is_help=True)
 agents_app = typer.Typer(help="Agents that the centre listens to.", no_args_is_help=True)
 audit_app = typer.Typer(help="The append-only history.", no_args_is_help=True)
 app.add_typer(users_app, name="users")
+app.add_typer(bays_app, name="bays")
 app.add_typer(notices_app, name="notices")
 app.add_typer(owners_app, name="owners")
 app.add_typer(agents_app, name="agents")

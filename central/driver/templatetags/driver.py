@@ -41,9 +41,3 @@ def hour(at_ms: int | None) -> str | SafeString:
 def map_name(app: str) -> str:
     """What people call a map application."""
     return str(MAPS.get(app, app))
-
-
-@register.simple_tag
-def server_now() -> int:
-    """The centre's clock, so that a phone whose clock is wrong counts down rightly."""
-    return now_ms()
