@@ -38,13 +38,9 @@ app = typer.Typer(
     "patrol bench loop --seconds 300 --json loop.json\n\n"
     "patrol bench clips --shared ../shared\n\n"
     "patrol bench clips --clip kerb_street --loops 12\n\n"
-<<<<<<< HEAD
     "patrol bench zones --seed 7 --json zones.json\n\n"
     "patrol bench notices\n\n"
     "patrol bench plates --condition day --out-pictures worst.png\n\n"
-=======
-    "patrol bench notices\n\n"
->>>>>>> w/notices
     "patrol bench bays --rate 100",
 )
 
