@@ -127,8 +127,8 @@ def zones(draw: Any, id: str | None = None) -> Zone:
 
 
 @st.composite
-def zone_files(draw: Any) -> ZoneFile:
-    """Any zone file."""
+def zone_files(draw: Any, calibrated: bool = False) -> ZoneFile:
+    """Any zone file; with or without a calibration where `calibrated`, else without."""
     names = draw(st.lists(idents, min_size=1, max_size=4, unique=True))
     return ZoneFile(
         camera=draw(idents | st.none()),
@@ -137,7 +137,7 @@ def zone_files(draw: Any) -> ZoneFile:
         position=draw(positions),
         time_zone=draw(st.sampled_from(["Asia/Shanghai", "UTC", "Europe/Berlin", "America/St_Johns"])),
         calendar=draw(calendars()),
-        calibration=draw(st.none() | calibrations()),
+        calibration=draw(st.none() | calibrations()) if calibrated else None,
         picture=Picture(width=WIDTH, height=HEIGHT),
         zone=tuple(draw(zones(id=name)) for name in names),
     )
