@@ -117,17 +117,16 @@ def offer_for_case(
                 continue
             if held is None:
                 held = _hold(candidate.bay, case, until_ms)
-                if held is None:
-                    continue
-                found.insert(0, candidate)
             else:
                 found.append(candidate)
             if len(found) >= limit:
                 break
-        offers = [_offer(each, held) for each in (*found, *passed_over)]
-        if held is not None and all(offer.reserved_until_ms is None for offer in offers):
+        offers = [
+            _offer(each) for each in (*found, *passed_over) if held is None or each.bay.pk != held.bay_id
+        ]
+        if held is not None:
             metres = _metres(position, held.bay)
-            offers.insert(0, _offer(_Candidate(held.bay, metres), held))
+            offers.insert(0, _offer(_Candidate(held.bay, metres), held.until_ms))
     return offers[:limit]
 
 
@@ -140,12 +139,14 @@ class CaseRef(Protocol):
 
 def nearby(case: CaseRef, *, vehicle_class: str, position: Position, limit: int = OFFERED) -> list[Offer]:
     """What `offer_for_case` would list, the held bay first, without holding, releasing or writing anything."""
-    held = live_reservation(case)
+    held, until_ms = _held_now(case)
     offers = []
-    if held is not None and _usable(held.bay, held=True):
-        offers.append(_offer(_Candidate(held.bay, _metres(position, held.bay)), held))
-    near = (c for c in _free_near(case, vehicle_class, position) if held is None or c.bay.pk != held.bay_id)
-    offers.extend(_offer(each, None) for each in islice(near, limit - len(offers)))
+    if held is not None:
+        offers.append(_offer(_Candidate(held, _metres(position, held)), until_ms))
+    near = (
+        each for each in _free_near(case, vehicle_class, position) if held is None or each.bay.pk != held.pk
+    )
+    offers.extend(_offer(each) for each in islice(near, limit - len(offers)))
     return offers
 
 
@@ -240,6 +241,25 @@ def _free_near(case: CaseRef, vehicle_class: str, position: Position) -> Iterato
                 yield _Candidate(bay, near.metres)
 
 
+_HELD_NOW = """
+SELECT b.id, b.bay_id, b.name, b.longitude, b.latitude, b.kind, b.free, b.status, b.public, b.observed_at_ms, r.until_ms
+FROM bays_reservation r JOIN bays_bay b ON b.id = r.bay_id
+WHERE r.case_id = %s AND r.released_at_ms IS NULL AND r.until_ms > %s
+"""
+
+
+def _held_now(case: CaseRef) -> tuple[_FreeBay | None, Millis | None]:
+    """The bay that is held for a case, and until when; as `_usable` judges it."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HELD_NOW, [case.pk, now_ms()])
+        row = cursor.fetchone()
+    if row is None:
+        return None, None
+    bay = _FreeBay(*row[:7])
+    known = Bay(status=row[7], public=bool(row[8]), observed_at_ms=row[9], free=bay.free)
+    return (bay, row[10]) if _usable(known, held=True) else (None, None)
+
+
 _FREE_NOW = """
 SELECT b.id, b.bay_id, b.name, b.longitude, b.latitude, b.kind, b.free,
   (SELECT COUNT(*) FROM bays_reservation r
@@ -304,20 +324,20 @@ def _usable(bay: Bay, *, held: bool) -> bool:
     return status == BayStatus.FREE and bay.free > 0 and bay.public
 
 
-def _offer(candidate: _Candidate, held: Reservation | None) -> Offer:
+def _offer(candidate: _Candidate, held_until_ms: Millis | None = None) -> Offer:
     bay = candidate.bay
     return Offer(
         spot_id=bay.bay_id,
         name=bay.name,
         distance_m=round(candidate.metres, 1),
         position=Position(longitude=bay.longitude, latitude=bay.latitude),
-        reserved_until_ms=held.until_ms if held is not None and held.bay_id == bay.pk else None,
+        reserved_until_ms=held_until_ms,
         kind=bay.kind,
         free=bay.free,
     )
 
 
-def _metres(start: Position, bay: Bay) -> float:
+def _metres(start: Position, bay: _FreeBay | Bay) -> float:
     lon, lat = np.array([bay.longitude]), np.array([bay.latitude])
     return float(WALKING.metres(start, lon, lat, haversine(start, lon, lat))[0])
 
@@ -346,9 +366,12 @@ class _Layouts:
 
     def of(self, jurisdiction_id: str) -> _Layout | None:
         """The bays of a jurisdiction, or None where it has none."""
-        stamp = Layout.objects.filter(pk=jurisdiction_id).values_list("stamp", flat=True).first()
-        if stamp is None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT stamp FROM bays_layout WHERE jurisdiction_id = %s", [jurisdiction_id])
+            row = cursor.fetchone()
+        if row is None:
             return None
+        stamp: str = row[0]
         known = self._known.get(jurisdiction_id)
         if known is not None and known.stamp == stamp:
             return known

@@ -208,4 +208,6 @@ def test_each_case_has_its_link_from_its_first_word(centre, agent):
     tell(task("c2"))
     assert CaseLink.objects.count() == 2
     for name in ("c1", "c2"):
-        assert services.open_link(token(name)).case.pk == CaseLink.objects.get(case__stay__agent_case_id=name).pk
+        assert (
+            services.open_link(token(name)).case.pk == CaseLink.objects.get(case__stay__agent_case_id=name).pk
+        )
