@@ -174,7 +174,8 @@ def _patterns() -> list[_Pattern]:
     labels = {v.id: {"van": "car"}.get(v.class_name, v.class_name) for v in truth.vehicles}
     by_id = {vehicle["id"]: vehicle for vehicle in vehicles}
     return [
-        _Pattern(by_id[stay.vehicle], labels[stay.vehicle], tuple(stay.footprint_m), stay.box) for stay in truth.stays
+        _Pattern(by_id[stay.vehicle], labels[stay.vehicle], tuple(stay.footprint_m), stay.box)
+        for stay in truth.stays
     ]
 
 

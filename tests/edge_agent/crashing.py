@@ -438,7 +438,9 @@ def box(
     centre_warns: bool = False,
 ) -> Iterator[Box]:
     """A box in a folder of its own."""
-    one = Box(folder, fate or Fate(), zones, permits, plates_covered=plates_covered, centre_warns=centre_warns)
+    one = Box(
+        folder, fate or Fate(), zones, permits, plates_covered=plates_covered, centre_warns=centre_warns
+    )
     try:
         yield one
     finally:
