@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from edge_agent.arrivals import as_input
 from edge_agent.attention import Camera, know_again, look_closer, read_plates
 from edge_agent.cases import (
+    ALLOWED_NOW,
     ENDED,
     CancelNotice,
     Capture,
@@ -261,7 +262,9 @@ class Engine:
             case StayEnded(at_ms=at_ms, reason=reason):
                 if case is not None and reason == "hours_over":
                     return  # a case has its own hours: those of the rules under which it was opened
-                if case is not None:
+                if case is not None and reason == "allowed":
+                    self._take(case, Exempted(at_ms, ALLOWED_NOW), frame)
+                elif case is not None:
                     self._take(case, Ended(max(at_ms, case.changed_ms), reason), frame)
                 else:
                     self._note(

@@ -98,13 +98,11 @@ def _to_lint(
 
 def _lint_one(path: Path, camera: str | None, *, json: bool) -> tuple[int, int]:
     """Look at one file and tell. Returns how many errors and warnings there were."""
-    from datetime import UTC, datetime
-
     from protocol.clock import SystemClock
     from zones.files import examine_zone_file
     from zones.lint import lint as remarks_on
+    from zones.lint import years_ahead
 
-    this_year = datetime.fromtimestamp(SystemClock().utc_ms() / 1000, UTC).year
     zones, faults = examine_zone_file(path)
     if zones is not None and camera is not None and zones.camera not in (None, camera):
         fault = PatrolError(
@@ -114,7 +112,7 @@ def _lint_one(path: Path, camera: str | None, *, json: bool) -> tuple[int, int]:
             mend="Take the file of this camera, or correct `camera`.",
         )
         faults = (*faults, fault)
-    remarks = remarks_on(zones, years=(this_year,)) if zones is not None else ()
+    remarks = remarks_on(zones, years=years_ahead(SystemClock().utc_ms())) if zones is not None else ()
     grave = [remark for remark in remarks if remark.severity == "error"]
     mild = [remark for remark in remarks if remark.severity == "warning"]
     if json:
@@ -122,7 +120,10 @@ def _lint_one(path: Path, camera: str | None, *, json: bool) -> tuple[int, int]:
             {
                 "file": str(path),
                 "zones": [zone.id for zone in zones.zone] if zones is not None else [],
-                "errors": [*(fault.as_dict() for fault in faults), *(asdict(remark) for remark in grave)],
+                "errors": [
+                    *(fault.as_dict() for fault in faults),
+                    *({"file": str(path), "field": f"zone {r.zone}", **asdict(r)} for r in grave),
+                ],
                 "warnings": [asdict(remark) for remark in mild],
             }
         )

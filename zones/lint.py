@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
+from protocol.clock import Millis
 from zones.model import FORBIDDING, ZoneFile
 
 
@@ -30,6 +32,12 @@ class Remark:
     mend: str
     vertex: int | None = None
     severity: Literal["error", "warning"] = "warning"
+
+
+def years_ahead(now_ms: Millis) -> tuple[int, ...]:
+    """The years that a file must be right for: this one, and from December on the next."""
+    moments = (now_ms, now_ms + 30 * 86_400_000)
+    return tuple(sorted({datetime.fromtimestamp(moment / 1000, UTC).year for moment in moments}))
 
 
 def lint(file: ZoneFile, *, years: Collection[int] = ()) -> tuple[Remark, ...]:

@@ -306,11 +306,9 @@ def print_remark(remark: Remark, file: Path | None = None) -> None:
 
 
 def _remarks(zones: ZoneFile, now_ms: int) -> tuple[Remark, ...]:
-    from datetime import UTC, datetime
+    from zones.lint import lint, years_ahead
 
-    from zones.lint import lint
-
-    return lint(zones, years=(datetime.fromtimestamp(now_ms / 1000, UTC).year,))
+    return lint(zones, years=years_ahead(now_ms))
 
 
 @key_app.command("new", epilog="Example: patrol zones key new li-wei.pem")
