@@ -181,3 +181,32 @@ def _explain(fault: ErrorDetails, data: dict[str, Any], name: str | Path) -> Pat
         mend = "Mend the value; docs/zones.md says what each key takes."
     value = fault.get("input") if isinstance(fault.get("input"), str | int | float) else None
     return PatrolError(message, file=name, field=": ".join(place) or None, value=value, mend=mend)
+
+
+def read_zone_data(data: bytes, name: str | Path) -> dict[str, Any]:
+    """What the bytes of a zone file say, before anything is judged.
+
+    Raises:
+        PatrolError: not UTF-8, or not TOML/JSON.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PatrolError(
+            f"is not UTF-8 text: {error.reason}", file=name, mend="Save it as UTF-8."
+        ) from error
+    return _parse(text, name)
+
+
+def judge_zone_data(
+    data: dict[str, Any], name: str | Path
+) -> tuple[ZoneFile | None, tuple[tuple[ErrorDetails, PatrolError], ...]]:
+    """Like `examine_zone_file` for what was read already; each fault also as pydantic tells it, for programs.
+
+    Returns:
+        The file and no faults, or None and at least one.
+    """
+    try:
+        return ZoneFile.model_validate(data), ()
+    except ValidationError as error:
+        return None, tuple((fault, _explain(fault, data, name)) for fault in _own_faults(error))
