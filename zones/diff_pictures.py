@@ -42,7 +42,12 @@ _WORDS = {
 
 
 def draw_difference(
-    old: ZoneFile, new: ZoneFile, difference: Difference, picture: Image | None = None
+    old: ZoneFile,
+    new: ZoneFile,
+    difference: Difference,
+    picture: Image | None = None,
+    *,
+    legend: bool = True,
 ) -> Image:
     """Both files over a picture of the camera, a legend with areas below.
 
@@ -50,6 +55,7 @@ def draw_difference(
         old, new: the files that were compared.
         difference: what `compare` said of them.
         picture: a picture of the camera, any size of the same shape; without one a plain sheet.
+        legend: whether a legend stands below.
 
     Raises:
         PatrolError: the files were drawn on pictures of different shapes.
@@ -76,7 +82,7 @@ def draw_difference(
     ):
         canvas = _fill(canvas, _mask(shape, size), colour, slope, unit)
     _outlines(canvas, old, new, difference, unit)
-    return np.vstack([canvas, _legend(difference, width, unit)])
+    return np.vstack([canvas, _legend(difference, width, unit)]) if legend else canvas
 
 
 def _faded(picture: Image) -> Image:

@@ -172,9 +172,9 @@ def _patterns() -> list[_Pattern]:
     truth = Scene.from_dict(_scene(1, vehicles)).truth(occlusion=False)
     # Detectors know no vans; they call them cars.
     labels = {v.id: {"van": "car"}.get(v.class_name, v.class_name) for v in truth.vehicles}
+    by_id = {vehicle["id"]: vehicle for vehicle in vehicles}
     return [
-        _Pattern(vehicle, labels[vehicle["id"]], tuple(stay.footprint_m), stay.box)
-        for vehicle, stay in zip(vehicles, truth.stays, strict=True)
+        _Pattern(by_id[stay.vehicle], labels[stay.vehicle], tuple(stay.footprint_m), stay.box) for stay in truth.stays
     ]
 
 
