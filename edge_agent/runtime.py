@@ -271,6 +271,7 @@ class Agent:
                 feed.size = None
                 raise
             except PatrolError as error:
+                feed.size = None  # other zones may come, without a restart
                 feed.problem = f"camera {feed.config.id}: zones: {error}"
                 return
             feed.problem = None

@@ -101,9 +101,8 @@ def _lint_one(path: Path, camera: str | None, *, json: bool) -> tuple[int, int]:
     from protocol.clock import SystemClock
     from zones.files import examine_zone_file
     from zones.lint import lint as remarks_on
-    from zones.lint import years_at
+    from zones.lint import years_ahead
 
-    years = years_at(SystemClock().utc_ms())
     zones, faults = examine_zone_file(path)
     if zones is not None and camera is not None and zones.camera not in (None, camera):
         fault = PatrolError(
@@ -113,7 +112,7 @@ def _lint_one(path: Path, camera: str | None, *, json: bool) -> tuple[int, int]:
             mend="Take the file of this camera, or correct `camera`.",
         )
         faults = (*faults, fault)
-    remarks = remarks_on(zones, years=years) if zones is not None else ()
+    remarks = remarks_on(zones, years=years_ahead(SystemClock().utc_ms())) if zones is not None else ()
     grave = [remark for remark in remarks if remark.severity == "error"]
     mild = [remark for remark in remarks if remark.severity == "warning"]
     if json:
@@ -121,7 +120,10 @@ def _lint_one(path: Path, camera: str | None, *, json: bool) -> tuple[int, int]:
             {
                 "file": str(path),
                 "zones": [zone.id for zone in zones.zone] if zones is not None else [],
-                "errors": [*(fault.as_dict() for fault in faults), *(asdict(remark) for remark in grave)],
+                "errors": [
+                    *(fault.as_dict() for fault in faults),
+                    *({"file": str(path), "field": f"zone {r.zone}", **asdict(r)} for r in grave),
+                ],
                 "warnings": [asdict(remark) for remark in mild],
             }
         )

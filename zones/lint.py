@@ -34,14 +34,10 @@ class Remark:
     severity: Literal["error", "warning"] = "warning"
 
 
-_SOON_S = 30 * 86_400
-"""Holidays of the coming year are wanted from a month before it begins."""
-
-
-def years_at(now_ms: Millis) -> tuple[int, ...]:
-    """The years whose calendar is wanted at an instant: this one, and in December the next."""
-    seconds = now_ms / 1000
-    return tuple(sorted({datetime.fromtimestamp(s, UTC).year for s in (seconds, seconds + _SOON_S)}))
+def years_ahead(now_ms: Millis) -> tuple[int, ...]:
+    """The years that a file must be right for: this one, and from December on the next."""
+    moments = (now_ms, now_ms + 30 * 86_400_000)
+    return tuple(sorted({datetime.fromtimestamp(moment / 1000, UTC).year for moment in moments}))
 
 
 def lint(file: ZoneFile, *, years: Collection[int] = ()) -> tuple[Remark, ...]:

@@ -306,9 +306,9 @@ def print_remark(remark: Remark, file: Path | None = None) -> None:
 
 
 def _remarks(zones: ZoneFile, now_ms: int) -> tuple[Remark, ...]:
-    from zones.lint import lint, years_at
+    from zones.lint import lint, years_ahead
 
-    return lint(zones, years=years_at(now_ms))
+    return lint(zones, years=years_ahead(now_ms))
 
 
 @key_app.command("new", epilog="Example: patrol zones key new li-wei.pem")

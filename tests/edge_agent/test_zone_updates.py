@@ -102,6 +102,16 @@ def test_zones_published_before_the_first_picture_are_the_first(office: Office, 
         assert one.states() == ["observing"]
 
 
+def test_zones_that_fit_end_the_wait_of_a_camera_whose_first_did_not(tmp_path: Path, data: Path) -> None:
+    with street(data, plain(tmp_path, ONE.replace("height = 240", "height = 320"))) as one:
+        with pytest.raises(PatrolError, match="another shape"):
+            one.beat(CAR)
+        one.write(ONE)
+        one.settle()
+        one.beat(CAR, times=SETTLE_S)
+        assert one.states() == ["observing"]
+
+
 # What becomes of the vehicles
 
 

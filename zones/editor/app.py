@@ -24,7 +24,7 @@ from zones.editor.grounding import look
 from zones.editor.judging import Judgement, Vehicle, judge
 from zones.editor.ports import Shot, Sight
 from zones.editor.session import ChangedOnDiskError, Opened, Session
-from zones.lint import years_at
+from zones.lint import years_ahead
 from zones.model import ZoneFile
 
 STATIC = Path(__file__).parent / "static"
@@ -130,7 +130,7 @@ class Editor:
     async def _judge(self, request: Request) -> Response:
         asked = _Asked.model_validate_json(await request.body())
         vehicles = [Vehicle(one.box, one.label) for one in asked.vehicles]
-        years = years_at(SystemClock().utc_ms())
+        years = years_ahead(SystemClock().utc_ms())
         return JSONResponse(_told(await asyncio.to_thread(judge, asked.data, vehicles, years=years)))
 
     async def _changes(self, request: Request) -> Response:
