@@ -19,6 +19,7 @@ from rich.table import Table
 from benchmarks.bays.cli import bays
 from benchmarks.grids import cli as grids_cli
 from benchmarks.plates.cli import plates
+from benchmarks.rehearsal.cli import app as rehearsal_app
 from benchmarks.suggest import cli as suggest_cli
 from benchmarks.zones.cli import app as zones_app
 from patrol import console
@@ -39,6 +40,7 @@ app = typer.Typer(
     "patrol bench clips --shared ../shared\n\n"
     "patrol bench clips --clip kerb_street --loops 12\n\n"
     "patrol bench zones --seed 7 --json zones.json\n\n"
+    "patrol bench rehearse --seed 7 --json rehearse.json\n\n"
     "patrol bench notices\n\n"
     "patrol bench plates --condition day --out-pictures worst.png\n\n"
     "patrol bench bays --rate 100",
@@ -171,6 +173,7 @@ def notices(
 
 
 app.add_typer(zones_app)
+app.add_typer(rehearsal_app)
 app.add_typer(suggest_cli.app)
 app.command(epilog="Example: patrol bench plates --out-pictures worst.png --json plates.json")(plates)
 app.command(epilog="Example: patrol bench bays --bays 10000 --rate 100 --json bays.json")(bays)
