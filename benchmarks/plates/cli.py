@@ -106,13 +106,13 @@ def _crops(
     bar: Progress, reader: PlateReader, path: Path, labelled: list[Labelled], errors: list[Error]
 ) -> Report:
     from benchmarks.plates.sheet import Error
-    from models.plates.evaluate import decode_picture, evaluate
+    from models.plates.evaluate import evaluate
 
     task = bar.add_task(f"real crops of {path.name}", total=len(labelled))
     report = evaluate(reader, labelled, progress=lambda done: bar.update(task, completed=done))
     pictures = {item.name: item for item in labelled}
     for wrong in report.wrong:
-        picture = decode_picture(pictures[wrong.name].fetch(), wrong.name)
+        picture = pictures[wrong.name].picture()
         errors.append(Error(picture, wrong.plate, wrong.text, wrong.confidence, wrong.name))
     return report
 

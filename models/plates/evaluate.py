@@ -32,11 +32,28 @@ CROP_HEIGHT, CROP_ASPECT = 160, (1.5, 7.0)
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One picture of the set: its name, the plate it shows, and how to get its bytes."""
+    """One picture of the set: its name, the plate it shows, how to get its bytes, and its line in labels.csv."""
 
     name: str
     plate: str
     fetch: Callable[[], bytes]
+    line: int = 0
+
+    def picture(self) -> Image:
+        """The picture, H x W x 3, BGR.
+
+        Raises:
+            PatrolError: it cannot be read or decoded; the line of labels.csv is named.
+        """
+        try:
+            return decode_picture(self.fetch(), self.name)
+        except (PatrolError, OSError) as error:
+            problem = (
+                error.problem if isinstance(error, PatrolError) else f"it cannot be read: {error.strerror}"
+            )
+            mend = error.mend if isinstance(error, PatrolError) else "Check its rights."
+            field = f"{LABELS} line {self.line}" if self.line else None
+            raise PatrolError(problem, file=self.name, field=field, mend=mend) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +216,21 @@ def _entries(labels: Path, find: Callable[[str], Callable[[], bytes] | None]) ->
         text = fetch().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise PatrolError("the labels are not UTF-8 text", file=labels, mend=mend) from error
-    rows = csv.DictReader(io.StringIO(text))
-    missing = set(COLUMNS) - set(rows.fieldnames or ())
-    if missing:
-        raise PatrolError("a column is missing", file=labels, field=min(missing), mend=mend)
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        missing = set(COLUMNS) - set(rows.fieldnames or ())
+        if missing:
+            raise PatrolError("a column is missing", file=labels, field=min(missing), mend=mend)
+        yield from _rows(rows, labels, find, mend)
+    except csv.Error as error:
+        raise PatrolError(
+            f"not a CSV file: {error}", file=labels, field=f"line {rows.line_num}", mend=mend
+        ) from error
+
+
+def _rows(
+    rows: csv.DictReader[str], labels: Path, find: Callable[[str], Callable[[], bytes] | None], mend: str
+) -> Iterator[Labelled]:
     count = 0
     for row in rows:
         count += 1
@@ -218,7 +246,7 @@ def _entries(labels: Path, find: Callable[[str], Callable[[], bytes] | None]) ->
                 value=name,
                 mend="Check its name.",
             )
-        yield Labelled(name, plate, picture)
+        yield Labelled(name, plate, picture, rows.line_num)
     if not count:
         raise PatrolError("the labels name no picture", file=labels, mend=mend)
 
@@ -264,7 +292,7 @@ def evaluate(
     """Read every picture and measure. Where a scene shows several plates, the most confident one is scored."""
     outcomes = []
     for number, item in enumerate(pictures, start=1):
-        picture = decode_picture(item.fetch(), item.name)
+        picture = item.picture()
         begin = time.thread_time()
         readings = read_any(reader, picture)
         taken = (time.thread_time() - begin) * 1000

@@ -40,7 +40,7 @@ HALF_ROW = (128, rectify.HEIGHT)
 SECOND_ROW, SECOND_HALF_ROW = (128, 32), (96, 32)
 """The same for the second reader."""
 
-THIRD_ROW, THIRD_HALF_ROW = (160, 40), (112, 40)
+THIRD_ROW, THIRD_HALF_ROW = (160, 40), (80, 40)
 """The same for the third reader."""
 
 SECOND_VOICE = Voice(weight=0.8, regions=0.0)

@@ -14,11 +14,11 @@ HEIGHT = 48
 TWO_ROW_ASPECT = 2.5
 """Width by height below which a plate may have two rows: they are 2.0, plates of one row 3.1 to 3.5."""
 
-UPPER_ROW = (0.02, 0.42)
+UPPER_ROW = (0.0, 0.40)
 """Top and bottom of the upper row on a plate of two rows, as parts of its height."""
 
 LOWER_ROW = (0.38, 1.0)
-UPPER_SIDES = (0.14, 0.86)
+UPPER_SIDES = (0.22, 0.78)
 """The upper row's two characters stand in the middle; bolts stand beside them."""
 
 

@@ -159,6 +159,24 @@ def test_two_plates_that_stand_out_alike_leave_a_doubt(reader: PlateReader) -> N
     assert best.confidence <= 0.5
 
 
+def test_plates_of_another_country_are_read_by_its_grammar() -> None:
+    from PIL import Image, ImageDraw
+
+    from benchmarks.simulator.plates import write_character
+
+    reader = open_plate_reader(grammar="NL")
+    for text in ("GL123B", "1ZKB08", "H947XV"):
+        picture = Image.new("RGB", (400, 110), (245, 185, 30))
+        ImageDraw.Draw(picture).rectangle([2, 2, 397, 107], outline=(15, 15, 15), width=3)
+        for place, char in enumerate(text):
+            write_character(picture, char, 24 + place * 60, 44, (15, 15, 15), top=20, tall=70)
+        crop = cv2.resize(np.asarray(picture)[:, :, ::-1].copy(), (160, 44), interpolation=cv2.INTER_AREA)
+        reading = reader.read_crop(crop)
+        assert reading is not None
+        assert reading.text == text
+        assert reading.kind.startswith("side_code")
+
+
 def test_stages_are_reported_to_who_measures() -> None:
     from contextlib import contextmanager
 
