@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ from protocol.errors import PatrolError, UnavailableError
 if TYPE_CHECKING:
     from benchmarks.clips import Outcome
     from benchmarks.loop import Figure
+    from benchmarks.notices import Figure as NoticeFigure
 
 app = typer.Typer(
     help="Benchmarks that print a table and the command that made it.",
@@ -32,6 +34,7 @@ app = typer.Typer(
     "patrol bench loop --seconds 300 --json loop.json\n\n"
     "patrol bench clips --shared ../shared\n\n"
     "patrol bench clips --clip kerb_street --loops 12\n\n"
+    "patrol bench notices\n\n"
     "patrol bench bays --rate 100",
 )
 
@@ -72,7 +75,7 @@ def loop(
         clip = load_clip(lambda done, total: bar.update(task, completed=done / total))
         bar.update(task, total=None)
         figures = measure_all(clip, Path(folder), seconds, lambda text: bar.update(task, description=text))
-    _report_loop(figures, facts, json)
+    _report_figures("The loop", figures, facts, json)
     if any(figure.met is False for figure in figures):
         raise typer.Exit(1)
 
@@ -128,6 +131,41 @@ def clips(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: patrol bench notices --stays 100 --spread 60 --json notices.json")
+def notices(
+    stays: Annotated[int, typer.Option(min=1, max=9999, help="How many stays are confirmed.")] = 100,
+    spread: Annotated[
+        float, typer.Option(min=0, max=3600, help="Over how many seconds; 0: all in the same moment.")
+    ] = 60,
+    answer: Annotated[
+        float, typer.Option(min=0, max=10, help="How long the gateway thinks about each message, seconds.")
+    ] = 0.2,
+    json: Json = None,
+) -> None:
+    """From confirmation to the gateway's door: outbox, broker, centre, owners, HTTP. Exit code 1: a goal is missed.
+
+    Broker, centre and a gateway that speaks Twilio's API run on this machine; nothing leaves it. Each stay brings its
+    picture, which the centre has before the request.
+    """
+    from benchmarks._machine import machine
+    from benchmarks.notices import measure
+
+    facts = machine() | {"gateway": f"answers after {answer:g} s", "spread": f"{stays} stays in {spread:g} s"}
+    signal.signal(signal.SIGTERM, _interrupt)
+    with _bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
+        task = bar.add_task("", total=stays)
+        figures = measure(
+            Path(folder),
+            stays=stays,
+            spread_s=spread,
+            answer_s=answer,
+            say=lambda text, count: bar.update(task, description=text, completed=count),
+        )
+    _report_figures("Warnings", figures, facts, json)
+    if any(figure.met is False for figure in figures):
+        raise typer.Exit(1)
+
+
 def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
@@ -139,12 +177,14 @@ def _bar() -> Progress:
     )  # fmt: skip
 
 
-def _report_loop(figures: list[Figure], facts: dict[str, str], json: Path | None) -> None:
+def _report_figures(
+    title: str, figures: Sequence[Figure | NoticeFigure], facts: dict[str, str], json: Path | None
+) -> None:
     rows: list[dict[str, Any]] = [
         {"what": f.what, "value": round(f.value, 3), "unit": f.unit, "goal": f.goal, "met": f.met}
         for f in figures
     ]
-    table = Table(title="The loop", title_justify="left")
+    table = Table(title=title, title_justify="left")
     table.add_column("What")
     for name in ("Figure", "Goal"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -158,7 +198,7 @@ def _report_loop(figures: list[Figure], facts: dict[str, str], json: Path | None
     _tell(table, rows, facts, json)
 
 
-def _number(figure: Figure) -> str:
+def _number(figure: Figure | NoticeFigure) -> str:
     digits = {"s": ".2f", "%": ".1f", "MB": ".0f"}.get(figure.unit, "g")
     return f"{figure.value:{digits}} {figure.unit}".strip()
 

@@ -84,6 +84,8 @@ def check_config(config: AgentConfig) -> dict[str, Any]:
     perceiver = _perceiver(config)
     if config.sms.twilio is not None:
         config.sms.twilio.auth_token()
+    if config.sms.aliyun is not None:
+        config.sms.aliyun.access_key_secret()
     return {"agent": config.agent.id, "model": perceiver.model_name, "cameras": cameras}
 
 
