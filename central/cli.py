@@ -64,6 +64,9 @@ def up(
     port: Port = 8000,
     broker: BrokerOption = None,
     ingest_workers: Annotated[int, typer.Option(min=1, max=16, help="Ingest processes.")] = 1,
+    web_workers: Annotated[
+        int, typer.Option(min=1, max=16, help="Web processes; one for each core that the pages may use.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Migrate, then run web and ingest in one process tree until Ctrl-C or SIGTERM."""
@@ -89,7 +92,7 @@ def up(
         else:
             console.out.print(f"[bold green]the centre is up[/]  {address}  [dim]broker {broker_name}[/]")
 
-    Supervisor(process.listen(host, port), ingest_workers, console.err.print).run(ready)
+    Supervisor(process.listen(host, port), ingest_workers, console.err.print, web_workers).run(ready)
 
 
 @app.command(epilog="Example: patrol central migrate")

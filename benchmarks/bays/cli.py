@@ -13,13 +13,19 @@ def bays(
     bays: Annotated[int, typer.Option(min=10, max=1_000_000, help="Bays in the sub-district.")] = 10_000,
     rate: Annotated[float, typer.Option(min=1, max=5000, help="Page calls a second.")] = 100,
     seconds: Annotated[float, typer.Option(min=2, max=3600, help="For how long.")] = 30,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=16, help="Web processes of the centre, as `patrol central up --web-workers`."
+        ),
+    ] = 2,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
     ] = None,
 ) -> None:
     """Nearest bays, and the driver's page under load. Exit code 1: a goal is missed.
 
-    A centre on SQLite with 300 warned drivers; its web process and the load generator share the machine. Searches are
+    A centre on SQLite with 300 warned drivers; its web processes and the load generator share the machine. Searches are
     measured in processor time, pages by the wall clock: close everything else first.
     """
     from rich.table import Table
@@ -37,7 +43,11 @@ def bays(
         speeds += measure_search(town, rounds=500, progress=lambda done: bar.update(task, completed=done))
         bar.update(task, description="opening pages", completed=0)
         speeds += measure_page(
-            town, rate=rate, seconds=seconds, progress=lambda done: bar.update(task, completed=done)
+            town,
+            workers=workers,
+            rate=rate,
+            seconds=seconds,
+            progress=lambda done: bar.update(task, completed=done),
         )
     table = Table(title="Bays and the driver's page", title_justify="left")
     table.add_column("What")

@@ -80,17 +80,17 @@ def measure_search(
 
 
 def measure_page(
-    town: Town, *, rate: float, seconds: float, progress: Callable[[float], None]
+    town: Town, *, workers: int, rate: float, seconds: float, progress: Callable[[float], None]
 ) -> list[Speed]:
     """The page at a fixed rate of calls, one in five for the picture, from a process beside the centre's.
 
     A call's time counts from when it was due, so that a server that falls behind is not measured more kindly for it.
     """
-    with town.web() as (port, pid):
+    with town.web(workers) as (port, pids):
         asyncio.run(_load(port, town.tokens, rate, 3.0, lambda _: None))  # everything is loaded once
-        before, own = _processor_s(pid), _processor_s(os.getpid())
+        before, own = sum(map(_processor_s, pids)), _processor_s(os.getpid())
         answers = asyncio.run(_load(port, town.tokens, rate, seconds, progress))
-        spent, spent_here = _processor_s(pid) - before, _processor_s(os.getpid()) - own
+        spent, spent_here = sum(map(_processor_s, pids)) - before, _processor_s(os.getpid()) - own
     pages = [ms for kind, status, ms in answers if kind == "page" and status == 200]
     pictures = [ms for kind, status, ms in answers if kind == "picture" and status == 200]
     failed = sum(status != 200 for _, status, _ in answers)

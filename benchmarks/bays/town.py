@@ -38,24 +38,30 @@ class Town:
     bays: int
 
     @contextmanager
-    def web(self) -> Iterator[tuple[int, int]]:
-        """The centre's web process until the block ends: its port and process id."""
+    def web(self, workers: int) -> Iterator[tuple[int, list[int]]]:
+        """The centre's web processes until the block ends: their port and process ids."""
         from central.project import process
 
         listener = process.listen("127.0.0.1", 0)
         port: int = listener.getsockname()[1]
-        running = subprocess.Popen(
-            [sys.executable, "-m", "patrol", "central", "web", "--fd", str(listener.fileno())],
-            pass_fds=(listener.fileno(),),
-            env={**os.environ, "PATROL_CENTRAL_DATA": str(self.data)},
-        )
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", "patrol", "central", "web", "--fd", str(listener.fileno())],
+                pass_fds=(listener.fileno(),),
+                env={**os.environ, "PATROL_CENTRAL_DATA": str(self.data)},
+            )
+            for _ in range(workers)
+        ]
         listener.close()
         try:
-            _wait_for(port, running)
-            yield port, running.pid
+            for one in running:
+                _wait_for(port, one)
+            yield port, [one.pid for one in running]
         finally:
-            running.terminate()
-            running.wait(20)
+            for one in running:
+                one.terminate()
+            for one in running:
+                one.wait(20)
 
 
 def make_town(folder: Path, *, bays: int, drivers: int, seed: int = 7) -> Town:
