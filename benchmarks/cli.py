@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,7 +16,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks.bays.cli import bays
+from benchmarks.grids import cli as grids_cli
+from benchmarks.plates.cli import plates
 from benchmarks.rehearsal.cli import app as rehearsal_app
+from benchmarks.suggest import cli as suggest_cli
 from benchmarks.zones.cli import app as zones_app
 from patrol import console
 from protocol.errors import PatrolError, UnavailableError
@@ -23,6 +28,7 @@ from protocol.errors import PatrolError, UnavailableError
 if TYPE_CHECKING:
     from benchmarks.clips import Outcome
     from benchmarks.loop import Figure
+    from benchmarks.notices import Figure as NoticeFigure
 
 app = typer.Typer(
     help="Benchmarks that print a table and the command that made it.",
@@ -34,9 +40,11 @@ app = typer.Typer(
     "patrol bench clips --shared ../shared\n\n"
     "patrol bench clips --clip kerb_street --loops 12\n\n"
     "patrol bench zones --seed 7 --json zones.json\n\n"
-    "patrol bench rehearse --seed 7 --json rehearse.json",
+    "patrol bench rehearse --seed 7 --json rehearse.json\n\n"
+    "patrol bench notices\n\n"
+    "patrol bench plates --condition day --out-pictures worst.png\n\n"
+    "patrol bench bays --rate 100",
 )
-app.registered_commands += zones_app.registered_commands + rehearsal_app.registered_commands
 
 Json = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
@@ -68,12 +76,12 @@ def loop(
 
     facts = machine()
     signal.signal(signal.SIGTERM, _interrupt)  # so that nothing is left running
-    with _bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
+    with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
         task = bar.add_task("drawing the clip (once; kept for the next time)", total=1.0)
         clip = load_clip(lambda done, total: bar.update(task, completed=done / total))
         bar.update(task, total=None)
         figures = measure_all(clip, Path(folder), seconds, lambda text: bar.update(task, description=text))
-    _report_loop(figures, facts, json)
+    _report_figures("The loop", figures, facts, json)
     if any(figure.met is False for figure in figures):
         raise typer.Exit(1)
 
@@ -111,7 +119,7 @@ def clips(
     facts = machine() | {"detector": model}
     perceiver = open_perceiver(model, plates=False)
     outcomes: list[Outcome] = []
-    with _bar() as bar:
+    with progress_bar() as bar:
         for each in chosen:
             times = loops if each.standing else 1
             task = bar.add_task(each.name, total=1.0)
@@ -129,23 +137,68 @@ def clips(
         raise typer.Exit(1)
 
 
+@app.command(epilog="Example: patrol bench notices --stays 100 --spread 60 --json notices.json")
+def notices(
+    stays: Annotated[int, typer.Option(min=1, max=9999, help="How many stays are confirmed.")] = 100,
+    spread: Annotated[
+        float, typer.Option(min=0, max=3600, help="Over how many seconds; 0: all in the same moment.")
+    ] = 60,
+    answer: Annotated[
+        float, typer.Option(min=0, max=10, help="How long the gateway thinks about each message, seconds.")
+    ] = 0.2,
+    json: Json = None,
+) -> None:
+    """From confirmation to the gateway's door: outbox, broker, centre, owners, HTTP. Exit code 1: a goal is missed.
+
+    Broker, centre and a gateway that speaks Twilio's API run on this machine; nothing leaves it. Each stay brings its
+    picture, which the centre has before the request.
+    """
+    from benchmarks._machine import machine
+    from benchmarks.notices import measure
+
+    facts = machine() | {"gateway": f"answers after {answer:g} s", "spread": f"{stays} stays in {spread:g} s"}
+    signal.signal(signal.SIGTERM, _interrupt)
+    with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
+        task = bar.add_task("", total=stays)
+        figures = measure(
+            Path(folder),
+            stays=stays,
+            spread_s=spread,
+            answer_s=answer,
+            say=lambda text, count: bar.update(task, description=text, completed=count),
+        )
+    _report_figures("Warnings", figures, facts, json)
+    if any(figure.met is False for figure in figures):
+        raise typer.Exit(1)
+
+
+app.add_typer(zones_app)
+app.add_typer(rehearsal_app)
+app.add_typer(suggest_cli.app)
+app.command(epilog="Example: patrol bench plates --out-pictures worst.png --json plates.json")(plates)
+app.command(epilog="Example: patrol bench bays --bays 10000 --rate 100 --json bays.json")(bays)
+app.add_typer(grids_cli.app)
+
+
 def _interrupt(_number: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _bar() -> Progress:
+def progress_bar() -> Progress:
     return Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
         console=console.err, transient=True, disable=not console.err.is_terminal,
     )  # fmt: skip
 
 
-def _report_loop(figures: list[Figure], facts: dict[str, str], json: Path | None) -> None:
+def _report_figures(
+    title: str, figures: Sequence[Figure | NoticeFigure], facts: dict[str, str], json: Path | None
+) -> None:
     rows: list[dict[str, Any]] = [
         {"what": f.what, "value": round(f.value, 3), "unit": f.unit, "goal": f.goal, "met": f.met}
         for f in figures
     ]
-    table = Table(title="The loop", title_justify="left")
+    table = Table(title=title, title_justify="left")
     table.add_column("What")
     for name in ("Figure", "Goal"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -156,10 +209,10 @@ def _report_loop(figures: list[Figure], facts: dict[str, str], json: Path | None
             goal = f"{'' if figure.exact else '< '}{figure.goal:g} {figure.unit}".strip()
         mark = {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[figure.met]
         table.add_row(escape(figure.what), _number(figure), goal, mark)
-    _tell(table, rows, facts, json)
+    tell(table, rows, facts, json)
 
 
-def _number(figure: Figure) -> str:
+def _number(figure: Figure | NoticeFigure) -> str:
     digits = {"s": ".2f", "%": ".1f", "MB": ".0f"}.get(figure.unit, "g")
     return f"{figure.value:{digits}} {figure.unit}".strip()
 
@@ -200,10 +253,10 @@ def _report_clips(outcomes: list[Outcome], facts: dict[str, str], json: Path | N
             str(outcome.tasks),
             "[green]✓[/]" if outcome.right else "[bold red]✗[/]",
         )
-    _tell(table, rows, facts, json)
+    tell(table, rows, facts, json)
 
 
-def _tell(table: Table, rows: list[dict[str, Any]], facts: dict[str, str], json: Path | None) -> None:
+def tell(table: Table, rows: list[dict[str, Any]], facts: dict[str, str], json: Path | None) -> None:
     """The table, the machine and the command to people; the figures to a file or, alone, to stdout."""
     command = "patrol " + shlex.join(sys.argv[1:])
     whole = {"command": command, "machine": facts, "rows": rows}

@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from central.bays.cli import app as bays_app
+from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
 from central.owners.cli import app as owners_app
 from patrol import console
@@ -24,6 +26,8 @@ users_app = typer.Typer(help="People who may log in.", no_args_is_help=True)
 agents_app = typer.Typer(help="Agents that the centre listens to.", no_args_is_help=True)
 audit_app = typer.Typer(help="The append-only history.", no_args_is_help=True)
 app.add_typer(users_app, name="users")
+app.add_typer(bays_app, name="bays")
+app.add_typer(grids_app, name="grids")
 app.add_typer(notices_app, name="notices")
 app.add_typer(owners_app, name="owners")
 app.add_typer(agents_app, name="agents")
@@ -60,6 +64,9 @@ def up(
     port: Port = 8000,
     broker: BrokerOption = None,
     ingest_workers: Annotated[int, typer.Option(min=1, max=16, help="Ingest processes.")] = 1,
+    web_workers: Annotated[
+        int, typer.Option(min=1, max=16, help="Web processes; one for each core that the pages may use.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Migrate, then run web and ingest in one process tree until Ctrl-C or SIGTERM."""
@@ -85,7 +92,7 @@ def up(
         else:
             console.out.print(f"[bold green]the centre is up[/]  {address}  [dim]broker {broker_name}[/]")
 
-    Supervisor(process.listen(host, port), ingest_workers, console.err.print).run(ready)
+    Supervisor(process.listen(host, port), ingest_workers, console.err.print, web_workers).run(ready)
 
 
 @app.command(epilog="Example: patrol central migrate")

@@ -12,23 +12,26 @@ from edge_agent.config import (
     DetectorSection,
     PlatesSection,
     RestsSection,
+    ZonesSection,
 )
 from notifier.mqtt import MqttConfig
 from notifier.owners.config import OwnersConfig
 from notifier.policy import NoticePolicy
 from notifier.sms import SmsConfig
-from notifier.sms.config import TwilioConfig
+from notifier.sms.config import AliyunConfig, TwilioConfig
 from zones.reference import Key, keys_of, table_of, toml_value
 
 SECTIONS: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("[agent]", AgentSection, True),
     ("[detector]", DetectorSection, False),
     ("[plates]", PlatesSection, False),
+    ("[zones]", ZonesSection, False),
     ("[rests]", RestsSection, False),
     ("[owners]", OwnersConfig, False),
     ("[notices]", NoticePolicy, False),
     ("[sms]", SmsConfig, False),
     ("[sms.twilio]", TwilioConfig, False),
+    ("[sms.aliyun]", AliyunConfig, False),
     ("[mqtt]", MqttConfig, False),
     ("[[camera]]", CameraConfig, True),
 )
@@ -50,6 +53,9 @@ _SAMPLES: dict[tuple[str, str], str] = {
     ("[sms.twilio]", "account_sid"): "AC" + "0" * 32,
     ("[sms.twilio]", "auth_token_file"): "twilio.token",
     ("[sms.twilio]", "from_number"): "+8613800000000",
+    ("[sms.aliyun]", "access_key_id"): "LTAI0000000000000000",
+    ("[sms.aliyun]", "access_key_secret_file"): "aliyun.secret",
+    ("[sms.aliyun]", "sign_name"): "某某街道",
     ("[mqtt]", "url"): "mqtts://broker.example:8883",
     ("[mqtt]", "username"): "box-1",
     ("[mqtt]", "password_file"): "mqtt.password",
@@ -60,6 +66,7 @@ _INTRODUCTIONS = {
     "[owners]": "`patrol owners --help` makes the table of a box that works alone, and its key.",
     "[notices]": "For boxes that send by themselves; the centre has rules of its own.",
     "[sms]": "For boxes that send by themselves. Without a gateway they warn nobody; what then happens is the zones' `unnotifiable`.",
+    "[sms.aliyun]": "Its templates are tables of their own: docs/notices.md shows them.",
     "[mqtt]": "Without a broker tasks stay in the outbox of this box.",
     "[[camera]]": "One [[camera]] for each. `patrol zones init` makes its zone file.",
 }

@@ -23,6 +23,7 @@ from protocol.clock import Millis
 from protocol.messages import BayObservation, BayReport
 from zones import Box, ZoneIndex
 from zones.geometry import iou
+from zones.positions import position_of
 
 Status = Literal["free", "occupied", "unknown"]
 
@@ -328,7 +329,7 @@ class BayWatch:
             observed_at_ms=state.seen_ms,
             reason=reason[:40],
             allowed=zone.classes,
-            position=zone.position or self._index.file.position,
+            position=position_of(self._index.file, zone),
         )
 
     def _reduce(self, frame: Frame, seen: Observation) -> BayLook:

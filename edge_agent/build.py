@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -23,12 +23,13 @@ from edge_agent.permits import PERMITS_FILE, PermitBook
 from edge_agent.plates import PlateDesk
 from edge_agent.rechecks import Rechecks
 from edge_agent.rests import RestLog
+from edge_agent.rule_change import RulesIndex
 from edge_agent.sealing import FrameSealer
 from edge_agent.stays import StayRules
 from edge_agent.store import Store
 from models.detector import Detector, open_detector
 from models.labels import VEHICLES
-from zones import ZoneFile, ZoneIndex
+from zones import ZoneFile
 
 WATCHED = frozenset({*VEHICLES, "bicycle", "person"})
 """Vehicles stay; people are looked for because they hide vehicles, and so that their faces can be masked."""
@@ -107,13 +108,18 @@ def make_camera(
     perceiver: Perceiver,
     store: Store,
     period_s: float,
+    *,
+    kept: Mapping[str, ZoneFile] | None = None,
 ) -> Camera:
     """What the engine needs of a camera whose pictures have this size.
+
+    Args:
+        kept: earlier zone files by which stays of cases in flight are still judged.
 
     Raises:
         PatrolError: the pictures have another shape than the zones'.
     """
-    index = ZoneIndex(zones, width, height)
+    index = RulesIndex(zones, width, height, kept or {})
     return Camera(
         id=camera_id,
         eyes=Eyes(index, perceiver.detector, perceiver.input_side, perceiver.eyes),

@@ -36,6 +36,7 @@ _COLOURS = {
     "closed": "dim",
     "ended": "dim",
     "unverified": "magenta",
+    "rules_changed": "bold cyan",
 }
 
 
@@ -171,6 +172,8 @@ def check(
     json: Annotated[bool, typer.Option("--json", help="Machine-readable result.")] = False,
 ) -> None:
     """Read the configuration, the zone files and the models, and say what is wrong. Starts and writes nothing."""
+    from rich.markup import escape
+
     from edge_agent.config import load_config
     from edge_agent.runtime import check_config
 
@@ -182,8 +185,11 @@ def check(
     table.add_column("Camera")
     table.add_column("Address")
     table.add_column("Zones")
+    table.add_column("Version")
     for camera in facts["cameras"]:
-        table.add_row(camera["id"], camera["url"], ", ".join(camera["zones"]))
+        told = camera["zone_file"]
+        version = f"{told['version']} by {told['author']}" if "version" in told else "not published"
+        table.add_row(camera["id"], camera["url"], ", ".join(camera["zones"]), escape(version))
     console.out.print(table)
 
 
@@ -233,7 +239,7 @@ def _line(event: Event) -> str:
     from rich.markup import escape
 
     state = str(event["state"])
-    who = event["case"] or event["stay"]
+    who = event["case"] or event["stay"] or "-"
     colour = _COLOURS.get(state, "white")
     return (
         f"[dim]{event['time']}[/] {escape(str(event['camera']))} {escape(str(event['zone'] or '-'))} "

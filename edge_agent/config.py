@@ -106,6 +106,33 @@ class PlatesSection(_Strict):
     )
 
 
+class ZonesSection(_Strict):
+    """Whose zone files are taken. The cameras' files are watched; what changes comes into force without a restart."""
+
+    trusted_keys: tuple[str, ...] = Field(
+        default=(),
+        title="Trusted keys",
+        description="Who may publish zones: files with a public key, or ed25519: lines. None: anybody who may write the file.",
+        max_length=50,
+    )
+    require_signature: bool | None = Field(
+        default=None,
+        title="Signed only",
+        description="Whether plain zone files are refused; by default they are as soon as a key is trusted.",
+    )
+    poll_s: float = Field(
+        default=2, title="Watch", description="Seconds between looks at the files.", ge=0.05, le=3600
+    )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.require_signature and not self.trusted_keys:
+            raise ValueError(
+                "trusted_keys: signed zones are required, but no key is trusted; name the publishers' public keys"
+            )
+        return self
+
+
 class RestsSection(_Strict):
     """What is remembered of vehicles at rest, so that other zones can be rehearsed on past days."""
 
@@ -127,7 +154,10 @@ class CameraConfig(SourceConfig):
     """One camera: its source, and the file with its zones."""
 
     id: CameraIdent = Field(title="Camera", description="Unique in the agent, 32 characters at most.")
-    zones: Path = Field(title="Zones", description="The camera's zone file; relative to this file.")
+    zones: Path = Field(
+        title="Zones",
+        description="The camera's zone file, or the folder that `patrol zones publish` fills; relative to this file.",
+    )
     position: Position | None = Field(
         default=None, title="Position", description="WGS-84 position of the camera."
     )
@@ -144,6 +174,7 @@ class AgentConfig(_Strict):
     agent: AgentSection
     detector: DetectorSection = DetectorSection()
     plates: PlatesSection = PlatesSection()
+    zones: ZonesSection = ZonesSection()
     owners: OwnersConfig = OwnersConfig()
     sms: SmsConfig = SmsConfig()
     rests: RestsSection = RestsSection()
@@ -248,4 +279,6 @@ def _absolute(config: AgentConfig, folder: Path) -> AgentConfig:
     if Path(model).suffix == ".onnx" or len(Path(model).parts) > 1:
         model = str(folder / model)
     detector = result.detector.model_copy(update={"model": model})
-    return result.model_copy(update={"camera": cameras, "detector": detector})
+    keys = tuple(k if k.startswith("ed25519:") else str(folder / k) for k in result.zones.trusted_keys)
+    zones = result.zones.model_copy(update={"trusted_keys": keys})
+    return result.model_copy(update={"camera": cameras, "detector": detector, "zones": zones})

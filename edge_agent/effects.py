@@ -98,16 +98,17 @@ class EffectWriter:
         """The one warning of this stay: sent from here, or asked of the centre, which gets the picture first."""
         if self._ask is not None:
             request = self._ask(case, plate)
+            # Picture and request leave one behind the other, neither waiting until the centre has accepted what went
+            # before: a driver's time is at stake.
             if request.evidence is not None:
-                self._picture(db, case, request.evidence, case.changed_ms)
-            self._publish(
-                db,
-                case,
-                request.idempotency_key,
-                self._identity.topics.of("notices"),
-                request.model_dump_json(),
-                case.changed_ms,
-            )
+                self._picture(db, case, request.evidence, case.changed_ms, waits=False)
+            meta = {
+                "topic": self._identity.topics.of("notices"),
+                "case_id": case.id,
+                "group": f"notice/{case.id}",
+            }
+            body = request.model_dump_json().encode()
+            self._put(db, OutboxItem(request.idempotency_key, "mqtt", body, meta, case.changed_ms))
             return
         text = "" if self._text is None else self._text(case, plate)
         self._put(
@@ -133,13 +134,17 @@ class EffectWriter:
     def _notice_key(self, case: Case) -> str:
         return self._identity.key(case, "notice")
 
-    def _picture(self, db: sqlite3.Connection, case: Case, ref: EvidenceRef, at_ms: Millis) -> None:
+    def _picture(
+        self, db: sqlite3.Connection, case: Case, ref: EvidenceRef, at_ms: Millis, *, waits: bool = True
+    ) -> None:
+        """A picture; `waits` in the case's own order, or stands alone."""
         topics = self._identity.topics
+        meta = {"topic": topics.evidence(ref.sha256)}
         item = OutboxItem(
             key=topics.evidence_key(ref.sha256),
             channel="mqtt",
             payload=self._pictures.read(case.id, ref.sha256),
-            meta={"topic": topics.evidence(ref.sha256), "case_id": case.id},
+            meta=meta | {"case_id": case.id} if waits else meta,
             created_ms=at_ms,
         )
         self._put(db, item)

@@ -7,13 +7,14 @@ only then is it told to listeners.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
 from edge_agent.arrivals import as_input
 from edge_agent.attention import Camera, know_again, look_closer, read_plates
 from edge_agent.cases import (
+    ALLOWED_NOW,
     ENDED,
     CancelNotice,
     Capture,
@@ -34,11 +35,13 @@ from edge_agent.cases import (
     shift_clock,
     step,
 )
+from edge_agent.deciding import Deciding
 from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
 from edge_agent.rechecks import Rechecks
 from edge_agent.rests import NoRestLog, RestKeeper
+from edge_agent.rule_change import plain_zone_id
 from edge_agent.ruling import NoPermits, Permits, RuleDesk, unclear_why
 from edge_agent.stays import (
     GapKind,
@@ -119,6 +122,31 @@ class Engine:
     def add_camera(self, camera: Camera) -> None:
         """Start deciding for a camera, from what was stored of it."""
         self.cameras[camera.id] = camera
+
+    def change_zones(
+        self,
+        camera: Camera,
+        at_ms: Millis,
+        told: Iterable[tuple[Stay | None, str, str]],
+        meta: Mapping[str, str],
+    ) -> None:
+        """Go on with a camera under other zones. Its memory, `meta` and what is told (stay, state, reason) are stored
+        together.
+
+        Raises:
+            UnavailableError: the disk refuses; the camera goes on as before.
+        """
+        with self._deciding():
+            for stay, state, reason in told:
+                self._note(at_ms, camera.id, stay, None, state, reason)
+            self._store.save_camera(camera.state)
+            for name, value in meta.items():
+                self._store.set_meta(name, value)
+        self.cameras[camera.id] = camera
+
+    def case_of(self, stay: Stay) -> Case | None:
+        """The stay's case, open or ended."""
+        return self._case_of(stay)
 
     def frame(self, frame: Frame, gap: GapKind = "offline") -> None:
         """Look at a picture and decide. `gap` says why nothing was seen since the last one, if that was long ago.
@@ -234,7 +262,9 @@ class Engine:
             case StayEnded(at_ms=at_ms, reason=reason):
                 if case is not None and reason == "hours_over":
                     return  # a case has its own hours: those of the rules under which it was opened
-                if case is not None:
+                if case is not None and reason == "allowed":
+                    self._take(case, Exempted(at_ms, ALLOWED_NOW), frame)
+                elif case is not None:
                     self._take(case, Ended(max(at_ms, case.changed_ms), reason), frame)
                 else:
                     self._note(
@@ -401,7 +431,7 @@ class Engine:
         event: Event = {
             "time": iso(at_ms),
             "camera": camera_id,
-            "zone": case.zone.id if case is not None else (stay.zone_id if stay is not None else None),
+            "zone": case.zone.id if case is not None else (plain_zone_id(stay) if stay is not None else None),
             "stay": stay_id or (stay.id if stay is not None else None),
             "case": case.id if case is not None else None,
             "state": state,
@@ -410,34 +440,5 @@ class Engine:
         self._store.add_event(at_ms, event)
         self._told.append(event)
 
-    def _deciding(self) -> _Deciding:
-        return _Deciding(self)
-
-
-class _Deciding:
-    """One transaction; events are told after it is stored, and memory goes back if it is not."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._transaction = engine._store.transaction()
-
-    def __enter__(self) -> None:
-        engine = self._engine
-        self._before = (dict(engine._cases), dict(engine._by_stay))
-        engine._told = []
-        self._transaction.__enter__()
-
-    def __exit__(self, *raised: Any) -> None:
-        engine = self._engine
-        try:
-            self._transaction.__exit__(*raised)
-        except BaseException:
-            engine._cases, engine._by_stay = self._before
-            raise
-        if raised[0] is not None:
-            engine._cases, engine._by_stay = self._before
-            return
-        told, engine._told = engine._told, []
-        if engine._on_event is not None:
-            for event in told:
-                engine._on_event(event)
+    def _deciding(self) -> Deciding:
+        return Deciding(self)

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from edge_agent.attention import Camera
 from edge_agent.cases import ENDED, Case
 from edge_agent.plates import PlateDesk
+from edge_agent.rule_change import plain_zone_id, tag_of
 from edge_agent.stays import Stay, Terms
 from protocol.clock import Millis
 from protocol.errors import PatrolError
@@ -125,8 +126,10 @@ class RuleDesk:
         for stay in camera.state.stays:
             if stay.zone_id is None:
                 continue
-            if counting is not None and stay.zone_id not in counting and _goes_on(case_of(stay), stay, at_ms):
-                kept.add(stay.id)
+            if counting is not None and stay.zone_id not in counting:
+                case = case_of(stay)
+                if _goes_on(case, stay, at_ms) or _is_over(case, stay, counting):
+                    kept.add(stay.id)
             zone = index.zones.get(stay.zone_id)
             if zone is not None and zone.exempt:
                 ruling = self.on_stay(index.file, zone, stay, at_ms)
@@ -226,8 +229,16 @@ def unclear_why(unclear: Unclear, no_plate: str) -> str:
     return no_plate
 
 
+def _is_over(case: Case | None, stay: Stay, counting: Mapping[str, Millis]) -> bool:
+    """Whether a stay is marked with earlier rules because it had its case under those. It does not get another before
+    the zone, as it is now, begins to count anew."""
+    if case is None or case.state not in ENDED or tag_of(stay) is None:
+        return False
+    return counting.get(plain_zone_id(stay) or "", 0) <= case.changed_ms
+
+
 def _goes_on(case: Case | None, stay: Stay, at_ms: Millis) -> bool:
     """Whether a case was opened under rules by which the stay's zone still counts."""
-    if case is None or case.state in ENDED or case.zone.id != stay.zone_id:
+    if case is None or case.state in ENDED or case.zone.id != plain_zone_id(stay):
         return False
     return case.task_issued or not case.hours_over(at_ms)

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from edge_agent.build import Perceiver, make_camera, make_engine, open_perceiver
+from edge_agent.build import Perceiver, make_engine, open_perceiver
 from edge_agent.config import AgentConfig, CameraConfig
 from edge_agent.effects import unsealed
 from edge_agent.engine import Engine, Listener
@@ -27,6 +27,8 @@ from edge_agent.stays import GapKind
 from edge_agent.store import Store
 from edge_agent.timebase import Mark, boot_id, step_since
 from edge_agent.vault import Vault
+from edge_agent.zone_rules import read_all_rules
+from edge_agent.zone_updates import ZoneUpdates
 from notifier import outbox
 from notifier.mqtt import MqttLink
 from notifier.outbox import FileTransactions, OutboxItem
@@ -36,7 +38,6 @@ from notifier.sms.ledger import LocalGate
 from protocol.clock import Clock, Millis, SystemClock
 from protocol.errors import PatrolError, UnavailableError
 from protocol.messages import Accept, AgentHealth, NoticeResult, Outcome, RecheckRequest, Refuse
-from zones import ZoneFile, load_zone_file
 
 _log = logging.getLogger(__name__)
 
@@ -64,7 +65,6 @@ class _Feed:
     """One camera of the running agent."""
 
     config: CameraConfig
-    zones: ZoneFile
     source: Source
     gap: GapKind = "offline"
     size: tuple[int, int] | None = None
@@ -78,14 +78,21 @@ def check_config(config: AgentConfig) -> dict[str, Any]:
         PatrolError: something in it, or in a file that it names, is wrong.
     """
     cameras = [
-        {"id": camera.id, "url": camera.url, "zones": [zone.id for zone in load_zone_file(camera.zones).zone]}
-        for camera in config.camera
+        {
+            "id": camera.id,
+            "url": camera.url,
+            "zones": [zone.id for zone in rules.zones.zone],
+            "zone_file": rules.told().model_dump(exclude_none=True),
+        }
+        for camera, rules in read_all_rules(config.camera, config.zones)
     ]
     for camera in config.camera:
         open_source(camera.id, camera.source(), clock=SystemClock())
     perceiver = _perceiver(config)
     if config.sms.twilio is not None:
         config.sms.twilio.auth_token()
+    if config.sms.aliyun is not None:
+        config.sms.aliyun.access_key_secret()
     return {"agent": config.agent.id, "model": perceiver.model_name, "cameras": cameras}
 
 
@@ -124,7 +131,8 @@ class Agent:
         self._problems: dict[str, str] = {}
         self._complaints: frozenset[str] = frozenset()
         self._stop = threading.Event()
-        feeds = [(camera, load_zone_file(camera.zones)) for camera in config.camera]
+        if not (config.agent.data_dir / "agent.db").exists():  # no copy of earlier zones either
+            read_all_rules(config.camera, config.zones)
         self._perceiver = _perceiver(config)
         data = config.agent.data_dir
         self._lock = FolderLock(data)
@@ -143,9 +151,15 @@ class Agent:
             rests=RestLog(self._store, pictures=config.rests.pictures) if config.rests.keep_days else None,
             rechecks=self._rechecks,
         )
+        try:
+            self._zones = ZoneUpdates(config.camera, config.zones, data, self._store)
+        except PatrolError:
+            self._store.close()
+            self._lock.release()
+            raise
         self._feeds = {
-            camera.id: _Feed(camera, zones, open_source(camera.id, camera.source(), clock=self._clock))
-            for camera, zones in feeds
+            camera.id: _Feed(camera, open_source(camera.id, camera.source(), clock=self._clock))
+            for camera in config.camera
         }
         opener = unsealed(self._store.vault)
         self._sms = SmsWorker(
@@ -206,7 +220,7 @@ class Agent:
     # The loop
 
     def _loop(self, stop: threading.Event) -> None:
-        next_tick = next_mark = next_health = next_prune = 0
+        next_tick = next_mark = next_health = next_prune = next_zones = 0
         while not stop.is_set():
             worked = self._look_round()
             now = self._clock.monotonic_ms()
@@ -218,6 +232,9 @@ class Agent:
             if now >= next_mark:
                 next_mark = now + _MARK_MS
                 self._guarded("time base", self._mark_time)
+            if now >= next_zones:
+                next_zones = now + round(self._config.zones.poll_s * 1000)
+                self._guarded("zones", lambda: self._zones.poll(self._engine, self._clock.utc_ms()))
             if now >= next_health:
                 next_health = now + round(self._config.agent.health_every_s * 1000)
                 self._send_health()
@@ -247,20 +264,17 @@ class Agent:
         if feed.size != (width, height):
             feed.size = (width, height)
             try:
-                camera = make_camera(
-                    feed.config.id,
-                    feed.zones,
-                    width,
-                    height,
-                    self._perceiver,
-                    self._store,
-                    feed.config.sample_period_s,
+                self._zones.take_up(
+                    feed.config.id, width, height, self._perceiver, self._engine, self._clock.utc_ms()
                 )
+            except UnavailableError:
+                feed.size = None
+                raise
             except PatrolError as error:
+                feed.size = None  # other zones may come, without a restart
                 feed.problem = f"camera {feed.config.id}: zones: {error}"
                 return
             feed.problem = None
-            self._engine.add_camera(camera)
         if feed.problem is not None:
             return
         self._engine.frame(frame, feed.gap)
@@ -354,15 +368,11 @@ class Agent:
 
     def health(self, now: Millis | None = None) -> AgentHealth:
         """What the agent would report now."""
-        problems = [*self._problems.values(), *self._sms.problems]
+        problems = [*self._problems.values(), *self._sms.problems, *self._zones.problems]
         problems.extend(feed.problem for feed in self._feeds.values() if feed.problem is not None)
         if self._link is not None:
             problems.extend(self._link.problems)
-        problems.extend(
-            self._engine.rules.problems(
-                {camera_id: feed.zones for camera_id, feed in self._feeds.items()}, self._clock.utc_ms()
-            )
-        )
+        problems.extend(self._engine.rules.problems(self._zones.files(), self._clock.utc_ms()))
         if abs(self._clock.wall_error_ms()) > _CLOCK_STEP_MS:
             problems.append(
                 f"clock_step: the wall clock moved by {self._clock.wall_error_ms() / 1000:+.1f} s since the start; "
@@ -373,7 +383,10 @@ class Agent:
             agent_id=self._identity.agent_id,
             at_ms=now or self._clock.utc_ms(),
             version=version("street-patrol"),
-            cameras=tuple(feed.source.health() for feed in self._feeds.values()),
+            cameras=tuple(
+                feed.source.health().model_copy(update={"zones": self._zones.told(camera_id)})
+                for camera_id, feed in self._feeds.items()
+            ),
             outbox_waiting=outbox.waiting(self._store.db).total,
             open_cases=self._engine.open_cases,
             problems=tuple(dict.fromkeys(problems)),

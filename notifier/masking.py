@@ -14,8 +14,9 @@ _PLATE = re.compile(
 )
 
 _PHONE = re.compile(
-    r"(?<![\w.+-])(?:"
+    r"(?:(?<![\w.+-])|(?<=%2B)|(?<=%2b))(?:"
     r"\+\d[\d -]{6,16}\d"  # E.164, with or without separators
+    r"|(?<=%2B)\d{8,15}|(?<=%2b)\d{8,15}"  # the same in an address
     r"|(?:(?:00)?86[ -]?)?1[3-9]\d[ -]?\d{4}[ -]?\d{4}"  # a mobile number of the mainland
     r")(?![\w])"
 )

@@ -27,7 +27,9 @@ Currency = Annotated[str, typer.Option(help="Of the price, ISO 4217.")]
 
 @app.command(epilog="Example: patrol notices preview --lang zh-Hans+en --price 0.045 --json")
 def preview(
-    lang: Annotated[str, typer.Option(help="zh-Hans, en, or zh-Hans+en for both in one message.")] = "zh-Hans",
+    lang: Annotated[
+        str, typer.Option(help="zh-Hans, en, or zh-Hans+en for both in one message.")
+    ] = "zh-Hans",
     plate: Annotated[str, typer.Option(help="The plate; the text masks it.")] = "京A12345",
     place: Annotated[str, typer.Option(help="Where the vehicle stands.")] = "三里河路12号",
     grace: Annotated[float, typer.Option(min=1, max=86400, help="Time to leave, seconds.")] = 600,

@@ -17,7 +17,7 @@ from protocol.errors import PatrolError
 
 GROUPS: dict[str, tuple[str, str]] = {
     "agent": ("edge_agent.cli", "Run the camera-side agent, or replay recordings through it."),
-    "zones": ("zones.cli", "Check and show zone files."),
+    "zones": ("zones.cli", "Begin, draw, check, rehearse and publish zone files."),
     "models": ("models.cli", "List, verify, fetch, import, time and export detector weights."),
     "plates": ("models.plates.cli", "Read number plates from pictures and measure the reader."),
     "evidence": ("edge_agent.evidence.cli", "Verify evidence packages offline."),

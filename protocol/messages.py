@@ -195,6 +195,15 @@ class RecheckAnswer(Keyed):
     at_ms: int = Field(description="Time of the frame, or of the decision where there was none.")
 
 
+class ZonesInForce(BaseModel):
+    """By which zone file a camera's pictures are judged."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    sha256: str = Field(description="Hash of the whole file.")
+    version: int | None = Field(default=None, description="Of a published file.")
+    author: str | None = Field(default=None, description="Who published it.")
+
+
 class CameraHealth(BaseModel):
     """What a camera is doing now."""
 
@@ -208,6 +217,7 @@ class CameraHealth(BaseModel):
     last_frame_age_ms: int | None = None
     frames: int = 0
     reconnects: int = 0
+    zones: ZonesInForce | None = None
 
 
 class AgentHealth(Message):

@@ -10,6 +10,7 @@ import pytest
 from django.utils import translation
 
 from edge_agent.cases import (
+    ALLOWED_NOW,
     Case,
     CaseEffect,
     CaseInput,
@@ -90,6 +91,7 @@ def rule_steps() -> tuple[CaseInput, ...]:
         Identified(T0, "京A12345", 0.9, exempt="环卫作业"),
         Identified(T0, "京A12345", 0.9, unclear="the permit list R-1 is not on this box"),
         Exempted(T0 + 2_000, "居民证"),
+        Exempted(T0 + 2_000, ALLOWED_NOW),
         Tick(T0 - 3_600_000),
     )
 

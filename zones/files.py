@@ -89,9 +89,23 @@ def _parse(text: str, name: str | Path) -> dict[str, Any]:
         raise PatrolError(
             f"cannot be parsed: {error}", file=name, mend="Mend the line that it names."
         ) from error
+    if str(name).endswith((".json", ".geojson")):
+        _check_letters(data, name)
     if not isinstance(data, dict):
         raise PatrolError("holds no table of zones", file=name, mend="Start from `patrol zones init`.")
     return _from_features(data, name) if data.get("type") == "FeatureCollection" else data
+
+
+def _check_letters(data: Any, name: str | Path) -> None:
+    r"""JSON can write half a letter, `"\ud800"`, which can be neither stored nor shown."""
+    try:
+        json.dumps(data, ensure_ascii=False).encode("utf-8")
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise PatrolError(
+            "cannot be parsed: it holds half of a surrogate pair, which is no letter",
+            file=name,
+            mend="Write the letter itself.",
+        ) from error
 
 
 def dump_zone_file(zones: ZoneFile) -> str:
@@ -167,3 +181,32 @@ def _explain(fault: ErrorDetails, data: dict[str, Any], name: str | Path) -> Pat
         mend = "Mend the value; docs/zones.md says what each key takes."
     value = fault.get("input") if isinstance(fault.get("input"), str | int | float) else None
     return PatrolError(message, file=name, field=": ".join(place) or None, value=value, mend=mend)
+
+
+def read_zone_data(data: bytes, name: str | Path) -> dict[str, Any]:
+    """What the bytes of a zone file say, before anything is judged.
+
+    Raises:
+        PatrolError: not UTF-8, or not TOML/JSON.
+    """
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise PatrolError(
+            f"is not UTF-8 text: {error.reason}", file=name, mend="Save it as UTF-8."
+        ) from error
+    return _parse(text, name)
+
+
+def judge_zone_data(
+    data: dict[str, Any], name: str | Path
+) -> tuple[ZoneFile | None, tuple[tuple[ErrorDetails, PatrolError], ...]]:
+    """Like `examine_zone_file` for what was read already; each fault also as pydantic tells it, for programs.
+
+    Returns:
+        The file and no faults, or None and at least one.
+    """
+    try:
+        return ZoneFile.model_validate(data), ()
+    except ValidationError as error:
+        return None, tuple((fault, _explain(fault, data, name)) for fault in _own_faults(error))

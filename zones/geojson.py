@@ -19,7 +19,7 @@ from shapely.geometry import Polygon
 
 from protocol.errors import PatrolError
 from zones.calibration import Ground
-from zones.geojson_view import cut, visible_ground
+from zones.geojson_view import along_edges, as_polygon, cut, visible_ground
 from zones.model import Zone, ZoneFile
 
 Floats = NDArray[np.float64]
@@ -78,6 +78,7 @@ def to_map(file: ZoneFile, *, name: str | Path = "the zone file") -> tuple[dict[
                     field=f"zone {zone.id}: vertex {number}",
                     mend="Draw the zone on the ground.",
                 )
+        metres = along_edges(zone.polygon, ground)
         ring = [[round(float(v), _DECIMALS) for v in point] for point in ground.to_wgs84(metres)]
         if not Polygon(metres).exterior.is_ccw:
             ring = [ring[0], *reversed(ring[1:])]
@@ -86,7 +87,7 @@ def to_map(file: ZoneFile, *, name: str | Path = "the zone file") -> tuple[dict[
             {
                 "type": "Feature",
                 "id": zone.id,
-                "geometry": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
+                "geometry": {"type": "Polygon", "coordinates": [[*ring, list(ring[0])]]},
                 "properties": rules,
             }
         )
@@ -282,7 +283,7 @@ def _in_picture(
     pixels = ground.to_picture(metres)
     near = (pixels >= -_EDGE_PX) & (pixels <= np.array([width, height]) + _EDGE_PX)
     if near.all() and not np.isnan(ground.to_ground(pixels)).any():
-        return [[round(float(v), 2) for v in point] for point in pixels], 0.0
+        return as_polygon(pixels, ground), 0.0
     part = cut(shape, view, ground, width, height)
     if part is None:
         raise PatrolError(

@@ -209,15 +209,14 @@ class Timetable:
         if not self._timed:
             return None
         if self._holds is None or not self._holds[0] <= at_ms < self._holds[1]:
-            first, last = at_ms, at_ms + 86_400_000
+            last = at_ms + 86_400_000
             found: dict[str, Millis] = {}
             for zone, hours in self._zones:
                 span = hours.span(at_ms)
-                first = first if span.since_ms is None else min(first, at_ms)
                 last = last if span.until_ms is None else min(last, span.until_ms)
                 if counts_for(zone, span.counts):
                     found[zone.id] = span.since_ms or 0
-            self._holds = (first, last, found)
+            self._holds = (at_ms, last, found)
         return self._holds[2]
 
 

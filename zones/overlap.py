@@ -23,6 +23,9 @@ from shapely.geometry.polygon import orient
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
+_AT_ONCE = 8192
+"""Edges that are worked on at once: what is in between then stays in the processor's cache."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rectangles:
@@ -113,30 +116,43 @@ class Regions:
 
     def shares_of(self, rectangles: Rectangles, one: Ints, two: Ints) -> Floats:
         """Share of rectangle `one[i]` inside region `two[i]`, (P,)."""
+        done = np.cumsum(self._count[two])
+        if not len(done) or done[-1] <= _AT_ONCE:
+            return self._shares_of(rectangles, one, two)
+        ends = np.searchsorted(done, np.arange(_AT_ONCE, done[-1], _AT_ONCE), side="right")
+        return np.concatenate(
+            [
+                self._shares_of(rectangles, *part)
+                for part in zip(np.split(one, ends), np.split(two, ends), strict=True)
+            ]
+        )
+
+    def _shares_of(self, rectangles: Rectangles, one: Ints, two: Ints) -> Floats:
         count = self._count[two]
         last = np.cumsum(count)
         if not len(last) or not last[-1]:
             return np.zeros(len(one))
-        pair = np.repeat(np.arange(len(one)), count)
         edge = np.arange(last[-1]) + np.repeat(self._first[two] - (last - count), count)
+        mine = np.repeat(one, count)
         # Half the inverse of the rectangle's axes: inside, x and y run from 0 to 1.
         (cx, cy), (ax, ay), (bx, by) = rectangles.centre.T, rectangles.along.T, rectangles.across.T
         along, across = 2 * (ax * ax + ay * ay), 2 * (bx * bx + by * by)
         xx, xy, yx, yy = ax / along, ay / along, bx / across, by / across
-        of_pair = np.stack([xx, xy, 0.5 - cx * xx - cy * xy, yx, yy, 0.5 - cx * yx - cy * yy])[:, one]
-        xx, xy, x_base, yx, yy, y_base = np.repeat(of_pair, count, axis=1)
+        x_base, y_base = 0.5 - cx * xx - cy * xy, 0.5 - cx * yx - cy * yy
         x, y, run, rise = self._x[edge], self._y[edge], self._run[edge], self._rise[edge]
-        x0 = x * xx + y * xy + x_base
-        x_run = run * xx + rise * xy
+        turn_x, turn_y = xx[mine], xy[mine]
+        x0 = x * turn_x + y * turn_y + x_base[mine]
+        x_run = run * turn_x + rise * turn_y
         a = np.minimum(np.maximum(x0, 0.0), 1.0)
         b = np.minimum(np.maximum(x0 + x_run, 0.0), 1.0)
         # Only edges over the square have anything under them.
         over = np.flatnonzero(a != b)
-        x, y, run, rise = x[over], y[over], run[over], rise[over]
-        yx, yy = yx[over], yy[over]
-        signed = _under(
-            x0[over], x * yx + y * yy + y_base[over], x_run[over], run * yx + rise * yy, a[over], b[over]
-        )
+        mine = mine[over]
+        turn_x, turn_y = yx[mine], yy[mine]
+        y0 = x[over] * turn_x + y[over] * turn_y + y_base[mine]
+        y_run = run[over] * turn_x + rise[over] * turn_y
+        signed = _under(x0[over], y0, x_run[over], y_run, a[over], b[over])
+        pair = np.repeat(np.arange(len(one)), count)
         total = -np.bincount(pair[over], signed, len(one))
         return np.asarray(np.minimum(np.maximum(total, 0.0), 1.0))
 

@@ -97,18 +97,73 @@ def check_shape(zones: ZoneFile, picture: Image, *, file: object) -> None:
         ) from error
 
 
-def draw(zones: ZoneFile, picture: Image | None = None) -> Image:
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def encode(image: Image, path: Path, *, field: str = "--out") -> bytes:
+    """The picture in the format that a file's name asks for.
+
+    Raises:
+        PatrolError: there is no such format.
+    """
+    import cv2
+
+    suffix = path.suffix.lower()
+    if suffix not in PICTURE_SUFFIXES:
+        raise PatrolError(
+            "no such picture format", field=field, value=str(path), mend="Name it *.png, *.jpg or *.webp."
+        )
+    _, data = cv2.imencode(suffix, image)
+    return data.tobytes()
+
+
+def facts_of(zones: ZoneFile) -> dict[str, Any]:
+    """What there is to be drawn, for machines: areas in square pixels and, where calibrated, square metres."""
+    from shapely.geometry import Polygon
+
+    from zones.calibration import Ground
+    from zones.plan import on_ground
+
+    ground = Ground.of(zones)
+    drawn = []
+    for zone in zones.zone:
+        shape = Polygon(zone.polygon)
+        inside = shape.representative_point()
+        drawn.append(
+            {
+                "id": zone.id,
+                "name": zone.name,
+                "kind": zone.kind,
+                "polygon": zone.polygon,
+                "label_at": (round(inside.x, 1), round(inside.y, 1)),
+                "area_px": round(shape.area, 1),
+                "area_m2": None if ground is None else round(on_ground(ground, shape).area, 2),
+            }
+        )
+    size = {"width": zones.picture.width, "height": zones.picture.height}
+    return {"camera": zones.camera, "size": size, "calibrated": ground is not None, "zones": drawn}
+
+
+def draw(zones: ZoneFile, picture: Image | None = None, *, grid: bool = True, legend: bool = True) -> Image:
     """The zones over a picture of the camera, with names, vertex numbers and a legend below.
 
     Args:
         zones: a valid file.
         picture: a picture of the same shape, any size; without one the zones are drawn on a plain sheet.
+        grid: draw metres on the ground, where the file is calibrated.
+        legend: add a strip below that names the zones.
 
     Returns:
-        A new picture, `picture` with a strip of legend below.
+        A new picture.
     """
     import cv2
 
+    from zones.calibration import Ground
+    from zones.grid_picture import draw_grid
+
+    ground = Ground.of(zones) if grid else None
+    if ground is not None:
+        picture = draw_grid(zones, ground, picture)
     if picture is None:
         picture = np.full((zones.picture.height, zones.picture.width, 3), _PAPER, np.uint8)
     height, width = picture.shape[:2]
@@ -128,8 +183,11 @@ def draw(zones: ZoneFile, picture: Image | None = None) -> Image:
             _label(result, str(number), (x + 3 * unit, y - 3 * unit), 9 * unit, font)
     for zone, outline in zip(zones.zone, outlines, strict=True):
         x, y = _inner_point(outline)
-        _label(result, zone.id, (x, y), 14 * unit, font, centred=True)
-    return np.vstack([result, _legend(zones, width, unit, font)])
+        named = f"{zone.id} {zone.name}" if zone.name != zone.id else zone.id
+        _, _, wide, _ = cv2.getTextSize((width, height), named, (0, 0), font, max(8, round(14 * unit)))
+        fits = wide <= np.ptp(outline[:, 0])
+        _label(result, named if fits else zone.id, (x, y), 14 * unit, font, centred=True)
+    return np.vstack([result, _legend(zones, width, unit, font)]) if legend else result
 
 
 def _inner_point(outline: NDArray[np.int32]) -> tuple[float, float]:

@@ -38,6 +38,9 @@ _TURN = np.radians(6.0)
 _KEPT = 4
 """Hypotheses that are kept for each box."""
 
+_AT_ONCE = 256
+"""Boxes that are worked on at once: what is in between then stays in the processor's cache."""
+
 _FIRST, _MORE = 1, 3
 """Rounds of Gauss-Newton for all hypotheses, and for those that were kept."""
 
@@ -111,10 +114,11 @@ class Placer:
         sizes = np.zeros((count, _KEPT, 2))
         drawn = boxes * np.tile(self._ground.factor, 2)
         for vehicle_class in dict.fromkeys(classes):
-            mine = np.array([n for n, each in enumerate(classes) if each == vehicle_class])
-            fit = self._fit(drawn[mine], bodies_of(vehicle_class))
-            for whole, part in zip((centre, along, across, weight, sizes), fit, strict=True):
-                whole[mine] = part
+            same = np.array([n for n, each in enumerate(classes) if each == vehicle_class])
+            for mine in np.split(same, range(_AT_ONCE, len(same), _AT_ONCE)):
+                fit = self._fit(drawn[mine], bodies_of(vehicle_class))
+                for whole, part in zip((centre, along, across, weight, sizes), fit, strict=True):
+                    whole[mine] = part
         rectangles = Rectangles(centre.reshape(-1, 2), along.reshape(-1, 2), across.reshape(-1, 2))
         return Places(
             rectangles,
@@ -144,7 +148,7 @@ class Placer:
         heading = np.tile(heading, (1, len(bodies)))
         log_prior = np.log(np.tile(prior, len(bodies))) + np.log([bodies[k].share for k in kinds])
         typical = np.array([(b.length, b.width, b.height) for b in bodies])[kinds].T
-        outline = np.moveaxis(_outlines(bodies)[kinds], -1, 0)
+        outline = np.moveaxis(_outlines(bodies)[kinds], -1, 0).astype(np.float32)
         shape = heading.shape
         inward = typical[1] / 2
         state = _State(
@@ -234,18 +238,13 @@ class Placer:
         half, side = length / 2, width / 2
         along_x, along_y, across_x, across_y = half * cos, half * sin, -side * sin, side * cos
         share_l, share_w, share_h = state.outline
-        # All points of the outline, (N, K, P), to find the outermost.
+        # All points of the outline, (N, K, P), to find the outermost; half the precision is enough for that.
         rows = []
         for q in p:
             base = q[0] * state.x + q[1] * state.y + q[3]
-            to_l = q[0] * along_x + q[1] * along_y
-            to_w = q[0] * across_x + q[1] * across_y
-            rows.append(
-                base[..., None]
-                + to_l[..., None] * share_l
-                + to_w[..., None] * share_w
-                + (q[2] * height)[..., None] * share_h
-            )
+            parts = (base, q[0] * along_x + q[1] * along_y, q[0] * across_x + q[1] * across_y, q[2] * height)
+            base, to_l, to_w, to_h = (part.astype(np.float32)[..., None] for part in parts)
+            rows.append(base + to_l * share_l + to_w * share_w + to_h * share_h)
         depth = 1 / np.maximum(rows[2], _NEAR_M)
         u, v = rows[0] * depth, rows[1] * depth
         if not lens.straight:

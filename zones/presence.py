@@ -226,7 +226,7 @@ class ZoneIndex:
     def ratios(self, box: Box, vehicle_class: str) -> dict[str, float]:
         """Share of the vehicle's footprint inside each zone that it touches, each zone for itself."""
         feet = self._feet_of(box, vehicle_class)
-        shares = feet.weight @ self.regions.shares(feet.rectangles)
+        shares = np.minimum(feet.weight @ self.regions.shares(feet.rectangles), 1.0)
         return {
             zone.id: float(share)
             for zone, share in zip(self._order, shares[0], strict=True)
@@ -288,35 +288,39 @@ class ZoneIndex:
             near = np.unique(self._forbidding.query(_wider(where), predicate="intersects")[0])
         if not len(near):
             return found
-        feet = self._feet(where, classes, near)
+        some = where[near]
+        names = list(classes) if len(near) == len(where) else [classes[n] for n in near.tolist()]
+        feet = self._feet(some, names)
         keeps = np.full(len(near), -1, np.intp)
         if held is not None:
             keeps = np.array([self._number.get(held[n] or "", -1) for n in near.tolist()], np.intp)
-        for vehicle_class, counts, mine in self._groups(
-            where[near], feet, [classes[n] for n in near.tolist()], keeps
-        ):
-            self._decide(
-                found, near[mine], feet, mine, keeps[mine], self._arrangement(vehicle_class, present & counts)
-            )
+        for vehicle_class, counts, mine in self._groups(some, feet, names, keeps):
+            plan = self._arrangement(vehicle_class, present & counts)
+            self._decide(found, near[mine], feet, mine, keeps[mine], plan)
         return found
 
     def _groups(
         self, boxes: Floats, feet: _Feet, classes: Sequence[str], keeps: Ints
     ) -> list[tuple[str, Flags, Ints]]:
         """Boxes that the same zones are about: class, which zones their size does not exclude, numbers."""
-        high = (boxes[:, 3] - boxes[:, 1])[:, None]
+        high = boxes[:, 3] - boxes[:, 1]
         with np.errstate(invalid="ignore"):
-            held = keeps[:, None] == np.arange(len(self._order))
-            low = high < self._smallest * np.where(held, _HELD_HEIGHT, 1.0)
-            short = feet.length[:, None] < self._shortest * np.where(held, _HELD_LENGTH, 1.0)
+            small = np.flatnonzero((high < self._smallest.max()) | (feet.length < self._shortest.max()))
+            held = keeps[small, None] == np.arange(len(self._order))
+            low = high[small, None] < self._smallest * np.where(held, _HELD_HEIGHT, 1.0)
+            short = feet.length[small, None] < self._shortest * np.where(held, _HELD_LENGTH, 1.0)
         counts = ~(low | short)
-        if counts.all():
-            names = np.array(classes)
-            return [(name, counts[0], np.flatnonzero(names == name)) for name in dict.fromkeys(classes)]
+        row_of = dict(zip(small.tolist(), counts, strict=True))
+        every = np.ones(len(self._order), bool)
         groups: dict[tuple[str, bytes], list[int]] = {}
-        for number, (vehicle_class, row) in enumerate(zip(classes, np.packbits(counts, axis=1), strict=True)):
-            groups.setdefault((vehicle_class, row.tobytes()), []).append(number)
-        return [(key[0], counts[mine[0]], np.array(mine, np.intp)) for key, mine in groups.items()]
+        for number, vehicle_class in enumerate(classes):
+            row = row_of.get(number)
+            key = (vehicle_class, b"" if row is None or row.all() else row.tobytes())
+            groups.setdefault(key, []).append(number)
+        return [
+            (key[0], row_of[mine[0]] if key[1] else every, np.array(mine, np.intp))
+            for key, mine in groups.items()
+        ]
 
     def _decide(
         self, found: Presences, at: Ints, feet: _Feet, mine: Ints, keeps: Ints, plan: Arrangement
@@ -375,13 +379,12 @@ class ZoneIndex:
             known = self._arranged[key] = Arrangement(self._order, self._plan, vehicle_class, present)
         return known
 
-    def _feet(self, boxes: Floats, classes: Sequence[str], which: Ints) -> _Feet:
-        """Footprints of some of the boxes."""
-        if len(which) == 1:
-            number = int(which[0])
-            left, top, right, bottom = boxes[number].tolist()
-            return self._feet_of((left, top, right, bottom), classes[number])
-        return self._measure(boxes[which], [classes[n] for n in which])
+    def _feet(self, boxes: Floats, classes: Sequence[str]) -> _Feet:
+        """Footprints of some boxes, at least one."""
+        if len(boxes) == 1:
+            left, top, right, bottom = boxes[0].tolist()
+            return self._feet_of((left, top, right, bottom), classes[0])
+        return self._measure(boxes, classes)
 
     def _feet_of(self, box: Box, vehicle_class: str) -> _Feet:
         """The footprint of one box, remembered."""
@@ -416,7 +419,7 @@ def _weighted(feet: _Feet, mine: Ints, regions: Regions) -> Floats:
     shares = regions.shares_of(some, one, two) * weight[counts][one]
     place = counts[one] // each * len(regions) + two
     totals = np.bincount(place, shares, len(mine) * len(regions))
-    return np.asarray(totals, np.float64).reshape(len(mine), len(regions))
+    return np.minimum(totals, 1.0).reshape(len(mine), len(regions))
 
 
 def _wider(boxes: Floats) -> NDArray[np.object_]:

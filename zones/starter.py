@@ -10,7 +10,7 @@ _HEAD = """\
 #   patrol zones lint {file}                     checks it
 #   patrol zones show {file} --picture {picture} --out zones.png    draws it over the picture
 schema = 1
-# camera = "cam1"      # the camera that the zones belong to, as agent.toml names it
+{camera}# the camera that the zones belong to, as agent.toml names it
 street = ""            # a plate is warned once in a street, whichever camera sees it
 place = ""             # address in words, for people
 
@@ -26,12 +26,20 @@ polygon = {polygon}    # an example across the lower middle: move its vertices
 """
 
 
-def starting_file(width: int, height: int, *, file: str = "zones.toml", picture: str = "picture.png") -> str:
+def starting_file(
+    width: int,
+    height: int,
+    *,
+    file: str = "zones.toml",
+    picture: str = "picture.png",
+    camera: str | None = None,
+) -> str:
     """The text of a valid zone file for pictures of this size, with one example polygon and all keys explained.
 
     Args:
         width, height: size of the picture, pixels.
         file, picture: names to use in the comments.
+        camera: whose zones they are, if that is known.
     """
     polygon = [
         [round(width * 0.30), round(height * 0.60)],
@@ -43,7 +51,10 @@ def starting_file(width: int, height: int, *, file: str = "zones.toml", picture:
     file, picture = (
         "".join(letter if letter.isprintable() else "?" for letter in name) for name in (file, picture)
     )
-    head = _HEAD.format(width=width, height=height, polygon=toml_value(polygon), file=file, picture=picture)
+    named = '# camera = "cam1"      ' if camera is None else f"camera = {toml_value(camera)}    "
+    head = _HEAD.format(
+        width=width, height=height, polygon=toml_value(polygon), file=file, picture=picture, camera=named
+    )
     lines: list[str] = []
     for key in keys_of(Zone):
         if not key.required and key.default is not None:

@@ -77,8 +77,8 @@ def demo(
     """Watch a vehicle on a pavement be seen, warned, given its time, looked at again and handed to an officer.
 
     Everything runs on this machine: two simulated cameras over RTSP with a password, the agent with the real
-    detector and plate reader, an MQTT 5 broker, and the centre with its pages. Nothing leaves it; the SMS goes into a
-    file. The time to leave is shortened to 30 s and the confirmation to 8 s, and Ctrl-C ends all of it.
+    detector and plate reader, an MQTT 5 broker, and the centre with its pages, which finds the owner and warns. Nothing
+    leaves it; the SMS goes into a file. The time to leave is shortened to 30 s and the confirmation to 8 s, and Ctrl-C ends all of it.
     """
     if keep is not None and keep.exists():
         raise UnavailableError(

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
+from models.plates.colour import Colour
+from models.plates.grammar import china
 from protocol.errors import PatrolError
 
 Image = NDArray[np.uint8]
@@ -21,7 +23,13 @@ PROVINCES = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕�
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ"
 DIGITS = "0123456789"
 
-_PIXELS_PER_MM = 1.0
+KINDS = {
+    "blue": ("civil_blue",),
+    "yellow": ("civil_yellow",),
+    "green": ("energy_small", "energy_large"),
+}
+"""Kinds drawn here -> the kinds of China's grammar that they are."""
+
 _BLUE, _YELLOW = (18, 70, 168), (245, 185, 30)
 _GREEN_TOP, _GREEN_FOOT = (240, 250, 243), (70, 190, 120)
 
@@ -56,7 +64,7 @@ def plate_picture(text: str, kind: str) -> Image:
         gap, wide_gap = 9, 43
     left = (width - (cell * len(text) + gap * (len(text) - 2) + wide_gap)) / 2
     for i, character in enumerate(text):
-        _write(picture, character, left, cell, ink)
+        write_character(picture, character, left, cell, ink)
         left += cell + (wide_gap if i == 1 else gap)
         if i == 1 and len(text) == 7:
             middle = left - wide_gap / 2
@@ -74,11 +82,11 @@ def motorcycle_plate_picture(text: str, kind: str) -> Image:
     draw = ImageDraw.Draw(picture)
     draw.rounded_rectangle([3, 3, 216, 136], radius=8, outline=ink, width=3)
     for i, character in enumerate(text[:2]):
-        _write(picture, character, 62 + i * 60, 38, ink, top=12, tall=42)
+        write_character(picture, character, 62 + i * 60, 38, ink, top=12, tall=42)
     draw.ellipse([107, 30, 115, 38], fill=ink)
     cell = 180 / (len(text) - 2)
     for i, character in enumerate(text[2:]):
-        _write(picture, character, 22 + i * cell, round(cell * 0.8), ink, top=64, tall=62)
+        write_character(picture, character, 22 + i * cell, round(cell * 0.8), ink, top=64, tall=62)
     return np.ascontiguousarray(np.asarray(picture)[:, :, ::-1])
 
 
@@ -89,24 +97,37 @@ def check_plate(text: str, kind: str) -> None:
         PatrolError: naming what is wrong.
     """
     wanted = 8 if kind == "green" else 7
-    mend = f"A {kind} plate is a province, a letter and {wanted - 2} letters or digits, e.g. 京A12345."
+    example = "京AD12345" if kind == "green" else "京A12345"
+    mend = f"A {kind} plate is a province, a letter and {wanted - 2} letters or digits, e.g. {example}."
     if len(text) != wanted or text[0] not in PROVINCES or text[1] not in LETTERS:
         raise PatrolError("not a Chinese plate", field="plate", value=text, mend=mend)
     if any(c not in LETTERS + DIGITS for c in text[2:]):
         raise PatrolError(
             "a plate has only letters (no I, no O) and digits", field="plate", value=text, mend=mend
         )
+    if china().kind(text, Colour(kind)) not in KINDS[kind]:
+        raise PatrolError("no plate of this kind is written so", field="plate", value=text, mend=mend)
 
 
 def random_plate(rng: np.random.Generator, kind: str) -> str:
-    """A plate drawn by lot."""
+    """A legal plate drawn by lot. Every plate takes as many numbers from `rng` as any other of its kind."""
     rest = 6 if kind == "green" else 5
     text = PROVINCES[int(rng.integers(len(PROVINCES)))] + LETTERS[int(rng.integers(len(LETTERS)))]
     if kind == "green":
         text += "DF"[int(rng.integers(2))]
         rest -= 1
     pool = DIGITS * 3 + LETTERS
-    return text + "".join(pool[int(i)] for i in rng.integers(len(pool), size=rest))
+    lots = [int(i) for i in rng.integers(len(pool), size=rest)]
+    # A letter where none may stand becomes a digit: five places hold two letters at most, of new energy only the first.
+    letters_left = 1 if kind == "green" else 2
+    for place, lot in enumerate(lots):
+        char = pool[lot]
+        if char in LETTERS:
+            if letters_left == 0 or (kind == "green" and place > 0):
+                char = DIGITS[lot % 10]
+            letters_left = max(0, letters_left - 1)
+        text += char
+    return text
 
 
 @lru_cache(maxsize=1)
@@ -137,7 +158,7 @@ def font(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(font_file()), size)
 
 
-def _write(
+def write_character(
     picture: Pictures.Image,
     character: str,
     left: float,
@@ -162,7 +183,8 @@ def _write(
         )
         return
     mask = Pictures.new("L", (220, 220), 0)
-    bold = 4 if character in PROVINCES else 5
+    # Chinese characters have thinner strokes, or those of many strokes would run together.
+    bold = 5 if character.isascii() else 2
     ImageDraw.Draw(mask).text((40, 20), character, font=font(120), fill=255, stroke_width=bold)
     box = mask.getbbox()
     if box is None:

@@ -67,6 +67,17 @@ class Bay(models.Model):
         return f"{self.jurisdiction_id}/{self.bay_id}"
 
 
+class FeedKey(models.Model):
+    """The key of another system that may report the bays of one jurisdiction. Only its hash is stored."""
+
+    name = models.CharField(max_length=64, unique=True)
+    jurisdiction_id = models.CharField(max_length=64)
+    secret_sha256 = models.CharField(max_length=64, unique=True)
+    made_at_ms = models.BigIntegerField()
+    revoked_at_ms = models.BigIntegerField(null=True)
+    used_at_ms = models.BigIntegerField(null=True)
+
+
 class Layout(models.Model):
     """Which set of bays a jurisdiction has now. A new stamp makes processes load positions anew."""
 

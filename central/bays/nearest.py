@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from typing import Protocol
 
 import numpy as np
@@ -23,6 +24,7 @@ BARRIER_DETOUR = 2.5
 _FIRST_BATCH = 48
 
 Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
 
 
 class WalkingDistance(Protocol):
@@ -128,24 +130,31 @@ class BayIndex:
         # The straight line is never longer than the way, so nothing beyond it can come in.
         reach = np.degrees(within_m / EARTH_M) * 1.01
         rows = np.flatnonzero((squared <= reach * reach) & ((self._mask & np.uint64(bit)) != 0))
-        rows = rows[np.argsort(squared[rows], kind="stable")]
-        straight = haversine(place, self._lon[rows], self._lat[rows])
-        done, size, held = 0, _FIRST_BATCH, []
-        while done < len(rows):
-            batch = slice(done, done + size)
-            metres = self._walking.metres(
-                place, self._lon[rows[batch]], self._lat[rows[batch]], straight[batch]
-            )
-            held.extend(zip(metres.tolist(), rows[batch].tolist(), strict=True))
-            held.sort()
-            done, size = done + size, size * 2
-            # Whatever comes later is at least as far as its straight line: nearer ones are settled.
-            settled = straight[done] if done < len(rows) else np.inf
+        held: list[tuple[float, int]] = []
+        for batch, rest_from in _by_distance(rows, squared[rows], _FIRST_BATCH):
+            straight = haversine(place, self._lon[batch], self._lat[batch])
+            metres = self._walking.metres(place, self._lon[batch], self._lat[batch], straight)
+            for pair in zip(metres.tolist(), batch.tolist(), strict=True):
+                heappush(held, pair)
+            # Whatever comes later is at least as far as its straight line: what is nearer is settled.
+            settled = np.radians(rest_from) * EARTH_M * 0.99
             while held and held[0][0] <= settled:
-                metre, row = held.pop(0)
+                metre, row = heappop(held)
                 if metre > within_m:
                     return
                 yield Near(row, metre)
+
+
+def _by_distance(rows: Rows, squared: Floats, size: int) -> Iterator[tuple[Rows, float]]:
+    """The rows in growing batches, each nearer than the next, sorted in itself; with the distance (degrees) at which the
+    rest begins. A search that ends early never sorts them all."""
+    while len(rows) > size:
+        split = np.argpartition(squared, size)
+        first, rest = split[:size], split[size:]
+        order = first[np.argsort(squared[first], kind="stable")]
+        yield rows[order], float(np.sqrt(squared[split[size]]))
+        rows, squared, size = rows[rest], squared[rest], size * 2
+    yield rows[np.argsort(squared, kind="stable")], np.inf
 
 
 def haversine(start: Position, longitudes: Floats, latitudes: Floats) -> Floats:

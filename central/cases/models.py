@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.conf import settings
 from django.db import models
 
 from central.cases.states import CaseState, Result, WorkKind, WorkState
 from central.fleet.models import Agent
-from central.people.models import User
+from central.people.scopes import Scoped, ScopedByCase
 
-
-class Scoped(models.QuerySet):  # type: ignore[type-arg]
-    """Rows seen through a person's scope. Views begin with `visible_to`."""
-
-    SCOPE = "jurisdiction_id"
-
-    def visible_to(self, user: Any) -> Scoped:
-        """Only what lies in the person's scope; nothing for anybody without one."""
-        scope = getattr(user, "scope", "")
-        if scope == User.EVERYWHERE:
-            return self.all()
-        return self.filter(**{self.SCOPE: scope}) if scope else self.none()
-
-
-class ScopedByCase(Scoped):
-    """The same for rows that belong to a case."""
-
-    SCOPE = "case__jurisdiction_id"
+__all__ = [
+    "Case",
+    "Evidence",
+    "HistoryEntry",
+    "Picture",
+    "Retraction",
+    "Scoped",
+    "ScopedByCase",
+    "WorkOrder",
+]
 
 
 class Case(models.Model):
@@ -41,6 +31,7 @@ class Case(models.Model):
     place = models.CharField(max_length=300, blank=True)
     longitude = models.FloatField(null=True)
     latitude = models.FloatField(null=True)
+    grid = models.ForeignKey("grids.Grid", on_delete=models.PROTECT, null=True, related_name="cases")
     state = models.CharField(max_length=20, choices=CaseState.choices, default=CaseState.WATCHED)
     opened_at_ms = models.BigIntegerField()
     closed_at_ms = models.BigIntegerField(null=True)

@@ -25,10 +25,11 @@ from central.cases.states import (
     next_state,
 )
 from central.fleet.models import Agent
+from central.grids.services import leaf_of
 from central.live.services import TASKS, announce
 from central.people.models import User
 from central.project.clock import now_ms
-from protocol.messages import EvidenceRef
+from protocol.messages import EvidenceRef, Position
 
 NOTE_LENGTH = 2000
 
@@ -46,6 +47,18 @@ def lock_case(source_key: str, defaults: dict[str, Any]) -> tuple[Case, bool]:
     """The case of this key, made if need be, locked until the transaction ends; (case, whether it is new)."""
     _, new = Case.objects.get_or_create(source_key=source_key, defaults=defaults)
     return Case.objects.select_for_update().get(source_key=source_key), new
+
+
+def set_place(case: Case, place: str, position: Position | None) -> None:
+    """Where it is: in words, on earth, and so in which grid. The grid is told in the history when it changes."""
+    case.place = place[:300]
+    if position is not None:
+        case.longitude, case.latitude = position.longitude, position.latitude
+        grid = leaf_of(case.jurisdiction_id, case.longitude, case.latitude)
+        if grid is not None and case.grid_id != grid.pk:
+            case.grid = grid
+            history.append(case, "grid", now_ms(), "centre", code=grid.code, name=grid.name)
+    case.save(update_fields=["place", "longitude", "latitude", "grid"])
 
 
 def issue_work_order(

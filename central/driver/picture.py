@@ -20,12 +20,13 @@ _AROUND = 0.45
 """Surroundings on each side, in sides of the vehicle: enough to know the place again."""
 
 
-def view_of(evidence: Evidence) -> Path | None:
+def view_of(evidence_id: int) -> Path | None:
     """The file of the view, made if need be; None while the picture has not arrived.
 
     What others' faces and plates are masked in stays masked: it is cut from the picture as it was sealed.
     """
-    if evidence.picture_id is None:
+    evidence = Evidence.objects.filter(pk=evidence_id, picture__isnull=False).first()
+    if evidence is None:
         return None
     source = path_of(evidence.sha256)
     made = Path(settings.PATROL.data) / "views" / evidence.sha256[:2] / f"{evidence.sha256}-{evidence.pk}.jpg"

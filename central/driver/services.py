@@ -14,6 +14,7 @@ from central.cases.services import Finding
 from central.cases.states import OPEN_STATES, ObjectedError, Result, WorkKind, WorkState
 from central.driver.links import keys
 from central.driver.models import CaseLink, Objection, ObjectionState, Recheck
+from central.driver.reading import Told, case_of_mark
 from central.fleet.models import Agent
 from central.fleet.services import confirm_letter, write_letter
 from central.live.services import TASKS, announce, case_topic
@@ -44,8 +45,7 @@ class Opened:
     """What a link opens."""
 
     link: Link
-    case: Case
-    stay: Stay
+    case: Told
 
 
 def open_link(token: str) -> Opened:
@@ -56,13 +56,10 @@ def open_link(token: str) -> Opened:
         NotYetKnownError: ours, but its case has not been heard of.
     """
     link = read_token(token, keys(), now_ms())
-    found = CaseLink.objects.filter(mark=link.mark.hex()).select_related(
-        "case__stay__agent", "case__objection"
-    )[:2]
-    rows = list(found)
-    if len(rows) != 1 or not hasattr(rows[0].case, "stay"):
+    case = case_of_mark(link.mark)
+    if case is None:
         raise NotYetKnownError("nothing is known of this case yet")
-    return Opened(link, rows[0].case, rows[0].case.stay)
+    return Opened(link, case)
 
 
 def remember_link(instance: Stay, created: bool, **_: Any) -> None:

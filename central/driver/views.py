@@ -15,14 +15,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from central.bays import services as bays
 from central.bays.services import Offer, nearby
-from central.cases.models import Case, Evidence
-from central.cases.states import OPEN_STATES
-from central.driver import forms, picture, services
+from central.cases.models import Case
+from central.driver import forms, picture, reading, services
 from central.driver.links import keys
-from central.driver.models import Objection, Recheck
 from central.driver.plan import Plan, draw
+from central.driver.reading import Told
 from central.driver.services import NotYetKnownError, Opened, open_link
-from central.parking.models import Stay
 from central.people.access import open_to_all
 from central.project.brake import Brake
 from central.project.clock import now_ms
@@ -30,7 +28,6 @@ from notifier.links import BadLinkError
 from notifier.masking import mask_plate
 from notifier.navigation import MapLink, map_links
 from protocol.clock import Millis
-from protocol.messages import Position
 
 LANGUAGES = {"zh": "zh-hans", "en": "en"}
 
@@ -68,6 +65,7 @@ class ShownBay:
         return max(10, round(self.offer.distance_m / 10) * 10)
 
 
+@csrf_exempt  # there is nothing to forge in looking; a POST is told 405, and no log keeps the link
 @open_to_all
 @require_safe
 def page(request: HttpRequest, token: str) -> HttpResponse:
@@ -87,11 +85,13 @@ def own_picture(request: HttpRequest, token: str) -> HttpResponse:
     opened = _open(request, token, LOOKING)
     if isinstance(opened, HttpResponse):
         return opened
-    evidence = _evidence(opened.case)
-    path = None if evidence is None else picture.view_of(evidence)
-    if evidence is None or path is None:
+    shot = reading.shot(opened.case.pk)
+    path = None
+    if shot is not None and shot.arrived:
+        path = picture.view_of(shot.evidence_id)
+    if path is None:
         return _say(request, "coming", 404)
-    etag = f'"{path.stem[:24]}-{evidence.pk}"'
+    etag = f'"{path.stem[:24]}{path.stem[64:]}"'
     if request.headers.get("If-None-Match") == etag:
         response = HttpResponse(status=304)
     else:
@@ -137,12 +137,12 @@ def another_bay(request: HttpRequest, token: str) -> HttpResponse:
     opened = _asked(request, token)
     if isinstance(opened, HttpResponse):
         return opened
-    place = _place(opened.case)
-    ends_ms = opened.stay.clock_ends_ms
-    if place is not None and opened.stay.agent_state in MOVABLE:
+    place = opened.case.position
+    ends_ms = opened.case.clock_ends_ms
+    if place is not None and opened.case.agent_state in MOVABLE:
         bays.take_another(
-            opened.case,
-            vehicle_class=opened.stay.vehicle_class,
+            Case.objects.get(pk=opened.case.pk),
+            vehicle_class=opened.case.vehicle_class,
             position=place,
             until_ms=max(ends_ms or 0, now_ms() + bays.EN_ROUTE_MS),
         )
@@ -150,12 +150,14 @@ def another_bay(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _context(opened: Opened, token: str, language: str) -> dict[str, Any]:
-    case, stay = opened.case, opened.stay
+    case = opened.case
     now = now_ms()
-    state = _state(case, stay)
-    place = _place(case)
+    state = _state(case, now)
+    place = case.position
     movable = state in {"warned", "over_time", "issued"}
-    offers = nearby(case, vehicle_class=stay.vehicle_class, position=place) if movable and place else []
+    offers = nearby(case, vehicle_class=case.vehicle_class, position=place) if place is not None else []
+    if not movable:  # on the way: only the bay that is kept
+        offers = [offer for offer in offers if offer.reserved_until_ms is not None and state == "left"]
     shown = tuple(
         ShownBay(number, offer, map_links(offer.position, offer.name))
         for number, offer in enumerate(offers, 1)
@@ -163,10 +165,9 @@ def _context(opened: Opened, token: str, language: str) -> dict[str, Any]:
     plan: Plan | None = None
     if place is not None:
         plan = draw(place, [(each.position, each.reserved_until_ms is not None) for each in offers])
-    recheck: Recheck | None = case.rechecks.order_by("-asked_at_ms", "-pk").first()
-    objection: Objection | None = getattr(case, "objection", None)
-    evidence = _evidence(case)
-    looking = recheck is not None and recheck.answered_at_ms is None and movable
+    recheck = reading.last_recheck(case.pk)
+    shot = reading.shot(case.pk)
+    looking = recheck is not None and recheck.at_ms is None and movable
     return {
         "token": token,
         "nonce": forms.make_nonce(keys()[0], token, now),
@@ -175,52 +176,34 @@ def _context(opened: Opened, token: str, language: str) -> dict[str, Any]:
         "here": "en" if language == "en" else "zh",
         "state": state,
         "case": case,
-        "stay": stay,
-        "plate": mask_plate(stay.plate) if stay.plate else "",
-        "ends_ms": stay.clock_ends_ms,
-        "left_minutes": _minutes(stay.clock_ends_ms, now),
+        "plate": mask_plate(case.plate) if case.plate else "",
+        "now_ms": now,
+        "left_minutes": _minutes(case.clock_ends_ms, now),
         "movable": movable,
         "bays": shown,
         "held": next((each for each in shown if each.offer.reserved_until_ms), None),
         "plan": plan,
-        "recheck": recheck if movable or (recheck is not None and recheck.result == "gone") else None,
+        "recheck": recheck if movable else None,
         "looking": looking,
-        "objection": objection,
-        "has_picture": evidence is not None and evidence.picture_id is not None,
-        "picture": evidence,
+        "shot": shot,
         "refresh_s": 5 if looking else None,
     }
 
 
-def _state(case: Case, stay: Stay) -> str:
+def _state(case: Told, now: Millis) -> str:
     """What the page says: warned, over_time, issued, left or over."""
-    if stay.agent_state == ENDED_WELL:
+    if case.agent_state == ENDED_WELL:
         return "left"
-    if any(order.state in OPEN_STATES for order in case.work_orders.all()):
+    any_order, open_order, retracted = reading.work(case.pk)
+    if open_order:
         return "issued"
-    if stay.agent_state not in MOVABLE:
-        return "left" if any(order.state == "retracted" for order in case.work_orders.all()) else "over"
-    if stay.agent_state == "tasked":
-        return "issued" if not case.work_orders.all() else "over"
-    if stay.clock_ends_ms is not None and now_ms() >= stay.clock_ends_ms:
+    if case.agent_state not in MOVABLE:
+        return "left" if retracted else "over"
+    if case.agent_state == "tasked":
+        return "over" if any_order else "issued"
+    if case.clock_ends_ms is not None and now >= case.clock_ends_ms:
         return "over_time"
     return "warned"
-
-
-def _evidence(case: Case) -> Evidence | None:
-    return (
-        Evidence.objects.filter(case=case, role="confirm")
-        .order_by("picture__isnull", "taken_at_ms", "pk")
-        .first()
-        if case.pk
-        else None
-    )
-
-
-def _place(case: Case) -> Position | None:
-    if case.longitude is None or case.latitude is None:
-        return None
-    return Position(longitude=case.longitude, latitude=case.latitude)
 
 
 def _minutes(ends_ms: Millis | None, now: Millis) -> int | None:

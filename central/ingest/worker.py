@@ -20,6 +20,7 @@ from typing import IO
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
+from central.bays import services as bays
 from central.fleet.services import take_due_letters
 from central.ingest import intake, state
 from central.ingest.link import Incoming, Link
@@ -175,6 +176,7 @@ class IngestWorker:
                 live.sweep()
                 intake.sweep()
                 people.sweep()
+                bays.sweep()
                 owners.sweep()
                 notices.sweep()
         except DatabaseError as error:

@@ -49,10 +49,7 @@ def take_request(agent: Agent, request: NoticeRequest) -> None:
     stay.plate = stay.plate or request.plate
     stay.confirmed_at_ms = stay.confirmed_at_ms or request.confirmed_at_ms
     stay.save()
-    case.place = request.place
-    if request.position is not None:
-        case.longitude, case.latitude = request.position.longitude, request.position.latitude
-    case.save(update_fields=["place", "longitude", "latitude"])
+    cases.set_place(case, request.place, request.position)
     if request.evidence is not None:
         cases.name_evidence(case, agent, (request.evidence,))
     if Notice.objects.filter(case=case).exists():

@@ -113,7 +113,9 @@ def _objected(error: ObjectedError) -> str:
     """Why nobody can be fined here."""
     if error.reviewed:
         return _("A review found that it is another vehicle. Nobody can be fined here.")
-    return _("The driver objected. A dispatcher has to review it before anybody is fined; close it otherwise, or wait.")
+    return _(
+        "The driver objected. A dispatcher has to review it before anybody is fined; close it otherwise, or wait."
+    )
 
 
 def _refusal(order: WorkOrder, state: WorkState) -> str:

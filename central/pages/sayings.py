@@ -32,6 +32,7 @@ EXACT = {
     "the warning went out only now; the time that it gives is not over": _(
         "the warning went out only now; the time that it gives is not over"
     ),
+    "standing is allowed there at this hour": _("standing is allowed there at this hour"),
     "the zone's hours ended": _("the zone's hours ended"),
     "the zone's hours ended; nothing follows": _("the zone's hours ended; nothing follows"),
     "lost": _("the camera lost sight of the vehicle"),
@@ -132,7 +133,7 @@ PATTERNS = tuple(
             r"the zone's hours ended at (?P<time>\d\d:\d\d); nothing follows",
             _("the zone's hours ended at %(time)s; nothing follows"),
         ),
-        (r"exempt: (?P<reason>.+)", _("exempt: %(reason)s")),
+        (r"exempt: (?P<why>.+)", _("exempt: %(why)s")),
         (
             r"the permit list (?P<list>[\w.-]+) is not on this box",
             _("the permit list %(list)s is not on this box"),

@@ -80,6 +80,7 @@ PROBLEMS = {
 
 HISTORY = {
     "opened": _("Case opened"),
+    "grid": _("Lies in a grid"),
     "agent_step": _("Camera"),
     "task_issued": _("Task received"),
     "task_repeated": _("Task received again, one is open already"),
@@ -130,6 +131,8 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         detail = " · ".join(part for part in (state, facts.get("officer", ""), facts.get("note", "")) if part)
     elif entry.kind == "bay_held":
         detail = facts.get("name", "")
+    elif entry.kind == "grid":
+        detail = f"{facts.get('name', '')} {facts.get('code', '')}".strip()
     elif entry.kind == "opened" and facts.get("camera"):
         detail = gettext("Camera %(camera)s") % {"camera": facts["camera"]}
     who, _colon, name = entry.actor.partition(":")

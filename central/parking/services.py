@@ -56,10 +56,7 @@ def source_key(message: Told) -> str:
 def apply_task(agent: Agent, task: EnforcementTask) -> None:
     """A vehicle still stands there, or a person has to look: a work order, with its facts and evidence."""
     case, stay = open_stay(agent, task, task.first_seen_ms)
-    case.place = task.place[:300]
-    if task.position is not None:
-        case.longitude, case.latitude = task.position.longitude, task.position.latitude
-    case.save(update_fields=["place", "longitude", "latitude"])
+    cases.set_place(case, task.place, task.position)
     vehicle = task.vehicle
     stay.zone_id, stay.zone_name = task.zone_id[:200], task.zone_name[:200]
     stay.zone_version = task.zone_version[:100]

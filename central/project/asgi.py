@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from django.core.asgi import get_asgi_application
+from central.project.handler import PooledHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "central.project.settings")
-application = get_asgi_application()
+application = PooledHandler()

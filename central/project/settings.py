@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "central.people",
     "central.live",
     "central.fleet",
+    "central.grids",
     "central.cases",
     "central.parking",
     "central.owners",

@@ -44,16 +44,20 @@ class Supervisor:
     Args:
         listener: where the pages listen.
         ingest_workers: how many ingest processes.
+        web_workers: how many web processes; each takes calls from the same socket.
         say: told of each child that had to be started again.
     """
 
-    def __init__(self, listener: socket.socket, ingest_workers: int, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, listener: socket.socket, ingest_workers: int, say: Callable[[str], None], web_workers: int = 1
+    ) -> None:
         self._listener = listener
         self._say = say
         self._stop = threading.Event()
         self._clock = SystemClock()
         web = ["central", "web", "--fd", str(listener.fileno())]
-        self._children = [_Child("web", web, (listener.fileno(),))]
+        names = ["web"] if web_workers == 1 else [f"web {number + 1}" for number in range(web_workers)]
+        self._children = [_Child(name, web, (listener.fileno(),)) for name in names]
         for number in range(ingest_workers):
             name = "ingest" if ingest_workers == 1 else f"ingest {number + 1}"
             self._children.append(_Child(name, ["central", "ingest"]))

@@ -9,6 +9,7 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("", include("central.people.urls")),
     path("", include("central.notices.urls")),
+    path("", include("central.bays.urls")),
     path("", include("central.driver.urls")),
     path("", include("central.pages.urls")),
 ]

@@ -5,6 +5,7 @@ the runtime stores together with the new state and that workers carry out.
 """
 
 from edge_agent.cases.machine import (
+    ALLOWED_NOW,
     may_be_due,
     notice_give_up_ms,
     notice_overdue,
@@ -35,6 +36,7 @@ from edge_agent.cases.model import (
 )
 
 __all__ = [
+    "ALLOWED_NOW",
     "ENDED",
     "CancelNotice",
     "Capture",

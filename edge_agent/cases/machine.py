@@ -55,12 +55,15 @@ and its answer has to travel."""
 LONGEST_HOLD_MS = 24 * 3_600_000
 """No warning is held for longer than a day."""
 
+ALLOWED_NOW = "standing is allowed there at this hour"
+
 _LEFT = {
     "departed": "the vehicle left",
     "replaced": "another vehicle stands there now",
     "double": "it is the vehicle of an older stay, seen again",
     "left_zone": "the vehicle moved out of the zone",
     "hours_over": "the zone's hours ended",
+    "allowed": ALLOWED_NOW,
 }
 
 

@@ -72,6 +72,7 @@ class Eyes:
     ) -> None:
         self.index = index
         self._detector = detector
+        self._input_side = input_side
         self._config = config
         self._whole = _region(index, config.margin)
         self._regions = [self._whole, *_tiles(self._whole, round(input_side * config.detail))]
@@ -82,6 +83,24 @@ class Eyes:
         self._last_detections: Detections | None = None
         self.inferences = 0
         self.skipped = 0
+
+    def with_zones(self, index: ZoneIndex) -> Eyes:
+        """These eyes for other zones of the same pictures. What was learned of the scene stays, where the zones lie
+        within the part of the picture that was looked at so far."""
+        other = Eyes(index, self._detector, self._input_side, self._config)
+        left, top, right, bottom = other._whole
+        if (
+            left >= self._whole[0]
+            and top >= self._whole[1]
+            and right <= self._whole[2]
+            and bottom <= self._whole[3]
+        ):
+            other._whole, other._regions = self._whole, self._regions
+            other._steadier, other._ground = self._steadier, self._ground
+            other._last_grey, other._last_at_ms = self._last_grey, self._last_at_ms
+            other._last_detections = self._last_detections
+        other.inferences, other.skipped = self.inferences, self.skipped
+        return other
 
     @property
     def regions(self) -> list[Region]:
@@ -143,37 +162,8 @@ class Eyes:
         )
 
     def examine(self, image: Image, box: Box, labels: Collection[str]) -> float:
-        """A closer look at one box: how surely there is a vehicle in it, 0 to 1.
-
-        The detector sees the box in eight views (four widths of surroundings, each also mirrored). Road marks,
-        heaps and shadows that pass for a vehicle in one view do not in the others. The answer is the mean of the
-        better half, because a vehicle that fills or hardly fills its view scores low there without being less real.
-        """
-        height, width = image.shape[:2]
-        middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-        scores = []
-        for factor in _VIEWS:
-            half = max(box[2] - box[0], box[3] - box[1]) * factor / 2
-            left, top = max(0, int(middle[0] - half)), max(0, int(middle[1] - half))
-            right, bottom = min(width, int(middle[0] + half) + 1), min(height, int(middle[1] + half) + 1)
-            view = image[top:bottom, left:right]
-            here: Box = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-            there: Box = (view.shape[1] - here[2], here[1], view.shape[1] - here[0], here[3])
-            mirrored = np.ascontiguousarray(view[:, ::-1])
-            for picture, place in ((np.ascontiguousarray(view), here), (mirrored, there)):
-                found = self._detector.detect([picture])[0]
-                scores.append(
-                    max(
-                        (
-                            float(d.score)
-                            for d in found
-                            if d.label in labels and iou(_as_box(d.box), place) >= _SAME
-                        ),
-                        default=0.0,
-                    )
-                )
-        better = sorted(scores, reverse=True)[: len(scores) // 2]
-        return round(sum(better) / len(better), 4)
+        """A closer look at one box, see `closer_look`."""
+        return closer_look(self._detector, image, box, labels)
 
     def _detect(self, frame: Frame, grey: Grey, *, force: bool) -> Detections:
         recent = (
@@ -194,6 +184,40 @@ class Eyes:
         self._last_at_ms = frame.at_ms
         self.inferences += 1
         return self._last_detections
+
+
+def closer_look(detector: RegionDetector, image: Image, box: Box, labels: Collection[str]) -> float:
+    """How surely there is an object of these classes in a box, 0 to 1.
+
+    The detector sees the box in eight views (four widths of surroundings, each also mirrored). Road marks,
+    heaps and shadows that pass for a vehicle in one view do not in the others. The answer is the mean of the
+    better half, because a vehicle that fills or hardly fills its view scores low there without being less real.
+    """
+    height, width = image.shape[:2]
+    middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
+    scores = []
+    for factor in _VIEWS:
+        half = max(box[2] - box[0], box[3] - box[1]) * factor / 2
+        left, top = max(0, int(middle[0] - half)), max(0, int(middle[1] - half))
+        right, bottom = min(width, int(middle[0] + half) + 1), min(height, int(middle[1] + half) + 1)
+        view = image[top:bottom, left:right]
+        here: Box = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
+        there: Box = (view.shape[1] - here[2], here[1], view.shape[1] - here[0], here[3])
+        mirrored = np.ascontiguousarray(view[:, ::-1])
+        for picture, place in ((np.ascontiguousarray(view), here), (mirrored, there)):
+            found = detector.detect([picture])[0]
+            scores.append(
+                max(
+                    (
+                        float(d.score)
+                        for d in found
+                        if d.label in labels and iou(_as_box(d.box), place) >= _SAME
+                    ),
+                    default=0.0,
+                )
+            )
+    better = sorted(scores, reverse=True)[: len(scores) // 2]
+    return round(sum(better) / len(better), 4)
 
 
 def _one_each(detections: list[Detection]) -> list[Detection]:

@@ -18,8 +18,9 @@ GapKind = Literal["offline", "frozen", "dark", "occluded", "absent", "overloaded
 Verdict = Literal["present", "occluded", "hidden", "absent", "different", "unseen"]
 """What one observation says of one stay. `hidden`: by something that the detector does not know. `unseen`: the picture could not tell (dark, frozen)."""
 
-EndReason = Literal["departed", "replaced", "lost", "left_zone", "double", "passing", "hours_over"]
-"""`hours_over`: it stands there still, but the zone does not count any more."""
+EndReason = Literal["departed", "replaced", "lost", "left_zone", "double", "passing", "hours_over", "allowed"]
+"""`hours_over`: it stands there still, but the zone does not count any more. `allowed`: nor has it moved, but a bay or an
+ignored place has begun to count there."""
 
 
 @dataclass(frozen=True, slots=True)

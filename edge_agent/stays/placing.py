@@ -62,6 +62,9 @@ def place_in_zones(
             stay = replace(stay, former_zone_id=before.zone_id)
             events: list[StayEvent] = [StayEnded(over, at_ms, "hours_over")]
             return stay, [*events, StaySettled(stay, at_ms)] if zone_id is not None else events, False
+        if active is not None and _newly_allowed(stay, before.zone_id, index, active, terms, covered_since):
+            stay = replace(stay, former_zone_id=before.zone_id)
+            return stay, [StayEnded(over, at_ms, "allowed")], False
         return stay, [StayEnded(over, at_ms, "left_zone")], zone_id is None
     if zone_id is None:
         return _left_former(stay, at_ms, index)
@@ -73,6 +76,21 @@ def place_in_zones(
             False,
         )
     return stay, [StayWatched(stay, at_ms, proven=proven)], False
+
+
+def _newly_allowed(
+    stay: Stay,
+    zone_id: str,
+    index: ZoneIndex,
+    active: Collection[str],
+    terms: Terms,
+    covered_since: Millis | None,
+) -> bool:
+    """Whether a vehicle is in its zone no more only because other zones began to count since the last look."""
+    if covered_since is None or terms.counting is None:
+        return False
+    old = {one for one in active if terms.counting.get(one, 0) <= covered_since}
+    return len(old) < len(active) and index.presence(stay.anchor, stay.label, zone_id, active=old).inside
 
 
 def _left_former(stay: Stay, at_ms: Millis, index: ZoneIndex) -> tuple[Stay, list[StayEvent], bool]:

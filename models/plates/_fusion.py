@@ -1,4 +1,4 @@
-"""Several looks at one plate, by two readers, made into one distribution over legal texts."""
+"""Several looks at one plate, by three readers, made into one distribution over legal texts."""
 
 from __future__ import annotations
 
@@ -16,23 +16,31 @@ FLOOR = 1e-5
 LEAST_EVIDENCE = -8.0
 """Log-odds below which one look's objection to a text counts no more: one bad look must not decide alone."""
 
-SECOND_WEIGHT = 0.8
-"""Say of the second reader beside the first one's; it is right less often."""
-
-FAVOURED = "皖"
-"""The region that the second reader sees everywhere; it is taken to be as likely as the best of the others."""
-
 LEAST_LEGAL = -14.0
 """Log of the probability that the text is a legal plate, below which it is some other text, or none."""
 
-SOFTENED = 0.12
-"""Exponent on the second reader's probabilities of regions: they are less sure than they look."""
-
-OBJECTION = 0.5
-"""Confidence that a reading cannot exceed where one of the two readers prefers other letters or digits."""
+OBJECTION = 30.0
+"""Factor that the odds of being right lose for every reader that prefers other letters or digits."""
 
 CANDIDATES = 5
 """Best texts of each look that go to the final comparison."""
+
+SURPRISED = -2.5
+"""Log of a text's share of all that a reader sees, below which the reader's own best texts are compared as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How much a reader has to say.
+
+    Attributes:
+        weight: factor on its log-odds beside the first reader's.
+        regions: exponent on its probabilities of regions: 1 takes them as they are, 0 hears nothing of them. Readers
+            trained in one province see that province everywhere.
+    """
+
+    weight: float = 1.0
+    regions: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,22 +59,29 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Opinion:
+    """What another reader saw, in one look or several."""
+
+    voice: Voice
+    looks: tuple[Floats, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Posterior:
     """Texts, best first, and the probability of each; they sum to one.
 
     Attributes:
-        agreed: neither reader prefers other letters or digits than the best text's.
+        objections: what each reader prefers to the best text where its letters or digits are others.
     """
 
     texts: tuple[str, ...]
     shares: NDArray[np.float64]
-    agreed: bool
+    objections: tuple[str, ...] = ()
 
     @property
     def confidence(self) -> float:
-        """Of the best text."""
-        best = float(self.shares[0])
-        return best if self.agreed else min(best, OBJECTION)
+        """Of the best text; every reader that prefers another one lowers it."""
+        return _lowered(float(self.shares[0]), len(self.objections))
 
     @property
     def margin(self) -> float:
@@ -74,17 +89,22 @@ class Posterior:
         return float(self.shares[0] - self.shares[1]) if len(self.shares) > 1 else float(self.shares[0])
 
     def per_character(self) -> tuple[float, ...]:
-        """For each character of the best text, the probability of the texts that have it there."""
+        """For each character of the best text, the probability of the texts that have it there.
+
+        A reader that prefers another text lowers it where that text differs, everywhere if it is of another length.
+        """
         best = self.texts[0]
-        return tuple(
-            min(
-                1.0,
-                float(
-                    self.shares[[len(text) == len(best) and text[place] == char for text in self.texts]].sum()
-                ),
-            )
-            for place, char in enumerate(best)
-        )
+        chances = []
+        for place, char in enumerate(best):
+            agreeing = [len(text) == len(best) and text[place] == char for text in self.texts]
+            against = sum(len(text) != len(best) or text[place] != char for text in self.objections)
+            chances.append(_lowered(min(1.0, float(self.shares[agreeing].sum())), against))
+        return tuple(chances)
+
+
+def _lowered(chance: float, objections: int) -> float:
+    factor = OBJECTION**objections
+    return chance / (chance + (1 - chance) * factor) if objections else chance
 
 
 class Fusion:
@@ -95,8 +115,6 @@ class Fusion:
         automaton = decoder.automaton
         opening = [number for number in automaton.steps[0] if not automaton.characters[number].isascii()]
         self._opening = 1 + np.array(sorted(opening), np.intp)
-        names = [automaton.characters[number] for number in sorted(opening)]
-        self._favoured = names.index(FAVOURED) if FAVOURED in names else None
         self._regions = frozenset(automaton.characters[number] for number in opening)
         self._confused: dict[str, str] = {}
         for group in automaton.grammar.confusions:
@@ -112,42 +130,61 @@ class Fusion:
         return Look(floored, tuple(candidate.text for candidate in candidates), log_total)
 
     def posterior(
-        self, looks: Sequence[Look], second: Sequence[Floats], weights: Mapping[str, float]
+        self, looks: Sequence[Look], others: Sequence[Opinion], weights: Mapping[str, float]
     ) -> Posterior | None:
         """What all looks say together; None where no look holds a legal text."""
         read = {text for look in looks for text in look.texts}
-        texts = sorted(read.union(*(self._swapped(text) for text in read)))
-        if not texts:
+        if not read:
             return None
+        heard = [
+            (opinion, [self._heard(chances, opinion.voice) for chances in opinion.looks])
+            for opinion in others
+        ]
+        read |= {text for _, tables in heard for text in self._surprises(tables[0], sorted(read), weights)}
+        texts = sorted(read.union(*(self._swapped(text) for text in read)))
         scores = np.log([self._weight(text, weights) for text in texts])
-        opinions = [np.mean([self._evidence(look.probabilities, texts) for look in looks], axis=0)]
-        if second:
-            opinions.append(
-                np.mean([self._evidence(self._blurred(chances), texts) for chances in second], axis=0)
-            )
-        for opinion, say in zip(opinions, (1.0, SECOND_WEIGHT), strict=False):
-            scores += say * opinion
+        evidence = [np.mean([self._evidence(look.probabilities, texts) for look in looks], axis=0)]
+        scores += evidence[0]
+        for opinion, tables in heard:
+            evidence.append(np.mean([self._evidence(table, texts) for table in tables], axis=0))
+            scores += opinion.voice.weight * evidence[-1]
         shares = np.exp(scores - scores.max())
         shares /= shares.sum()
         order = np.argsort(-shares, kind="stable")
-        rest = self._without_region(texts[order[0]])
-        agreed = all(
-            self._without_region(texts[int(np.argmax(opinion))]) == rest or opinion[order[0]] == opinion.max()
-            for opinion in opinions
-        )
-        return Posterior(tuple(texts[index] for index in order), shares[order], agreed)
+        best = order[0]
+        rest = self._without_region(texts[best])
+        preferred = [texts[int(np.argmax(opinion))] for opinion in evidence if opinion[best] < opinion.max()]
+        objections = tuple(text for text in preferred if self._without_region(text) != rest)
+        return Posterior(tuple(texts[index] for index in order), shares[order], objections)
 
-    def _blurred(self, probabilities: Floats) -> Floats:
-        """The second reader's probabilities with its preference for one region taken away and the rest softened."""
-        regions = probabilities[:, self._opening]
-        softened = (regions + FLOOR) ** SOFTENED
-        if self._favoured is not None:
-            softened[:, self._favoured] = np.delete(softened, self._favoured, axis=1).max(axis=1, initial=0.0)
-        blurred = probabilities.copy()
-        blurred[:, self._opening] = (
-            softened / softened.max(axis=1, keepdims=True) * regions.sum(axis=1, keepdims=True)
+    def _surprises(self, table: Floats, texts: Sequence[str], weights: Mapping[str, float]) -> set[str]:
+        """The reader's own best texts, where none of these explains what it sees."""
+        if self._without_region(self._plainly(table)) in {self._without_region(text) for text in texts}:
+            return set()
+        candidates, log_total = self._decoder.decode(
+            table, most=2, form_weights=weights, least_log_total=LEAST_LEGAL
         )
-        return blurred + FLOOR
+        known = max(
+            log + np.log(self._weight(text, weights))
+            for text, log in zip(texts, self._decoder.score(table, texts), strict=True)
+        )
+        return {candidate.text for candidate in candidates} if known - log_total < SURPRISED else set()
+
+    def _plainly(self, table: Floats) -> str:
+        """What is read by taking the likeliest character of each slice: fast, legal or not."""
+        numbers = table.argmax(axis=1)
+        kept = numbers[(numbers > 0) & (np.diff(numbers, prepend=0) != 0)]
+        return "".join(self._decoder.automaton.characters[number - 1] for number in kept)
+
+    def _heard(self, probabilities: Floats, voice: Voice) -> Floats:
+        """The reader's probabilities, those of regions no surer than its voice allows."""
+        if voice.regions == 1.0 or not self._opening.size:
+            return probabilities + FLOOR
+        heard = probabilities + FLOOR
+        regions = heard[:, self._opening]
+        top = regions.max(axis=1, keepdims=True)
+        heard[:, self._opening] = top * (regions / top) ** voice.regions
+        return heard
 
     def _swapped(self, text: str) -> set[str]:
         """Legal texts that differ in one character which readers confuse: a reader may not have listed the right one."""
@@ -159,7 +196,7 @@ class Fusion:
         return {other for other in swapped if self._decoder.automaton.accepts(other)}
 
     def _without_region(self, text: str) -> str:
-        return text[1:] if text[0] in self._regions else text
+        return text[1:] if text[:1] in self._regions else text
 
     def _weight(self, text: str, weights: Mapping[str, float]) -> float:
         return max(weights[form.name] for form in self._decoder.automaton.forms(text))

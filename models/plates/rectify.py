@@ -14,11 +14,11 @@ HEIGHT = 48
 TWO_ROW_ASPECT = 2.5
 """Width by height below which a plate may have two rows: they are 2.0, plates of one row 3.1 to 3.5."""
 
-UPPER_ROW = (0.02, 0.42)
+UPPER_ROW = (0.0, 0.40)
 """Top and bottom of the upper row on a plate of two rows, as parts of its height."""
 
 LOWER_ROW = (0.38, 1.0)
-UPPER_SIDES = (0.14, 0.86)
+UPPER_SIDES = (0.22, 0.78)
 """The upper row's two characters stand in the middle; bolts stand beside them."""
 
 
@@ -67,10 +67,14 @@ def part(
     corners: NDArray[np.float32], left: float, top: float, right: float, bottom: float
 ) -> NDArray[np.float32]:
     """Corners of a part of the plate given in its own coordinates, 0 to 1 across and down."""
-    unit = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
-    matrix = cv2.getPerspectiveTransform(unit, corners.astype(np.float32))
-    wanted = np.array([[[left, top], [right, top], [right, bottom], [left, bottom]]], np.float32)
-    result: NDArray[np.float32] = cv2.perspectiveTransform(wanted, matrix)[0]
+    return inside(corners, np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32))
+
+
+def inside(corners: NDArray[np.float32], unit: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Points given in the plate's own coordinates, N x 2, 0 to 1 across and down, as pixels of the picture."""
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    matrix = cv2.getPerspectiveTransform(square, corners.astype(np.float32))
+    result: NDArray[np.float32] = cv2.perspectiveTransform(unit.astype(np.float32)[None], matrix)[0]
     return result
 
 

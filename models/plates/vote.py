@@ -79,6 +79,13 @@ def vote(
         [(frame.confidence, _weight(frame)) for frame in exact],
         [(frame.confidence, _weight(frame)) for frame in others],
     )
+    sure: dict[str, int] = {}
+    for frame in frames:
+        if frame.confidence >= threshold:
+            sure[frame.text] = sure.get(frame.text, 0) + 1
+    if any(count > sure.get(text, 0) for other, count in sure.items() if other != text):
+        # However sharp one frame is: it does not outvote several that were sure of another plate.
+        return Unreadable("conflict", text, min(confidence, lead))
     if lead < LEAST_LEAD:
         return Unreadable("conflict", text, min(confidence, lead))
     if confidence < threshold:

@@ -35,6 +35,9 @@ _PAGE = 50
 _PAGES = 8
 """Messages to one number on one day that a look goes through."""
 
+_DAYS = timedelta(days=2)
+"""How far back a look goes at most: no warning is on its way for longer, whatever a clock says."""
+
 _CHINA = timezone(timedelta(hours=8))
 """The provider files messages under days of this zone."""
 
@@ -131,8 +134,8 @@ class AliyunGateway:
         return None
 
     def _details(self, phone: str, since_ms: Millis) -> Iterator[Any]:
-        day = _day(since_ms)
-        last = max(_day(self._clock.utc_ms()), day)
+        last = max(_day(self._clock.utc_ms()), _day(since_ms))
+        day = max(_day(since_ms), last - _DAYS)
         while day <= last:
             for page in range(1, _PAGES + 2):
                 if page > _PAGES:

@@ -113,6 +113,10 @@ polygon = [[10, 10], [600, 10], [600, 600], [10, 600]]
         assert "cam1" not in loop.centre.problems()
         loop.finish()
         assert {event["camera"] for event in loop.agent.events} == {"cam1"}
+        # Zones that fit are taken up without a restart.
+        path = tmp_path / "cam2.zones.toml"
+        path.write_text(path.read_text().replace("height = 640", "height = 360").replace("600]", "300]"))
+        loop.watch.until(lambda: "cam2" not in loop.centre.problems(), "the end of the complaint")
         assert loop.agent.stop() == 0
         check_promises(loop)
 

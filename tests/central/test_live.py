@@ -110,7 +110,19 @@ def test_old_changes_are_swept(centre):
     assert Change.objects.get().topic == "new"
 
 
-RANK = {"live": 0, "people": 1, "fleet": 1, "cases": 2, "parking": 3, "ingest": 4, "pages": 5}
+RANK = {
+    "live": 0,
+    "people": 1,
+    "fleet": 1,
+    "cases": 2,
+    "owners": 2,
+    "parking": 3,
+    "bays": 4,
+    "driver": 5,
+    "notices": 6,
+    "ingest": 7,
+    "pages": 8,
+}
 PUTS_TOGETHER = {"project/urls.py", "project/health.py", "project/web.py", "cli.py"}
 
 

@@ -18,11 +18,13 @@ from zoneinfo import ZoneInfo
 
 from edge_agent.attention import Camera
 from edge_agent.cases import Case
+from edge_agent.config import AgentConfig
 from edge_agent.effects import EffectWriter, unsealed
 from edge_agent.engine import Engine, Event
 from edge_agent.evidence import AgentKey, EvidenceStore, Sealer
 from edge_agent.frames import Frame
 from edge_agent.identity import Identity
+from edge_agent.notices import answer_of, notice_request
 from edge_agent.plates import PlateDesk
 from edge_agent.ruling import Permits
 from edge_agent.sealing import FrameSealer
@@ -35,9 +37,10 @@ from notifier.outbox import FileTransactions, OutboxItem
 from notifier.sms import Accepted, LogGateway, SmsPolicy, SmsRequest, SmsResult, SmsWorker
 from protocol.clock import ManualClock
 from protocol.errors import UnavailableError
-from protocol.messages import EvidenceRef
+from protocol.messages import EvidenceRef, NoticeResult
 from tests.edge_agent.scripted import (
     BEAT_MS,
+    PHONES,
     T0,
     ZONES,
     Beat,
@@ -48,6 +51,15 @@ from tests.edge_agent.scripted import (
     unanimous,
 )
 from zones import ZoneFile
+
+_CONFIG = AgentConfig.model_validate(
+    {
+        "agent": {"id": "a", "jurisdiction": "j", "data_dir": "data", "time_zone": "UTC"},
+        "mqtt": {"url": "mqtt://127.0.0.1"},
+        "camera": [{"id": "cam1", "url": "rtsp://127.0.0.1/1", "zones": "zones.toml"}],
+    }
+)
+"""What the requests to the centre say of the box."""
 
 
 class Crash(BaseException):
@@ -154,6 +166,7 @@ class Outside:
     topics: dict[str, str] = field(default_factory=dict)
     since_ms: dict[str, int] = field(default_factory=dict)
     sms_calls: list[str] = field(default_factory=list)
+    answers: dict[str, NoticeResult] = field(default_factory=dict)
 
     def take(self, item: OutboxItem, at_ms: int) -> None:
         """At least once: a repetition must be the same message."""
@@ -179,7 +192,9 @@ class Box:
         permits: Permits | None = None,
         *,
         plates_covered: bool = False,
+        centre_warns: bool = False,
     ) -> None:
+        self.centre_warns = centre_warns
         self.folder = folder
         self.fate = fate
         self.zones = zones
@@ -216,7 +231,13 @@ class Box:
         self.engine = Engine(
             self.store,
             FatedSealer(FrameSealer(evidence, "scripted", "0" * 64, ZoneInfo("UTC"), lambda: 0), self.fate),
-            EffectWriter(self.identity, vault, evidence, lambda case, plate: f"{plate}: please leave"),
+            EffectWriter(
+                self.identity,
+                vault,
+                evidence,
+                lambda case, plate: f"{plate}: please leave",
+                ask=notice_request(_CONFIG, self.identity) if self.centre_warns else None,
+            ),
             plates=PlateDesk(reader, unanimous, 6),
             plate_wait_ms=5_000,
             permits=self.permits,
@@ -291,6 +312,8 @@ class Box:
         self.engine.tick(at_ms)
         for deed in beat.deeds:
             match deed:
+                case "sms" if self.centre_warns:
+                    self._centre(at_ms)
                 case "sms":
                     while self._worker.run_once():
                         pass
@@ -324,6 +347,33 @@ class Box:
                 self.fate.step("after a delivery")
                 with self._transact() as db:
                     outbox.mark_done(db, entry.item.key, at_ms)
+
+    def _centre(self, at_ms: int) -> None:
+        """The centre sends what was asked of it in time, once, and repeats its answer until a record names it."""
+        taken = {record["notice_result_id"] for record in self.outside.messages("case_record")}
+        for request in self.outside.messages("notice_request"):
+            key = request["idempotency_key"]
+            if self.outside.since_ms[key] >= at_ms:
+                continue
+            answer = self.outside.answers.get(key)
+            if answer is None:
+                known = request["plate"] in PHONES and at_ms < request["give_up_ms"]
+                answer = NoticeResult(
+                    result_id=f"n-{request['case_id']}",
+                    key=key,
+                    case_id=request["case_id"],
+                    state="accepted" if known else "refused",
+                    at_ms=at_ms,
+                    told_until_ms=at_ms + round(request["grace_s"] * 1000) if known else None,
+                    reason="" if known else "not_found",
+                )
+                self.outside.answers[key] = answer
+                if known:
+                    self.outside.sms_calls.append(key)
+            if answer.result_id not in taken:
+                with self._transact() as db:
+                    kind, body = answer_of(answer)
+                    self.store.arrive(db, kind, answer.case_id, body, f"notice/{answer.result_id}")
 
     def _outcomes(self, deed: str, at_ms: int) -> None:
         """The officers answer every task that the centre had a second ago, once more each time."""
@@ -385,9 +435,12 @@ def box(
     permits: Permits | None = None,
     *,
     plates_covered: bool = False,
+    centre_warns: bool = False,
 ) -> Iterator[Box]:
     """A box in a folder of its own."""
-    one = Box(folder, fate or Fate(), zones, permits, plates_covered=plates_covered)
+    one = Box(
+        folder, fate or Fate(), zones, permits, plates_covered=plates_covered, centre_warns=centre_warns
+    )
     try:
         yield one
     finally:

@@ -175,6 +175,28 @@ def test_a_case_keeps_the_hours_that_it_was_opened_under(tmp_path: Path) -> None
         assert [state for state, _ in told(one)] == ["confirmed", "notified", "rechecking", "tasked"]
 
 
+@pytest.mark.parametrize("kind", ["parking_bay", "ignore"])
+@pytest.mark.parametrize(
+    ("arrives", "states"),
+    [
+        (50, ["confirmed", "notified", "exempt"]),
+        (30, ["confirmed", "notified", "rechecking", "tasked", "closed"]),
+    ],
+)
+def test_a_bay_that_opens_while_the_clock_runs_ends_the_case(
+    tmp_path: Path, kind: str, arrives: int, states: list[str]
+) -> None:
+    zones = zones_with()
+    bay = {"id": "B1", "name": "Night bay", "kind": kind, "hours": [{"from": "08:01", "to": "09:00"}]}
+    data = zones.model_dump(mode="json", by_alias=True, exclude_none=True)
+    data["zone"].append({**bay, "polygon": data["zone"][0]["polygon"]})
+    with box(tmp_path, zones=type(zones).model_validate(data)) as one:
+        one.live([*stretch("empty", arrives), *stretch("A", 100 - arrives), *stretch("empty", 12)])
+        assert [state for state, _ in told(one)] == states
+        assert told(one)[-1][1] in ("exempt: standing is allowed there at this hour", "the vehicle left")
+        assert len(kinds(one, "task_retraction")) == states.count("tasked")
+
+
 def test_hours_of_a_year_that_nobody_knows_fine_nobody(tmp_path: Path) -> None:
     hours = [{"days": ["workday", "restday", "holiday"]}]
     known = zones_with(hours=hours)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 from onnx import numpy_helper
 
 from models import Image, catalogue
@@ -68,3 +69,47 @@ def run(path: Path, tensor: np.ndarray) -> dict[str, np.ndarray]:
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     return dict(zip(names, session.run(None, {session.get_inputs()[0].name: tensor}), strict=True))
+
+
+def test_the_plate_reader_is_what_the_note_says_and_keeps_the_makers_floats() -> None:
+    file = WEIGHTS.with_name("hyperlpr_plates_fp16.onnx")
+    note = WEIGHTS.with_name("PROVENANCE.md").read_text()
+    assert catalogue.sha256(file) in note
+    assert "Apache License" in (file.parent / "licences" / "hyperlpr-LICENSE").read_text()
+    kernels = [
+        tensor
+        for tensor in onnx.load(file).graph.initializer
+        if len(tensor.dims) == 4 and tensor.data_type == onnx.TensorProto.FLOAT16
+    ]
+    assert len(kernels) == 10
+    (characters,) = onnxruntime.InferenceSession(file).run(
+        None, {"plate": np.zeros((2, 3, 160, 40), np.float32)}
+    )
+    assert characters.shape == (2, 20, 84)
+    assert characters.sum(axis=2) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_arrays_of_caffe_files_are_read_in_both_forms() -> None:
+    spec = importlib.util.spec_from_file_location("convert", WEIGHTS.with_name("convert_hyperlpr.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    convert = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(convert)
+
+    def field(number: int, data: bytes) -> bytes:
+        key = number << 3 | 2
+        return (bytes([key]) if key < 128 else bytes([key & 127 | 128, key >> 7])) + bytes([len(data)]) + data
+
+    values = np.array([[0.5, -2.0, 3.0], [1.0, 0.25, -8.0]], np.float16)
+    packed, single = field(7, field(1, bytes([2, 3]))), field(7, bytes([8, 2, 8, 3]))
+    for shape in (packed, single):
+        halves = convert.blob(shape + field(12, values.tobytes()))
+        floats = convert.blob(shape + field(5, values.astype(np.float32).tobytes()))
+        assert (halves == values).all()
+        assert (floats == values).all()
+    layer = field(
+        100, field(1, b"conv0") + field(2, b"Convolution") + field(7, packed + field(12, values.tobytes()))
+    )
+    ((name, (array,)),) = convert.layers(layer).items()
+    assert name == "conv0"
+    assert (array == values).all()

@@ -146,11 +146,12 @@ def test_the_first_line_signs_and_all_are_accepted(tmp_path: Path):
     [
         ("", 0o600, "holds no key"),
         ("short\n", 0o600, "line 1 holds no key"),
-        (f"{links.new_secret()}\nnonsense", 0o600, "line 2 holds no key"),
-        (links.new_secret(), 0o644, "others may read it"),
+        ("{secret}\nnonsense", 0o600, "line 2 holds no key"),
+        ("{secret}", 0o644, "others may read it"),
     ],
 )
 def test_a_key_file_that_cannot_be_used_says_why(tmp_path: Path, text: str, mode: int, problem: str):
+    text = text.format(secret=links.new_secret())
     path = write(tmp_path / "keys", text, mode)
     with pytest.raises(PatrolError, match=problem) as caught:
         links.keys_from_file(path)

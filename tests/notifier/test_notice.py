@@ -15,8 +15,7 @@ from protocol.errors import PatrolError
 FACTS = NoticeFacts(
     plate="京A12345",
     place="长安街12号",
-    deadline_ms=from_iso("2026-01-01T04:30:20Z"),
-    grace_minutes=10,
+    deadline_ms=from_iso("2026-01-01T04:30:00Z"),
     time_zone="Asia/Shanghai",
     reference="7K3QAZ",
 )
@@ -67,12 +66,12 @@ def test_a_chinese_notice_names_plate_place_deadline_and_reference() -> None:
     assert "京A12345" not in text
     assert "长安街12号" in text
     assert "12:30" in text, "local time of the place"
-    assert "10分钟" in text
+    assert "分钟" not in text, "a length of time would count from whenever it is read"
     assert "7K3QAZ" in text
 
 
 def test_an_english_notice_in_plain_letters_is_short() -> None:
-    facts = NoticeFacts("ABC12345", "12 Main St", FACTS.deadline_ms, 10, "Europe/London", "7K3QAZ")
+    facts = NoticeFacts("ABC12345", "12 Main St", FACTS.deadline_ms, "Europe/London", "7K3QAZ")
     notice_ = render(facts, "en")
     assert notice_.size.encoding == "GSM-7"
     assert notice_.size.segments == 1, notice_.text
@@ -84,7 +83,6 @@ def test_the_chinese_notice_with_everything_fits_in_three_segments() -> None:
         plate="京AD12345",
         place="长安街12号",
         deadline_ms=FACTS.deadline_ms,
-        grace_minutes=10,
         time_zone="Asia/Shanghai",
         reference="7K3QAZ",
         sender="东华门街道",
@@ -107,7 +105,7 @@ def test_both_languages_in_one_message() -> None:
 
 
 def test_facts_are_text_and_never_template_or_html() -> None:
-    facts = NoticeFacts("京A12345", "{{ 7*7 }} <b>&</b>", FACTS.deadline_ms, 10, "Asia/Shanghai", "7K3QAZ")
+    facts = NoticeFacts("京A12345", "{{ 7*7 }} <b>&</b>", FACTS.deadline_ms, "Asia/Shanghai", "7K3QAZ")
     assert "{{ 7*7 }} <b>&</b>" in render(facts).text
 
 
@@ -119,7 +117,7 @@ def test_a_template_with_an_unknown_name_fails_loudly() -> None:
 
 @pytest.mark.parametrize("zone", ["Nowhere/Land", "", "../etc/passwd"])
 def test_an_unknown_time_zone_is_named(zone: str) -> None:
-    facts = NoticeFacts("京A12345", "x", 0, 10, zone, "7K3QAZ")
+    facts = NoticeFacts("京A12345", "x", 0, zone, "7K3QAZ")
     with pytest.raises(PatrolError) as error:
         render(facts)
     assert error.value.field == "time_zone"

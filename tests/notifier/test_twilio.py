@@ -209,3 +209,11 @@ def test_a_token_that_is_missing_or_open_to_others_is_named(tmp_path: Path) -> N
     with pytest.raises(PatrolError, match="others may read") as error:
         Gateway(open_to_all)
     assert "secret-token" not in str(error.value)
+
+
+def test_receipts_are_asked_for_at_an_address_that_names_the_message(server: TwilioGateway) -> None:
+    with_receipts = Gateway(config(server.url), "https://patrol.example.org/notices/twilio/status")
+    request = SmsRequest("j/a/c/7/notice", PHONE, "text")
+    assert isinstance(with_receipts.send(request), Accepted)
+    marker = reference("j/a/c/7/notice")
+    assert server.callbacks == [f"https://patrol.example.org/notices/twilio/status?notice={marker}"]

@@ -51,6 +51,7 @@ class TwilioGateway:
         self.faults: deque[Fault] = deque()
         self.look_faults: deque[Fault] = deque()
         self.requests: list[tuple[str, str]] = []
+        self.callbacks: list[str] = []
         self.page_size = 100
         self.closing = threading.Event()
         self.lock = threading.Lock()
@@ -158,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(fault.status, said, retry_after=fault.retry_after)
 
     def _create(self, form: dict[str, str]) -> dict[str, Any]:
+        if "StatusCallback" in form:
+            self.owner.callbacks.append(form["StatusCallback"])
         sender = form.get("From") or form.get("MessagingServiceSid") or ""
         return self.owner.make(form["To"], form["Body"], sender)
 

@@ -18,6 +18,8 @@ from zones.calibration import Lens
 Floats = NDArray[np.float64]
 
 SIZE = (1280, 720)
+lenses = st.builds(lambda k1, k2: Lens(*SIZE, k1, k2), st.floats(-0.14, 0.3), st.floats(-0.02, 0.1))
+
 PIXELS = np.array([(200, 650), (1100, 640), (900, 420), (350, 430), (640, 520), (520, 600)], float)
 """Points in the lower part of the picture, no three of them on a line."""
 

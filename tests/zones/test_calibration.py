@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from benchmarks.simulator.camera import Camera
 from protocol.errors import PatrolError
-from tests.zones.cameras import PIXELS, SIZE, calibrated, cameras, on_street, street_camera
+from tests.zones.cameras import PIXELS, SIZE, calibrated, cameras, lenses, on_street, street_camera
 from zones import ZoneFile, parse_zone_file
 from zones.calibration import Ground, Lens, TangentPlane, fit_lens
 
 Floats = NDArray[np.float64]
-
-lenses = st.builds(lambda k1, k2: Lens(*SIZE, k1, k2), st.floats(-0.14, 0.3), st.floats(-0.02, 0.1))
 
 
 def ground_of(file: ZoneFile) -> Ground:

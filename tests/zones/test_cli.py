@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -9,12 +10,14 @@ import av
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 
 from patrol.main import main
 from zones import ZoneIndex, load_zone_file
 from zones.model import Zone
 from zones.pictures import draw, read_picture
 from zones.reference import keys_of, zone_tables
+from zones.terminal import print_zones
 
 GOOD = """
 schema = 1
@@ -225,3 +228,96 @@ def test_a_name_with_a_line_break_stays_in_its_comment(tmp_path: Path) -> None:
 def test_the_document_lists_the_keys_as_they_are(root: Path) -> None:
     document = (root / "docs" / "zones.md").read_text("utf-8")
     assert zone_tables() in document, "paste the output of `patrol zones reference` into docs/zones.md"
+
+
+# The terminal, and machines
+
+
+def test_show_draws_letters_where_there_are_no_colours(
+    street: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")  # a dumb terminal is 80 wide whatever it says
+    monkeypatch.setenv("COLUMNS", "64")
+    assert patrol("show", street) == 0
+    *drawn, first, second = capsys.readouterr().out.splitlines()
+    assert {len(line) for line in drawn} == {64}
+    assert len(drawn) == 18, "a character is twice as high as wide"
+    assert drawn[2][5] == "A"
+    assert drawn[12][40] == "B"
+    assert drawn[0][0] == drawn[17][63] == "."
+    assert (first, second) == ("A  P1  no_parking  人行道", "B  B1  parking_bay  Bay")
+
+
+def test_show_draws_colours_where_there_are_some(street: Path) -> None:
+    zones = load_zone_file(street)
+    screen = Console(
+        force_terminal=True, color_system="truecolor", width=40, no_color=False, file=io.StringIO()
+    )
+    print_zones(zones, None, screen)
+    assert isinstance(screen.file, io.StringIO)
+    shown = screen.file.getvalue()
+    assert shown.count("▀") == 40 * 11
+    assert "38;2;" in shown
+    assert shown.rstrip().endswith("parking_bay  Bay")
+    plain = Console(
+        force_terminal=True, color_system="truecolor", width=40, no_color=True, file=io.StringIO()
+    )
+    print_zones(zones, None, plain)
+    assert isinstance(plain.file, io.StringIO)
+    assert "▀" not in plain.file.getvalue()
+
+
+def test_show_tells_machines_what_it_drew(
+    street: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.png"
+    assert patrol("show", street, "--json", "--out", out, "--zone", "B1") == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["written"], told["calibrated"], told["size"]) == (True, False, {"width": 640, "height": 360})
+    assert [(zone["id"], zone["area_px"], zone["area_m2"]) for zone in told["zones"]] == [
+        ("B1", 20000.0, None)
+    ]
+    assert out.is_file()
+    out.unlink()
+    assert patrol("show", street, "--json", "--out", out, "--dry-run") == 0
+    assert json.loads(capsys.readouterr().out)["written"] is False
+    assert not out.exists()
+    assert patrol("show", street, "--zone", "P9") == 2
+    assert "It has: P1, B1" in capsys.readouterr().err
+
+
+def test_show_lays_a_grid_on_ground_that_is_calibrated(street: Path) -> None:
+    text = GOOD.replace(
+        "[[zone]]",
+        "[calibration.rectangle]\npicture = [[200, 340], [440, 340], [380, 220], [260, 220]]\nwidth_m = 3\nlength_m = 8\n[[zone]]",
+        1,
+    ).replace(
+        "[[10, 10], [200, 10], [200, 100], [10, 100]]", "[[10, 200], [200, 200], [200, 300], [10, 300]]"
+    )
+    street.write_text(text, "utf-8")
+    zones = load_zone_file(street)
+    sheet = np.full((360, 640, 3), 90, np.uint8)
+    with_grid, without = draw(zones, sheet), draw(zones, sheet, grid=False)
+    assert (with_grid[250:340, 300:600] != without[250:340, 300:600]).any()
+    assert (without[320:350, 300:600] == 90).all()
+
+
+def test_lint_names_the_vertex_and_the_rule(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(GOOD.replace("[200, 10], [200, 100]", "[200, 10], [200, 10], [200, 100]"), "utf-8")
+    assert patrol("lint", path) == 0
+    assert "zone P1: vertex 3: vertex 3 repeats vertex 2" in capsys.readouterr().err
+    path.write_text(GOOD + "min_length_m = 2\n", "utf-8")
+    assert patrol("lint", path, "--json") == 2
+    (error,) = json.loads(capsys.readouterr().out)["errors"]
+    assert (error["rule"], error["zone"], error["severity"]) == ("uncalibrated_metres", "B1", "error")
+
+
+def test_lint_knows_whose_zones_they_must_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text('camera = "cam2"\n' + GOOD.lstrip(), "utf-8")
+    assert patrol("lint", path, "--camera", "cam1") == 2
+    assert "belongs to camera cam2, not cam1" in capsys.readouterr().err
+    assert patrol("lint", path, "--camera", "cam2") == 0
+    assert patrol("lint") == 2

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from zones import ZoneFile, lint
+from zones import ZoneFile, lint, parse_zone_file
 from zones.holidays import known_years
 
 NEXT = max(known_years()) + 1
@@ -93,3 +95,11 @@ def test_a_year_whose_holidays_are_not_known_is_loud() -> None:
     assert rules(hours, years=(NEXT,), calendar=listed) == []
     exempt = {"exempt": [{"reason": "feast", "hours": [{"days": ["holiday"]}]}]}
     assert [rule for rule, _ in rules(exempt, years=(NEXT,))] == ["calendar_unknown"]
+
+
+def test_the_document_s_examples_are_in_order(root: Path) -> None:
+    text = (root / "docs" / "zones.md").read_text("utf-8").partition("## When a zone counts")[2]
+    whole, year = re.findall(r"```toml\n(.*?)```", text, re.S)[:2]
+    file = parse_zone_file(whole)
+    assert lint(file, years=(NEXT - 1,)) == ()
+    assert parse_zone_file(re.sub(r"\[calendar\].*?\n\n", year + "\n", whole, flags=re.S)).calendar.years

@@ -94,7 +94,10 @@ def test_holes_and_parts_count_as_they_should(
     assert found[0, 1:].tolist() == [0, 0]
 
 
-def test_many_at_once_are_as_one_by_one() -> None:
+@pytest.mark.parametrize("at_once", [1, 40, 8192])
+def test_many_at_once_are_as_one_by_one(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether all edges are worked on in one piece, in several, or each pair for itself."""
+    monkeypatch.setattr("zones.overlap._AT_ONCE", at_once)
     rng = np.random.default_rng(3)
     shapes = [
         MultiPolygon([square(x, y, x + 40, y + 30), square(x + 60, y, x + 90, y + 50)])

@@ -16,7 +16,7 @@ from benchmarks.simulator._silhouette import box_of
 from benchmarks.simulator.camera import Camera
 from benchmarks.simulator.fleet import build_vehicle
 from benchmarks.zones import count_views, draw_views
-from tests.zones.cameras import PIXELS, SIZE, calibrated, street_camera
+from tests.zones.cameras import PIXELS, SIZE, calibrated, cameras, lenses, street_camera
 from zones import Box, ZoneIndex
 from zones.calibration import Ground, Lens
 from zones.geometry import iou
@@ -265,6 +265,22 @@ def test_a_zone_that_reaches_over_the_horizon_is_cut_there(lens: Lens | None) ->
     assert 20 < below.sum() < 200
     assert all(plan.buffer(1e-6).covers(point) for point in _points(metres[below]))
     assert ZoneIndex(file, *SIZE).presence(box_at(camera, "saloon", 0, 0), "car").ratio > 0.99
+
+
+@settings(max_examples=25, deadline=None)
+@given(cameras(), lenses, st.integers(0, 10_000))
+def test_no_box_is_too_strange(camera: Camera, lens: Lens, seed: int) -> None:
+    """Boxes of any size anywhere, in the sky and far beyond the picture: warnings are errors here."""
+    assume(lens.reaches(lens.distort(PIXELS)).all())
+    looks = ZoneIndex(calibrated(camera, lens=lens), *SIZE)
+    rng = np.random.default_rng(seed)
+    corner = rng.uniform((-700, -800), (1600, 900), (40, 2))
+    boxes = np.hstack([corner, corner + 10 ** rng.uniform(-1, 3.5, (40, 2))])
+    for where in looks.presences(boxes, rng.choice(["car", "bus", "motorcycle", "boat"], 40).tolist()):
+        assert 0 <= where.ratio <= 1
+        assert "nan" not in where.why
+    with pytest.raises(ValueError, match="left < right"):
+        looks.presence((10, 10, 5, 20), "car")
 
 
 def _points(metres: np.ndarray) -> list[Any]:

@@ -5,8 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import pytest
+
 from protocol.messages import Position
 from tests.central.street import JURISDICTION, NOON
+
+ON_SQLITE = pytest.mark.parametrize("centre", ["sqlite"], indirect=True)
+"""For tests of what is decided before any database is asked."""
 
 PLACE = Position(longitude=116.3321, latitude=39.9145)
 METRE_NORTH = 1 / 111_195

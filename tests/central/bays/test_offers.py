@@ -12,7 +12,7 @@ from central.bays import services
 from central.bays.models import Reservation
 from central.bays.services import live_reservation, nearby, offer_for_case
 from central.cases import history
-from tests.central.bays.plan import PLACE, at, bay, case
+from tests.central.bays.plan import ON_SQLITE, PLACE, at, bay, case
 from tests.central.street import MINUTE, NOON
 
 UNTIL = NOON + 10 * MINUTE
@@ -38,6 +38,7 @@ def test_the_nearest_free_bays_come_in_order_and_the_first_is_held(centre):
     assert got[0].position == at(40, 0)
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     "changes",
     [

@@ -42,7 +42,9 @@ class Remembering(Box):
         return found
 
 
-def lived(script: list[Beat], kind: type[Box] = Remembering, gaps: list[int] | None = None) -> dict[str, object]:
+def lived(
+    script: list[Beat], kind: type[Box] = Remembering, gaps: list[int] | None = None
+) -> dict[str, object]:
     where = FAST_DISK if FAST_DISK.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="patrol-rests-", dir=where) as name:
         one = kind(Path(name), Fate(gaps or []))

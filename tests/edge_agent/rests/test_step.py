@@ -23,10 +23,14 @@ class Watch:
         self.ended: list[Rest] = []
         self.at_ms = T0
 
-    def look(self, *boxes: Box, times: int = 1, wait_ms: int = 2_000, usable: bool = True, label: str = "car") -> Rested:
+    def look(
+        self, *boxes: Box, times: int = 1, wait_ms: int = 2_000, usable: bool = True, label: str = "car"
+    ) -> Rested:
         for _ in range(times):
             seen = tuple(Seen(box, label, 0.7) for box in boxes)
-            done = step(self.memory, Observation(self.at_ms, seen, usable=usable, gap="dark"), NOBODY, (), RULES)
+            done = step(
+                self.memory, Observation(self.at_ms, seen, usable=usable, gap="dark"), NOBODY, (), RULES
+            )
             self.memory = done.memory
             self.came.extend(done.came)
             self.ended.extend(done.ended)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.plates.evaluate import Outcome, at_threshold, choose_threshold, labelled_set, report
+from models.plates.calibration import at_threshold, choose_threshold
+from models.plates.evaluate import Outcome, labelled_set, report
 from protocol.errors import PatrolError
 
 
@@ -63,6 +64,8 @@ def test_pictures_that_were_not_read_cover_nothing() -> None:
         (b"file\na.jpg\n", "column"),
         (b"file,plate\n", "no picture"),
         (b"file,plate\na.jpg,\n", "empty cell"),
+        (b"file,plate\na.jpg\n", "empty cell"),  # a row too short
+        (b'file,plate\n"a.jpg,x\n', "not a CSV"),  # a quote that never ends
         ("file,plate\nb.jpg,皖A12345\n".encode(), "not there"),
         ("file,plate\n../outside.jpg,皖A12345\n".encode(), "not there"),
         ("file,plate\na.jpg,皖A12345\n".encode("gbk"), "UTF-8"),
@@ -104,3 +107,17 @@ def test_what_is_neither_folder_nor_zip_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"PK no")
     with pytest.raises(PatrolError, match="not a ZIP"):
         labelled_set(file)
+
+
+def test_a_mistake_names_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"no picture")
+    (tmp_path / "labels.csv").write_text("file,plate\na.jpg,皖A12345\nb.jpg,皖A12345\n", encoding="utf-8")
+    with pytest.raises(PatrolError) as caught:
+        labelled_set(tmp_path)
+    assert caught.value.field == "line 3"
+    (tmp_path / "labels.csv").write_text("file,plate\na.jpg,皖A12345\n", encoding="utf-8")
+    (item,) = labelled_set(tmp_path)
+    with pytest.raises(PatrolError, match="decoded") as caught:
+        item.picture()
+    assert caught.value.file == "a.jpg"
+    assert caught.value.field == "labels.csv line 2"

@@ -83,7 +83,7 @@ def test_every_region_and_kind_that_is_drawn_is_legal_and_of_its_kind(
     import numpy as np
 
     text = drawn.random_text(np.random.default_rng(seed), kind, region)
-    assert china().kind(text, Colour(drawn.KINDS[kind])) == kind.removesuffix("_two_rows")
+    assert china().kind(text, drawn.KINDS[kind].colour) == kind.removesuffix("_two_rows")
 
 
 def test_the_colour_tells_kinds_of_one_form_apart() -> None:
@@ -101,6 +101,26 @@ def test_a_colour_lowers_the_weight_of_forms_that_do_not_come_in_it() -> None:
 
 def test_no_two_forms_of_china_allow_one_text() -> None:
     assert all(len(forms) <= 1 for forms in china().accepted)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("GL123B", "side_code_9"),
+        ("12XKNP", "side_code_6"),
+        ("1ZKB00", "side_code_8"),
+        ("H123BB", "side_code_10"),
+    ],
+)
+def test_the_netherlands_are_shipped_too(text: str, kind: str) -> None:
+    automaton = compile_grammar(load_grammar("NL"))
+    assert automaton.kind(text, Colour.YELLOW) == kind
+    assert automaton.kind(text, Colour.BLUE) == "taxi"
+
+
+@pytest.mark.parametrize("text", ["AL123B", "GL123", "GC123B", "皖A12345", "GLBBBB"])
+def test_what_is_no_plate_of_the_netherlands_is_refused(text: str) -> None:
+    assert not compile_grammar(load_grammar("NL")).accepts(text)
 
 
 def test_another_country_is_a_file(tmp_path: Path) -> None:

@@ -85,10 +85,10 @@ def test_real_crops_keep_the_accuracy_that_the_documentation_states(
     # The half that holds most of the errors; `patrol plates eval` measures all.
     report = evaluate(reader, labelled_set(shared / "plates" / "crops_500.zip")[1::2])
     assert report.n == 250
-    assert report.full_plate >= 0.98
+    assert report.full_plate >= 0.985
     threshold, coverage, precision = report.in_force
     assert threshold == reader.threshold
-    assert coverage >= 0.91
+    assert coverage >= 0.92
     assert precision == 1.0
 
 
@@ -98,7 +98,7 @@ def test_every_region_is_read_by_day(reader: PlateReader, kind: str) -> None:
     right, accepted = 0, []
     for region in drawn.REGIONS:
         text = drawn.random_text(rng, kind, region)
-        picture, _ = drawn.scene(drawn.plate(text, kind), drawn.by_day(rng), rng)
+        picture = drawn.seen_by_day(text, kind, rng)
         reading = reader.read_best(picture)
         right += reading is not None and reading.text == text
         if reading is not None and reading.confidence >= reader.threshold:
@@ -108,20 +108,88 @@ def test_every_region_is_read_by_day(reader: PlateReader, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", ["civil_yellow_two_rows", "trailer_two_rows", "police", "driving_school", "energy_large"]
+    ("kind", "least"),
+    [
+        ("civil_yellow_two_rows", 8),  # the upper row is not lost
+        ("trailer_two_rows", 8),
+        ("energy_large", 9),  # the last of eight characters is not lost
+        ("police", 9),
+        ("driving_school", 9),
+        ("civil_black", 9),  # the finder overlooks black plates in their own colours
+        ("consulate", 9),
+        ("embassy", 9),
+        ("border", 9),
+    ],
 )
-def test_other_kinds_are_read_by_day(reader: PlateReader, kind: str) -> None:
+def test_other_kinds_are_read_by_day(reader: PlateReader, kind: str, least: int) -> None:
     rng = np.random.default_rng(21)
     right = 0
     for region in "京沪浙皖鲁豫湘粤川陕":
         text = drawn.random_text(rng, kind, region)
-        picture, _ = drawn.scene(drawn.plate(text, kind), drawn.by_day(rng), rng)
-        reading = reader.read_best(picture)
+        reading = reader.read_best(drawn.seen_by_day(text, kind, rng))
         right += reading is not None and reading.text == text
         # What is read wrongly must not be acted upon.
         assert reading is None or reading.text == text or reading.confidence < reader.threshold
-    # Corners of plates with two rows are found less exactly where the plate is turned.
-    assert right >= (7 if kind.endswith("two_rows") else 9)
+    assert right >= least
+
+
+def test_jing_and_qiong_are_told_apart(reader: PlateReader) -> None:
+    rng = np.random.default_rng(27)
+    for region in "京琼" * 4:
+        text = drawn.random_text(rng, "civil_blue", region)
+        reading = reader.read_best(drawn.seen_by_day(text, "civil_blue", rng))
+        assert reading is not None
+        assert reading.text[0] == region
+
+
+def test_the_largest_and_most_central_plate_is_the_vehicles_own(reader: PlateReader) -> None:
+    rng = np.random.default_rng(28)
+    picture = drawn.two_in_one(("京A12345", 170, 0.45), ("粤B7D210", 95, 0.87), rng)
+    assert {reading.text for reading in reader.read(picture)} == {"京A12345", "粤B7D210"}
+    best = reader.read_best(picture)
+    assert best is not None
+    assert best.text == "京A12345"
+    assert best.confidence >= reader.threshold
+
+
+def test_two_plates_that_stand_out_alike_leave_a_doubt(reader: PlateReader) -> None:
+    picture = drawn.two_in_one(("京A12345", 150, 0.3), ("粤B7D210", 150, 0.7), np.random.default_rng(29))
+    best = reader.read_best(picture)
+    assert best is not None
+    assert best.confidence <= 0.5
+
+
+def test_plates_of_another_country_are_read_by_its_grammar() -> None:
+    from PIL import Image, ImageDraw
+
+    from benchmarks.simulator.plates import write_character
+
+    reader = open_plate_reader(grammar="NL")
+    for text in ("GL123B", "1ZKB08", "H947XV"):
+        picture = Image.new("RGB", (400, 110), (245, 185, 30))
+        ImageDraw.Draw(picture).rectangle([2, 2, 397, 107], outline=(15, 15, 15), width=3)
+        for place, char in enumerate(text):
+            write_character(picture, char, 24 + place * 60, 44, (15, 15, 15), top=20, tall=70)
+        crop = cv2.resize(np.asarray(picture)[:, :, ::-1].copy(), (160, 44), interpolation=cv2.INTER_AREA)
+        reading = reader.read_crop(crop)
+        assert reading is not None
+        assert reading.text == text
+        assert reading.kind.startswith("side_code")
+
+
+def test_stages_are_reported_to_who_measures() -> None:
+    from contextlib import contextmanager
+
+    entered: list[str] = []
+
+    @contextmanager
+    def note(stage: str):  # type: ignore[no-untyped-def]
+        entered.append(stage)
+        yield
+
+    reader = open_plate_reader(stage=note)
+    reader.read_best(drawn.seen_by_day("京A12345", "civil_blue", np.random.default_rng(30)))
+    assert {"find", "rectify", "read", "opinions", "decode"} <= set(entered)
 
 
 def test_corners_lie_on_the_plate(reader: PlateReader) -> None:
@@ -138,7 +206,7 @@ def test_corners_lie_on_the_plate(reader: PlateReader) -> None:
 def test_frames_vote_for_one_plate(reader: PlateReader) -> None:
     rng = np.random.default_rng(23)
     flat = drawn.plate("浙B7D215", "civil_blue")
-    frames = [reader.read_best(drawn.scene(flat, drawn.by_day(rng), rng)[0]) for _ in range(5)]
+    frames = [reader.read_best(drawn.scene(flat, drawn.CONDITIONS["day"](rng), rng)[0]) for _ in range(5)]
     result = vote(frame for frame in frames if frame is not None)
     assert isinstance(result, PlateReading)
     assert result.text == "浙B7D215"

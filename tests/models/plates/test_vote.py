@@ -103,3 +103,24 @@ def test_a_sharp_frame_outweighs_a_smear() -> None:
 def test_plates_are_masked_where_a_log_would_show_them() -> None:
     assert "12345" not in repr(reading("皖A12345"))
     assert "12345" not in repr(Unreadable("doubt", "皖A12345", 0.5))
+
+
+@settings(max_examples=300)
+@given(
+    right=st.lists(
+        st.builds(reading, st.just("皖A12345"), st.floats(0.96, 1.0), st.floats(0.0, 1.0)),
+        min_size=2,
+        max_size=8,
+    ),
+    wrong=st.builds(
+        reading,
+        st.sampled_from(["皖A12845", "京A12345", "皖AD12345"]),
+        st.floats(0.0, 1.0),
+        st.floats(0.0, 1.0),
+    ),
+)
+def test_one_wrong_reading_never_wins_against_several_sure_ones(
+    right: list[PlateReading], wrong: PlateReading
+) -> None:
+    result = vote([*right, wrong])
+    assert isinstance(result, Unreadable) or result.text == "皖A12345"

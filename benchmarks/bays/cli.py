@@ -1,0 +1,70 @@
+"""`patrol bench bays`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def bays(
+    bays: Annotated[int, typer.Option(min=10, max=1_000_000, help="Bays in the sub-district.")] = 10_000,
+    rate: Annotated[float, typer.Option(min=1, max=5000, help="Page calls a second.")] = 100,
+    seconds: Annotated[float, typer.Option(min=2, max=3600, help="For how long.")] = 30,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=1, max=16, help="Web processes of the centre, as `patrol central up --web-workers`."
+        ),
+    ] = 2,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
+    ] = None,
+) -> None:
+    """Nearest bays, and the driver's page under load. Exit code 1: a goal is missed.
+
+    A centre on SQLite with 300 warned drivers; its web processes and the load generator share the machine. Searches are
+    measured in processor time, pages by the wall clock: close everything else first.
+    """
+    from rich.table import Table
+
+    from benchmarks._machine import machine
+    from benchmarks.bays import Speed, make_town, measure_page, measure_search
+    from benchmarks.cli import _bar, _tell
+
+    facts = machine()
+    speeds: list[Speed] = []
+    with _bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
+        task = bar.add_task("making a sub-district", total=None)
+        town = make_town(Path(folder), bays=bays, drivers=300)
+        bar.update(task, description="searching", total=1.0)
+        speeds += measure_search(town, rounds=500, progress=lambda done: bar.update(task, completed=done))
+        bar.update(task, description="opening pages", completed=0)
+        speeds += measure_page(
+            town,
+            workers=workers,
+            rate=rate,
+            seconds=seconds,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    table = Table(title="Bays and the driver's page", title_justify="left")
+    table.add_column("What")
+    for name in ("Figure", "Goal"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("Met")
+    for speed in speeds:
+        table.add_row(
+            speed.what,
+            f"{speed.value:.2f} {speed.unit}".strip(),
+            "" if speed.goal is None else f"< {speed.goal:g} {speed.unit}".strip(),
+            {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[speed.met],
+        )
+    rows = [
+        {"what": s.what, "value": round(s.value, 3), "unit": s.unit, "goal": s.goal, "met": s.met}
+        for s in speeds
+    ]
+    _tell(table, rows, facts, json)
+    if any(speed.met is False for speed in speeds):
+        raise typer.Exit(1)

@@ -1,0 +1,164 @@
+"""Measuring: searches one after another in this process, page calls at a fixed rate from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from benchmarks.bays.town import JURISDICTION, Town, _somewhere
+
+CONNECTIONS = 32
+"""Kept open, as a proxy in front of the centre keeps them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """One line of the table.
+
+    Attributes:
+        what: in words.
+        value: the figure.
+        unit: ms, %, requests.
+        goal: less than this is wanted, or None.
+    """
+
+    what: str
+    value: float
+    unit: str
+    goal: float | None = None
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the goal is reached, None without one."""
+        return None if self.goal is None else self.value < self.goal
+
+
+def measure_search(
+    town: Town, *, rounds: int, wanted: int = 20, progress: Callable[[float], None]
+) -> list[Speed]:
+    """Nearest bays: positions alone, and whole, with what is free, fresh, allowed and not held for others.
+
+    Times are the process's own processor time, so that what else runs on the machine does not count.
+    """
+    from central.bays.models import Bay
+    from central.bays.nearest import BayIndex
+    from central.bays.services import nearby
+    from central.cases.models import Case
+
+    rows = list(Bay.objects.values_list("longitude", "latitude", "allowed"))
+    index = BayIndex(*zip(*rows, strict=True))
+    dice = random.Random(1)
+    places = [_somewhere(dice) for _ in range(rounds)]
+    plain, whole, found = [], [], 0
+    for place in places:
+        start = time.process_time_ns()
+        near = list(islice(index.walk(place, "car", 1e9), wanted))
+        plain.append((time.process_time_ns() - start) / 1e6)
+        assert len(near) == min(wanted, len(near)) > 0
+    case = Case.objects.filter(jurisdiction_id=JURISDICTION).order_by("pk")[1]
+    nearby(case, vehicle_class="car", position=places[0], limit=wanted)
+    for number, place in enumerate(places):
+        start = time.process_time_ns()
+        found += len(nearby(case, vehicle_class="car", position=place, limit=wanted))
+        whole.append((time.process_time_ns() - start) / 1e6)
+        if number % 50 == 0:
+            progress(number / rounds)
+    return [
+        Speed(f"nearest {wanted} of {town.bays} bays, from memory: median", _at(plain, 0.5), "ms", 2.0),
+        Speed(f"nearest {wanted} of {town.bays} bays, from memory: p95", _at(plain, 0.95), "ms", 2.0),
+        Speed(f"nearest {wanted} free, fresh, allowed, not held (database): median", _at(whole, 0.5), "ms"),
+        Speed(f"nearest {wanted} free, fresh, allowed, not held (database): p95", _at(whole, 0.95), "ms"),
+        Speed("bays found in a search, mean", found / rounds, ""),
+    ]
+
+
+def measure_page(
+    town: Town, *, workers: int, rate: float, seconds: float, progress: Callable[[float], None]
+) -> list[Speed]:
+    """The page at a fixed rate of calls, one in five for the picture, from a process beside the centre's.
+
+    A call's time counts from when it was due, so that a server that falls behind is not measured more kindly for it.
+    """
+    with town.web(workers) as (port, pids):
+        asyncio.run(_load(port, town.tokens, rate, 3.0, lambda _: None))  # everything is loaded once
+        before, own = sum(map(_processor_s, pids)), _processor_s(os.getpid())
+        answers = asyncio.run(_load(port, town.tokens, rate, seconds, progress))
+        spent, spent_here = sum(map(_processor_s, pids)) - before, _processor_s(os.getpid()) - own
+    pages = [ms for kind, status, ms in answers if kind == "page" and status == 200]
+    pictures = [ms for kind, status, ms in answers if kind == "picture" and status == 200]
+    failed = sum(status != 200 for _, status, _ in answers)
+    return [
+        Speed(f"page at {rate:g} calls/s: median", _at(pages, 0.5), "ms"),
+        Speed(f"page at {rate:g} calls/s: p95", _at(pages, 0.95), "ms", 50.0),
+        Speed(f"page at {rate:g} calls/s: p99", _at(pages, 0.99), "ms"),
+        Speed("picture: p95", _at(pictures, 0.95), "ms"),
+        Speed("calls that were not answered with 200", failed, "", 1),
+        Speed("centre's processor time per call", 1000 * spent / max(1, len(answers)), "ms"),
+        Speed("load generator's own share of one core", 100 * spent_here / seconds, "%"),
+    ]
+
+
+async def _load(
+    port: int, tokens: tuple[str, ...], rate: float, seconds: float, progress: Callable[[float], None]
+) -> list[tuple[str, int, float]]:
+    loop = asyncio.get_running_loop()
+    idle: asyncio.Queue[Any] = asyncio.Queue()
+    for _ in range(CONNECTIONS):
+        idle.put_nowait(await asyncio.open_connection("127.0.0.1", port))
+    answers: list[tuple[str, int, float]] = []
+    begin = loop.time()
+    tasks = []
+    for number in range(round(rate * seconds)):
+        due = begin + number / rate
+        await asyncio.sleep(max(0.0, due - loop.time()))
+        kind = "picture" if number % 5 == 4 else "page"
+        path = f"/n/{tokens[number % len(tokens)]}" + ("/picture.jpg" if kind == "picture" else "")
+        language = "zh-CN" if number % 2 else "en-GB"
+        tasks.append(asyncio.create_task(_call(idle, path, language, kind, due, answers)))
+        if number % 50 == 0:
+            progress(number / (rate * seconds))
+    await asyncio.gather(*tasks)
+    while not idle.empty():
+        idle.get_nowait()[1].close()
+    return answers
+
+
+async def _call(
+    idle: asyncio.Queue[Any],
+    path: str,
+    language: str,
+    kind: str,
+    due: float,
+    answers: list[tuple[str, int, float]],
+) -> None:
+    reader, writer = await idle.get()
+    writer.write(
+        f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept-Language: {language}\r\n\r\n".encode("ascii")
+    )
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    length = next(
+        int(line.partition(":")[2])
+        for line in head.split("\r\n")
+        if line.lower().startswith("content-length:")
+    )
+    await reader.readexactly(length)
+    answers.append((kind, int(head.split(" ", 2)[1]), 1000 * (asyncio.get_running_loop().time() - due)))
+    idle.put_nowait((reader, writer))
+
+
+def _processor_s(pid: int) -> float:
+    """Processor seconds that a process has used, its threads included."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _at(values: list[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")

@@ -1,0 +1,1 @@
+"""How fast a point finds its grid."""

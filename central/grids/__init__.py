@@ -1,0 +1,1 @@
+"""The grid tree of a jurisdiction: who is responsible for which ground."""
