@@ -199,16 +199,20 @@ def _region(text: str) -> Region:
 
 
 class _Reading:
-    """A connection that cannot write."""
+    """A connection that cannot write.
+
+    Without a write-ahead log beside it nobody has the database open: then it is read as a file that does not change,
+    and nothing is left beside it. That also reads from a medium that cannot be written.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def __enter__(self) -> sqlite3.Connection:
         try:
-            self._db = sqlite3.connect(
-                f"file:{quote(str(self._path.resolve()))}?mode=ro", uri=True, timeout=10
-            )
+            path = self._path.resolve()
+            how = "mode=ro" if path.with_name(f"{path.name}-wal").exists() else "mode=ro&immutable=1"
+            self._db = sqlite3.connect(f"file:{quote(str(path))}?{how}", uri=True, timeout=10)
             self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()
             self._db.execute("BEGIN")
         except sqlite3.OperationalError as error:

@@ -12,6 +12,7 @@ from edge_agent.rests import Decided
 from edge_agent.stays import Stay, StayRules
 from zones import ZoneIndex
 from zones.exemptions import Exempt, Who, rule
+from zones.hours import hours_of
 from zones.model import FORBIDDING
 
 Kind = Literal["case", "outside", "class", "hours", "short", "exempt", "no_vehicle"]
@@ -100,8 +101,12 @@ def reason_of(past: PastRest, index: ZoneIndex, cases: Sequence[Decided], stay: 
             f"{where.why}; exempt: {ruling.reason}",
             f"{chinese}；免予处理：{ruling.reason}",
         )
-    counted = rest.covered_ms if stay is None and not zone.hours else 0 if stay is None else stay.counted_ms
-    if zone.hours and counted == 0:
+    hours = hours_of(zone, index.file)
+    counts = any(
+        hours.counts(at_ms) for at_ms in (rest.first_ms, (rest.first_ms + rest.last_ms) // 2, rest.last_ms)
+    )
+    counted = stay.counted_ms if stay is not None else rest.covered_ms
+    if not counts and (stay is None or counted == 0):
         return Reason(
             "hours",
             zone.id,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from edge_agent.attention import Camera
 from edge_agent.cases import Case
@@ -25,8 +26,7 @@ from edge_agent.vault import Vault
 from protocol.clock import Millis
 from zones import ZoneFile, dump_zone_file
 
-KEEP_DAYS = 30
-"""How long rests are kept unless the configuration says otherwise."""
+_log = logging.getLogger(__name__)
 
 MAX_ROWS = 20_000
 """Rests of all cameras together; the oldest are forgotten first. With pictures about 80 MB."""
@@ -98,6 +98,7 @@ class RestLog:
         self._store = store
         self._pictures = pictures
         self._memories: dict[str, Memory] = {}
+        self._sizes: dict[str, tuple[int, int]] = {}
         self._zones: dict[str, tuple[ZoneFile, str]] = {}
         self._kept: set[str] = set()
 
@@ -112,7 +113,7 @@ class RestLog:
             state: the camera's stays after it.
             events: what happened to them.
         """
-        return step(self._memory(camera.id), seen, state, events, camera.rules)
+        return step(self._memory(camera), seen, state, events, camera.rules)
 
     def store(
         self,
@@ -176,15 +177,26 @@ class RestLog:
             )
         self._memories.clear()
 
-    def _memory(self, camera_id: str) -> Memory:
-        known = self._memories.get(camera_id)
-        if known is None:
-            row = self._store.db.execute(
-                "SELECT memory FROM rests_standing WHERE camera_id = ?", (camera_id,)
-            ).fetchone()
-            known = Memory(camera_id) if row is None else _MEMORY.validate_json(row[0])
-            self._memories[camera_id] = known
+    def _memory(self, camera: Camera) -> Memory:
+        known = self._memories.get(camera.id)
+        size = (camera.eyes.index.width, camera.eyes.index.height)
+        if known is None or self._sizes.get(camera.id) != size:
+            known = self._memories[camera.id] = self._read_memory(camera.id, size)
+            self._sizes[camera.id] = size
         return known
+
+    def _read_memory(self, camera_id: str, size: tuple[int, int]) -> Memory:
+        """What is stored; nothing where that is of another size of picture, or damaged: no decision hangs on it."""
+        row = self._store.db.execute(
+            "SELECT memory, width, height FROM rests_standing WHERE camera_id = ?", (camera_id,)
+        ).fetchone()
+        if row is None or (row[1], row[2]) != size:
+            return Memory(camera_id)
+        try:
+            return _MEMORY.validate_json(row[0])
+        except ValidationError:
+            _log.warning("camera %s: the memory of vehicles at rest is damaged and begins anew", camera_id)
+            return Memory(camera_id)
 
     def _keep_zones(self, file: ZoneFile, version: str) -> None:
         """The zones in force are kept once, so that a rehearsal knows by which rules was decided."""

@@ -58,7 +58,7 @@ def lived(
             }
             if isinstance(one, Remembering):
                 facts["rests"] = one.rests()
-                facts["standing"] = one.engine._rests._memory("cam1").standing  # type: ignore[union-attr]
+                facts["standing"] = one.engine._rests._memory(one.engine.cameras["cam1"]).standing  # type: ignore[union-attr]
                 facts["plain text"] = Path(one.folder / "agent.db").read_bytes()
             return facts
         finally:
@@ -176,6 +176,21 @@ def test_a_database_of_an_older_agent_gets_the_tables(tmp_path: Path) -> None:
     again = a_store(tmp_path)
     assert left(again) == []
     again.close()
+
+
+def test_a_damaged_memory_stops_no_decision(tmp_path: Path) -> None:
+    """The rest log is spoilt while vehicles stand: the agent goes on deciding, and remembers from then on."""
+    one = Remembering(tmp_path, Fate())
+    try:
+        one.live(STORIES["stays"][:10])
+        one._raw.execute("UPDATE rests_standing SET memory = 'no JSON'")
+        one._begin_again()
+        for number in range(10, 30):
+            one._beat([Beat("A")] * 30, number)
+        assert "tasked" in [event["state"] for event in one.events()]
+        assert len(one.engine._rests._memory(one.engine.cameras["cam1"]).standing) == 1  # type: ignore[attr-defined]
+    finally:
+        one.close()
 
 
 # Small pictures
