@@ -103,7 +103,7 @@ def draw_lots(seed: int = 1, count: int = 200, day_s: int = DAY_S) -> Street:
         pattern = lots.choice(patterns)
         arrive = lots.uniform(60, day_s - 600)
         length = lots.choice((31, 150, 400, 900, 1500, 3600)) * lots.uniform(0.9, 1.2)
-        leave = min(arrive + length, day_s + 600)
+        leave = min(arrive + length, day_s)  # who stands on, stands on after the last look
         stay = Standing(
             f"v{len(chosen)}", pattern.label, pattern.footprint, pattern.box, round(arrive * 1000), round(leave * 1000), None
         )  # fmt: skip
