@@ -137,7 +137,7 @@ def town(centre: Centre, agent: Any, tmp_path: Path, free_port: Callable[[], int
         finally:
             box.stop()
             process.terminate()
-            process.wait(20)
+            process.wait(60)
             process.stdout.close()
 
 
