@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -159,6 +160,10 @@ class ZoneUpdates:
                     raise
                 self._refuse(watch, error, signature)
                 continue
+            except Exception as error:  # whatever a file holds, it must not stop the agent
+                what = f"cannot be used: {type(error).__name__}: {error}"
+                self._refuse(watch, PatrolError(what, file=published_path(watch.config.zones)), signature)
+                continue
             watch.seen, watch.problem = signature, None
 
     def _refuse(self, watch: _Watch, error: PatrolError, signature: object) -> None:
@@ -257,7 +262,8 @@ class ZoneUpdates:
     def _tidy(self, camera_id: str, needed: set[str]) -> None:
         for path in (self._folder / camera_id).glob("*.*"):
             if path.stem not in needed:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # one that stays does no harm
+                    path.unlink(missing_ok=True)
 
 
 def _bays(before: Camera, index: RulesIndex) -> BayWatch:

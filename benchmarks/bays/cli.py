@@ -31,7 +31,7 @@ def bays(
     from rich.table import Table
 
     from benchmarks._machine import machine
-    from benchmarks.bays import Speed, make_town, measure_page, measure_search
+    from benchmarks.bays import Speed, make_town, measure_page, measure_search, measure_watch
     from benchmarks.cli import _bar, _tell
 
     facts = machine()
@@ -41,6 +41,7 @@ def bays(
         town = make_town(Path(folder), bays=bays, drivers=300)
         bar.update(task, description="searching", total=1.0)
         speeds += measure_search(town, rounds=500, progress=lambda done: bar.update(task, completed=done))
+        speeds += measure_watch()
         bar.update(task, description="opening pages", completed=0)
         speeds += measure_page(
             town,

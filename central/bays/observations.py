@@ -6,7 +6,6 @@ import logging
 from dataclasses import dataclass
 from typing import Literal
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
@@ -104,8 +103,3 @@ def _add(agent: Agent, told: BayObservation, by: str) -> Bay | None:
     if new:
         services.layout_changed(agent.jurisdiction_id)
     return bay
-
-
-def is_fresh(at_ms: Millis) -> bool:
-    """Whether an observation of this instant still counts."""
-    return at_ms >= now_ms() - settings.PATROL.bay_fresh_ms

@@ -179,13 +179,13 @@ def release_for(case: Case, reason: str) -> int:
     return _release(list(Reservation.objects.filter(case=case, released_at_ms__isnull=True)), reason)
 
 
-def release_at_end(case: Case, state: str, at_ms: Millis, **_: Any) -> None:
+def release_at_end(case: Case, state: str, **_: Any) -> None:
     """The case has ended at the camera. A driver who has just left is on the way to his bay: it stays held a little."""
     live = Reservation.objects.filter(case=case, released_at_ms__isnull=True)
     if state != "self_corrected":
         _release(list(live), "case_over")
         return
-    arrives_by = max(at_ms, 0) + EN_ROUTE_MS
+    arrives_by = now_ms() + EN_ROUTE_MS
     for reservation in live.filter(until_ms__gt=arrives_by):
         reservation.until_ms = arrives_by
         reservation.save(update_fields=["until_ms"])

@@ -221,7 +221,7 @@ def _open(request: HttpRequest, token: str, brake: Brake) -> Opened | HttpRespon
         return _say(request, "braked", 429, wait_s) if wait_s else _say(request, "unknown", 404)
     except NotYetKnownError:
         return _say(request, "not_yet", 404, 15)
-    wait_s = brake.wait_s(f"{id(brake)}/{token}")
+    wait_s = brake.wait_s(token)
     return _say(request, "braked", 429, wait_s) if wait_s else opened
 
 

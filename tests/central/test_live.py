@@ -114,14 +114,15 @@ RANK = {
     "live": 0,
     "people": 1,
     "fleet": 1,
-    "cases": 2,
-    "owners": 2,
-    "parking": 3,
-    "bays": 4,
-    "driver": 5,
-    "notices": 6,
-    "ingest": 7,
-    "pages": 8,
+    "grids": 2,
+    "cases": 3,
+    "owners": 3,
+    "parking": 4,
+    "bays": 5,
+    "driver": 6,
+    "notices": 7,
+    "ingest": 8,
+    "pages": 9,
 }
 PUTS_TOGETHER = {"project/urls.py", "project/health.py", "project/web.py", "cli.py"}
 

@@ -382,6 +382,20 @@ def test_what_is_refused_leaves_the_old_zones_in_force_until_it_is_mended(
         assert "rules_changed" not in one.states()
 
 
+def test_a_file_that_breaks_the_reader_does_not_stop_the_agent(
+    office: Office, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mistake of the program that a file brings to light is a refusal like any other."""
+    office.publish(ONE)
+    with street(data, office.archive.folder) as one:
+        one.beat(CAR)
+        office.publish(TWO)
+        monkeypatch.setattr("edge_agent.zone_rules.open_signed", lambda *_, **__: 1 / 0)
+        one.settle()
+        assert "cannot be used: ZeroDivisionError" in one.updates.problems[0]
+        assert one.updates.told("cam1").version == 1
+
+
 def test_an_agent_never_starts_without_zones(office: Office, data: Path) -> None:
     office.publish(ONE)
     tampered(None, office)  # type: ignore[arg-type]

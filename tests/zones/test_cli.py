@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from patrol import console
 from patrol.main import main
 from zones import ZoneIndex, load_zone_file
 from zones.model import Zone
@@ -237,8 +238,8 @@ def test_show_draws_letters_where_there_are_no_colours(
     street: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setenv("TERM", "xterm")  # a dumb terminal is 80 wide whatever it says
-    monkeypatch.setenv("COLUMNS", "64")
+    monkeypatch.setattr(console.out, "_width", 64)
+    monkeypatch.setattr(console.out, "_height", 40)
     assert patrol("show", street) == 0
     *drawn, first, second = capsys.readouterr().out.splitlines()
     assert {len(line) for line in drawn} == {64}

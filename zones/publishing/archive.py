@@ -328,7 +328,7 @@ class Archive:
         """One publisher at a time; the lock goes with the process."""
         try:
             self._versions.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            handle = os.open(self.folder / _LOCK, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise UnavailableError(
                 f"cannot be written: {error.strerror}",

@@ -156,6 +156,16 @@ def test_nobody_is_fined_before_an_objection_is_reviewed(phone, person, browse):
     assert cases.close(order.pk, officer, Finding(Result.TICKETED)).state == "closed"
 
 
+def test_an_open_page_of_the_officer_tells_of_the_objection_and_not_of_the_camera(phone, person, browse):
+    order, officer = give_task(person)
+    phone.press("wrong")
+    living = browse(officer).get(f"/officer/{order.pk}/", headers={"hx-request": "true"}).content.decode()
+    assert "The driver says that it is another vehicle." in living
+    assert "could not tell" not in living
+    case = browse(officer).get(f"/cases/{order.case_id}/").content.decode()
+    assert "could not tell" not in case
+
+
 def test_an_objection_that_was_right_is_never_fined(phone, person):
     order, officer = give_task(person)
     phone.press("wrong")
