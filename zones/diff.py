@@ -21,8 +21,6 @@ from shapely.ops import unary_union
 from zones.diff_ground import GroundMeasure, measure_of
 from zones.model import FORBIDDING, Vertex, Zone, ZoneFile
 
-_ALLOWING = frozenset({"parking_bay", "loading"})
-
 _SAME_PX = 0.01
 """Corners nearer than this are the same corner: files carry one or two decimals."""
 

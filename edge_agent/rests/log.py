@@ -170,11 +170,12 @@ class RestLog:
             "SELECT camera_id, memory FROM rests_standing ORDER BY camera_id"
         ).fetchall()
         for camera_id, text in rows:
-            memory = shift(_MEMORY.validate_json(text), by_ms)
-            self._store.db.execute(
-                "UPDATE rests_standing SET memory = ? WHERE camera_id = ?",
-                (_MEMORY.dump_json(memory).decode(), camera_id),
-            )
+            memory = _parse(text)
+            if memory is not None:
+                self._store.db.execute(
+                    "UPDATE rests_standing SET memory = ? WHERE camera_id = ?",
+                    (_MEMORY.dump_json(shift(memory, by_ms)).decode(), camera_id),
+                )
         self._memories.clear()
 
     def _memory(self, camera: Camera) -> Memory:
@@ -192,11 +193,11 @@ class RestLog:
         ).fetchone()
         if row is None or (row[1], row[2]) != size:
             return Memory(camera_id)
-        try:
-            return _MEMORY.validate_json(row[0])
-        except ValidationError:
+        memory = _parse(row[0])
+        if memory is None:
             _log.warning("camera %s: the memory of vehicles at rest is damaged and begins anew", camera_id)
             return Memory(camera_id)
+        return memory
 
     def _keep_zones(self, file: ZoneFile, version: str) -> None:
         """The zones in force are kept once, so that a rehearsal knows by which rules was decided."""
@@ -217,6 +218,14 @@ class RestLog:
         return index.width, index.height, period_ms, known[1], json.dumps(regions[0])
 
 
+def _parse(text: str) -> Memory | None:
+    """A stored memory, or None where it is damaged."""
+    try:
+        return _MEMORY.validate_json(text)
+    except ValidationError:
+        return None
+
+
 def prune(db: sqlite3.Connection, now_ms: Millis, keep_days: float, max_rows: int = MAX_ROWS) -> int:
     """Forget rests that ended longer ago than `keep_days`, and the oldest beyond `max_rows`. Inside a transaction.
 
@@ -234,7 +243,8 @@ def prune(db: sqlite3.Connection, now_ms: Millis, keep_days: float, max_rows: in
     )
     standing: set[str] = set()
     for (text,) in db.execute("SELECT memory FROM rests_standing").fetchall():
-        standing.update(rest.id for rest in _MEMORY.validate_json(text).standing)
+        memory = _parse(text)
+        standing.update(rest.id for rest in (memory.standing if memory is not None else ()))
     orphans = db.execute(
         "SELECT rest_id FROM rest_pictures WHERE rest_id NOT IN (SELECT rest_id FROM rests)"
     ).fetchall()
