@@ -124,6 +124,7 @@ class Courier:
 
     def _send(self, notice: Notice, content: Content) -> None:
         assert content.phone is not None
+        content = self._signed(content)
         key = keys.the_key()
         mark = owners.phone_mark(key, content.phone)
         with transaction.atomic():
@@ -156,6 +157,12 @@ class Courier:
         log.info("notice %s to %s: attempt %d", current.reference, current.phone_masked, current.attempts)
         result = self.gateway.send(_request(current, content, written))
         self._after(current, after_send(result, current.attempts - 1, self.policy, self.dice))
+
+    def _signed(self, content: Content) -> Content:
+        """With the sender, where the agent names none, and the word to answer, as this centre is configured now."""
+        letter = content.letter
+        words = {"sender": letter.sender or self.conf.sender, "opt_out": self.conf.opt_out}
+        return content.model_copy(update={"letter": letter.model_copy(update=words)})
 
     def _mark_sending(self, notice: Notice, written: Written, now: Millis) -> None:
         notice.state = NoticeState.SENDING

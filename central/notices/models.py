@@ -75,8 +75,9 @@ class Notice(models.Model):
 
     @property
     def agent_case_id(self) -> str:
-        """The agent's own name of the case, a part of the key."""
-        return self.key.split("/")[-2]
+        """The agent's own name of the case."""
+        name: str = self.case.stay.agent_case_id
+        return name
 
     class Meta:
         indexes = (

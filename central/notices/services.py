@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import F
@@ -16,7 +17,7 @@ from central.cases.models import Case
 from central.fleet.models import Agent
 from central.fleet.services import confirm_letter, write_letter
 from central.live.services import TASKS, announce
-from central.notices import config, ledger
+from central.notices import ledger
 from central.notices.models import OPEN, Delivery, Notice, NoticeState, Receipt
 from central.notices.sealing import Content, seal
 from central.owners import keys
@@ -59,17 +60,14 @@ def take_request(agent: Agent, request: NoticeRequest) -> None:
         return
     key = keys.the_key()
     now = now_ms()
-    grace_ms = round(request.grace_s * 1000)
-    conf = config.load()
     letter = Letter(
         plate=request.plate,
         place=request.place,
-        grace_ms=grace_ms,
-        time_zone=request.time_zone or settings.PATROL.time_zone,
+        grace_ms=max(1, round(request.grace_s * 1000)),
+        time_zone=_known_zone(request.time_zone),
         reference=reference(request.idempotency_key),
         languages=request.languages,
-        sender=request.sender or conf.sender,
-        opt_out=conf.opt_out,
+        sender=request.sender,
     )
     content = Content(
         letter=letter,
@@ -92,6 +90,14 @@ def take_request(agent: Agent, request: NoticeRequest) -> None:
     )
     history.append(case, "notice_asked", request.asked_at_ms, f"agent:{agent}")
     drop_if_pointless(notice, case)
+
+
+def _known_zone(name: str) -> str:
+    """The agent's time zone, or the centre's own where that one says nothing to it."""
+    try:
+        return str(ZoneInfo(name)) if name else settings.PATROL.time_zone
+    except (KeyError, ValueError, OSError):
+        return str(settings.PATROL.time_zone)
 
 
 def on_agent_step(case: Case, agent: Agent, record: CaseRecord, **_: Any) -> None:

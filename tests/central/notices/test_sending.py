@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
+from django.test import override_settings
 
 from central.cases.history import Audit, verify
 from central.cases.models import Case, Evidence
@@ -307,6 +311,48 @@ def test_a_held_message_of_a_vehicle_that_left_is_not_sent(world: World) -> None
     world.clock.set_utc(NOON + HOUR)
     world.live(5_000)
     assert world.gateway.calls == 0
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"idempotency_key": "x"},
+        {"time_zone": "Nowhere/Land"},
+        {"grace_s": 0.0001},
+        {"street": ""},
+        {"place": ""},
+        {"languages": ["en", "zh-Hans"]},
+    ],
+)
+def test_an_odd_request_is_carried_out_all_the_same(world: World, odd: dict) -> None:
+    assert take(request(**odd)).accepted
+    world.live(2_000)
+    [answer] = answers("c1")
+    assert answer.state == "accepted"
+
+
+def test_a_configuration_that_is_broken_keeps_no_request_from_being_stored(
+    world: World, tmp_path: Path
+) -> None:
+    file = tmp_path / "notices.toml"
+    file.write_text("surprise = 1\n")
+    with override_settings(PATROL=dataclasses.replace(settings.PATROL, notices_file=file)):
+        assert take(request()).accepted
+    assert notice().state == NoticeState.WAITING
+
+
+def test_the_centre_signs_where_the_agent_names_nobody(world: World) -> None:
+    take(request("c1", street="one"))
+    take(request("c2", street="two", sender="岗亭"))
+    courier = world.courier()
+    conf = courier.conf.model_copy(update={"sender": "东华门街道", "opt_out": "TD"})
+    object.__setattr__(courier, "conf", conf)
+    while courier.run_once():
+        pass
+    first, second = (sent.text for sent in world.gateway.phones)
+    assert first.startswith("【东华门街道】")
+    assert first.endswith("拒收请回复TD")
+    assert second.startswith("【岗亭】")
 
 
 def test_an_answer_is_repeated_until_a_record_names_it(world: World) -> None:
