@@ -106,7 +106,7 @@ def offer_for_case(
         if held is not None and until_ms > held.until_ms:
             held.until_ms = until_ms
             held.save(update_fields=["until_ms"])
-        near = _free_near(case, vehicle_class, position)
+        near = _free_near(case, vehicle_class, position, limit)
         found: list[_Candidate] = []
         passed_over: list[_Candidate] = []
         for candidate in near:
@@ -144,7 +144,9 @@ def nearby(case: CaseRef, *, vehicle_class: str, position: Position, limit: int 
     if held is not None:
         offers.append(_offer(_Candidate(held, _metres(position, held)), until_ms))
     near = (
-        each for each in _free_near(case, vehicle_class, position) if held is None or each.bay.pk != held.pk
+        each
+        for each in _free_near(case, vehicle_class, position, limit)
+        if held is None or each.bay.pk != held.pk
     )
     offers.extend(_offer(each) for each in islice(near, limit - len(offers)))
     return offers
@@ -225,13 +227,13 @@ def layout_changed(jurisdiction_id: str) -> None:
 # How it is done
 
 
-def _free_near(case: CaseRef, vehicle_class: str, position: Position) -> Iterator[_Candidate]:
-    """Bays that are free for this case, nearest first, their state read as it is now."""
+def _free_near(case: CaseRef, vehicle_class: str, position: Position, wanted: int) -> Iterator[_Candidate]:
+    """Bays that are free for this case, nearest first, their state read as it is now; about `wanted` will be taken."""
     layout = _layouts.of(case.jurisdiction_id)
     if layout is None:
         return
     walk = layout.index.walk(position, vehicle_class, settings.PATROL.bay_radius_m)
-    size = _BATCH
+    size = max(_BATCH, 4 * wanted)
     while batch := list(islice(walk, size)):
         size *= 2
         free = _free_now([layout.keys[near.row] for near in batch], case)

@@ -42,9 +42,9 @@ def view_of(evidence_id: int) -> Path | None:
         image.draft("RGB", (round(whole[0] * SIDE / longer), round(whole[1] * SIDE / longer)))
         factor = image.size[0] / whole[0]
         part = image.crop(tuple(round(side * factor) for side in region)).convert("RGB")
-    part.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    part.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     out = io.BytesIO()
-    part.save(out, "JPEG", quality=78, optimize=True, progressive=True)
+    part.save(out, "JPEG", quality=78)
     made.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = made.with_name(f".{made.name}.{os.getpid()}.{secrets.token_hex(4)}")
     draft.write_bytes(out.getvalue())

@@ -87,6 +87,12 @@ class Environment:
     owners_key_file: Path | None = None
     owners_key: str | None = field(default=None, repr=False)
 
+    @property
+    def allowed_hosts(self) -> list[str]:
+        """The names that the pages answer to: those given, and the one that stands in drivers' links."""
+        public = urlsplit(self.public_url).hostname if self.public_url else None
+        return list(dict.fromkeys((*self.hosts, *((public,) if public else ()))))
+
 
 def read(environ: Mapping[str, str] | None = None) -> Environment:
     """Read and check every setting.

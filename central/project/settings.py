@@ -19,7 +19,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 
 SECRET_KEY = environment.secret_key(PATROL.data)
 DEBUG = False
-ALLOWED_HOSTS = list(PATROL.hosts)
+ALLOWED_HOSTS = PATROL.allowed_hosts
 CSRF_TRUSTED_ORIGINS = list(PATROL.origins)
 
 INSTALLED_APPS = [

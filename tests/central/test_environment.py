@@ -36,6 +36,10 @@ def test_without_any_setting_the_defaults_are_safe(tmp_path):
         ("PATROL_CENTRAL_RESPONSE_MINUTES", "0"),
         ("PATROL_CENTRAL_RESPONSE_MINUTES", "soon"),
         ("PATROL_CENTRAL_PICTURE_MIB", "100000"),
+        ("PATROL_CENTRAL_PUBLIC_URL", "p.example.org"),
+        ("PATROL_CENTRAL_PUBLIC_URL", "https://user:word@p.example.org"),
+        ("PATROL_CENTRAL_BAY_FRESH_MINUTES", "0"),
+        ("PATROL_CENTRAL_BAY_RADIUS_M", "far"),
         ("PATROL_CENTRAL_BROKER", "http://broker"),
         ("PATROL_CENTRAL_BROKER", "mqtt://"),
         ("PATROL_CENTRAL_BROKER", "mqtt://host:port"),
@@ -48,6 +52,13 @@ def test_a_setting_that_makes_no_sense_is_named(name, value):
         environment.read({name: value})
     assert caught.value.field == name
     assert caught.value.exit_code == 2
+
+
+def test_the_pages_answer_to_the_name_that_stands_in_links():
+    got = environment.read({"PATROL_CENTRAL_PUBLIC_URL": "https://p.example.org:8443/"})
+    assert got.public_url == "https://p.example.org:8443"
+    assert got.allowed_hosts == ["127.0.0.1", "localhost", "[::1]", "p.example.org"]
+    assert environment.read({}).allowed_hosts == ["127.0.0.1", "localhost", "[::1]"]
 
 
 @pytest.mark.parametrize("url", ["mysql://x/y", "postgresql://user:secret@[host/db", "sqlite:///x"])
