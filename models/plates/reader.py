@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -48,7 +49,7 @@ SECOND_VOICE = Voice(weight=0.8, regions=0.0)
 THIRD_VOICE = Voice(weight=0.8, regions=0.3)
 """The third reader is less sure of regions than it looks."""
 
-SURE = 0.98
+SURE = 0.995
 """Confidence at which no further outline of the plate is read: it could change nothing."""
 
 SPREAD = (0.02, 0.04)
@@ -114,7 +115,9 @@ class PlateReader:
         check_picture(picture)
         readings = []
         for plate in self._find(picture, region):
-            reading = self._read_plate(picture, plate.corners)
+            reading = self._read_plate(
+                picture, plate.corners, partial(rectify.spread, plate.corners, *SPREAD)
+            )
             if reading is not None:
                 readings.append(reading)
         return readings
@@ -174,9 +177,9 @@ class PlateReader:
         return ((found[0].corners - pad) / scale).astype(np.float32) if found else None
 
     def _read_plate(
-        self, picture: Image, corners: Corners, other: Callable[[], Corners | None] = lambda: None
+        self, picture: Image, corners: Corners, other: Callable[[], Corners | None]
     ) -> PlateReading | None:
-        """Read one plate. `other` gives one more outline of it, asked for where the first leaves a doubt."""
+        """Read one plate. `other` gives another outline of it, asked for where the first leaves a doubt."""
         with self._stage("rectify"):
             flat = rectify.flatten(picture, corners, ROW)
             colour = ground_colour(flat)
@@ -194,8 +197,7 @@ class PlateReader:
             posterior = self._fusion.posterior(looks, others, weights)
         if posterior is None or posterior.confidence < SURE:
             with self._stage("second look"):
-                further = upright if rows == 1 else rectify.spread(corners, *SPREAD)
-                outlines = [other(), further]
+                outlines = [other(), upright if rows == 1 else None]
                 for outline in (outline for outline in outlines if outline is not None):
                     flatter = rectify.flatten(picture, outline, ROW)
                     looks.append(self._look(picture, outline, flatter, weights)[0])
