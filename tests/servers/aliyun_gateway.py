@@ -193,6 +193,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json;charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
+        # Asked to close, a server says that it does (RFC 9112, section 9.6), so that nobody reuses the connection.
+        if self.close_connection:
+            self.send_header("Connection", "close")
         for name, text in headers:
             self.send_header(name, text)
         self.end_headers()

@@ -123,14 +123,14 @@ def _conf(gateway: str, url: str) -> NoticesFile:
             "auth_token_env": "T",
             "from_number": "+15005550006",
             "api_base": url,
-            "timeout_s": 1,
+            "timeout_s": 20,
         },
         "aliyun": {
             "access_key_id": "test-key-id",
             "access_key_secret_env": "T",
             "sign_name": "街道",
             "api_base": url,
-            "timeout_s": 1,
+            "timeout_s": 20,
             "template": {"zh-Hans": {"code": "SMS_1", "params": {"a": "plate"}}},
         },
     }[gateway]
