@@ -33,6 +33,18 @@ from protocol.messages import EvidenceRef, Position
 
 NOTE_LENGTH = 2000
 
+case_opened = Signal()
+"""Sent in the opening transaction with `case`, locked."""
+
+case_moved = Signal()
+"""Sent in the transaction that changed its state, with `case`, locked, `before` and `at_ms`."""
+
+case_placed = Signal()
+"""Sent in the transaction that put a case into another grid, with `case` and `before` (a grid's number or None)."""
+
+work_order_retracted = Signal()
+"""Sent in the retracting transaction with `order`."""
+
 work_order_issued = Signal()
 """Sent in the issuing transaction with `order`, its case locked."""
 
@@ -46,7 +58,10 @@ work_order_closed = Signal()
 def lock_case(source_key: str, defaults: dict[str, Any]) -> tuple[Case, bool]:
     """The case of this key, made if need be, locked until the transaction ends; (case, whether it is new)."""
     _, new = Case.objects.get_or_create(source_key=source_key, defaults=defaults)
-    return Case.objects.select_for_update().get(source_key=source_key), new
+    case = Case.objects.select_for_update().get(source_key=source_key)
+    if new:
+        case_opened.send(sender=Case, case=case)
+    return case, new
 
 
 def set_place(case: Case, place: str, position: Position | None) -> None:
@@ -56,9 +71,12 @@ def set_place(case: Case, place: str, position: Position | None) -> None:
         case.longitude, case.latitude = position.longitude, position.latitude
         grid = leaf_of(case.jurisdiction_id, case.longitude, case.latitude)
         if grid is not None and case.grid_id != grid.pk:
-            case.grid = grid
+            before, case.grid = case.grid_id, grid
+            case.save(update_fields=["place", "longitude", "latitude", "grid"])
             history.append(case, "grid", now_ms(), "centre", code=grid.code, name=grid.name)
-    case.save(update_fields=["place", "longitude", "latitude", "grid"])
+            case_placed.send(sender=Case, case=case, before=before)
+            return
+    case.save(update_fields=["place", "longitude", "latitude"])
 
 
 def issue_work_order(
@@ -109,6 +127,7 @@ def retract(case: Case, *, key: str, at_ms: int, reason: str, actor: str) -> Non
     order.save(update_fields=["state", "ended_at_ms", "retraction_reason"])
     history.append(case, "task_retracted", at_ms, actor, reason=reason)
     _settle(case)
+    work_order_retracted.send(sender=WorkOrder, order=order)
     announce(TASKS)
 
 
@@ -246,9 +265,10 @@ def _settle(case: Case) -> None:
 
 def _set_state(case: Case, state: CaseState, closed_at_ms: int | None) -> None:
     if case.state != state:
-        case.state = state
+        before, case.state = case.state, state
         case.closed_at_ms = closed_at_ms
         case.save(update_fields=["state", "closed_at_ms"])
+        case_moved.send(sender=Case, case=case, before=before, at_ms=closed_at_ms or now_ms())
 
 
 def _actor(user: User) -> str:

@@ -12,6 +12,9 @@ class Role(models.TextChoices):
 
     OFFICER = "officer", _("Officer")
     DISPATCHER = "dispatcher", _("Dispatcher")
+    GRID_WORKER = "grid_worker", _("Grid worker")
+    ADMINISTRATOR = "administrator", _("Administrator")
+    AUDITOR = "auditor", _("Auditor")
 
 
 class User(AbstractUser):

@@ -34,12 +34,16 @@ INSTALLED_APPS = [
     "central.fleet",
     "central.grids",
     "central.cases",
+    "central.clocks",
+    "central.dispatch",
     "central.parking",
     "central.owners",
     "central.notices",
     "central.bays",
     "central.driver",
     "central.ingest",
+    "central.statistics",
+    "central.administration",
     "central.pages",
 ]
 

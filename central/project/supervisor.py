@@ -26,6 +26,9 @@ HEALTHY_MS = 60_000
 
 START_S = 30
 
+WORKERS: tuple[tuple[str, tuple[str, ...]], ...] = (("notices", ("notices", "work")),)
+"""Name and `patrol central …` command of each worker of which one process is enough here."""
+
 
 @dataclass
 class _Child:
@@ -61,7 +64,7 @@ class Supervisor:
         for number in range(ingest_workers):
             name = "ingest" if ingest_workers == 1 else f"ingest {number + 1}"
             self._children.append(_Child(name, ["central", "ingest"]))
-        self._children.append(_Child("notices", ["central", "notices", "work"]))
+        self._children += [_Child(name, ["central", *words]) for name, words in WORKERS]
 
     def run(self, ready: Callable[[str], None]) -> None:
         """Start all, call `ready` with the address once the pages answer, and stay until SIGTERM or Ctrl-C.

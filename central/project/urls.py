@@ -11,6 +11,10 @@ urlpatterns = [
     path("", include("central.notices.urls")),
     path("", include("central.bays.urls")),
     path("", include("central.driver.urls")),
+    path("", include("central.clocks.urls")),
+    path("", include("central.dispatch.urls")),
+    path("statistics/", include("central.statistics.urls")),
+    path("administration/", include("central.administration.urls")),
     path("", include("central.pages.urls")),
 ]
 

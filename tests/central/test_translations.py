@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).parents[2] / "central"
-FOLDER = HOUSE / "locale" / "zh_Hans" / "LC_MESSAGES"
+FOLDERS = sorted(HOUSE.rglob("locale/zh_Hans/LC_MESSAGES"))
+"""The common one, and one of each app that keeps its own."""
 PLACE = re.compile(r"%\(\w+\)[sd]")
 
 
@@ -31,14 +32,21 @@ def texts_in_python():
                 yield from (part.value for part in node.args if isinstance(part, ast.Constant))
 
 
-@pytest.fixture(scope="module")
-def catalogue():
-    with (FOLDER / "django.mo").open("rb") as file:
+def compiled(folder):
+    with (folder / "django.mo").open("rb") as file:
         return {
             key[0] if isinstance(key, tuple) else key: text
             for key, text in gettext.GNUTranslations(file)._catalog.items()
             if key
         }
+
+
+@pytest.fixture(scope="module")
+def catalogue():
+    together = {}
+    for folder in FOLDERS:
+        together |= compiled(folder)
+    return together
 
 
 def test_every_text_is_translated(catalogue):
@@ -51,10 +59,18 @@ def test_no_translation_is_left_over(catalogue):
     assert sorted(set(catalogue) - {*texts_in_templates(), *texts_in_python()}) == []
 
 
-def test_the_compiled_file_is_the_one_that_people_edit(catalogue):
-    source = (FOLDER / "django.po").read_text()
+def test_a_text_has_one_translation():
+    seen = {}
+    for folder in FOLDERS:
+        for text, translated in compiled(folder).items():
+            assert seen.setdefault(text, translated) == translated, f"{text!r} in {folder}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parents[2].name)
+def test_the_compiled_file_is_the_one_that_people_edit(folder):
+    source = (folder / "django.po").read_text()
     pairs = re.findall(r'^msgid "(.+)"\n(?:msgid_plural ".+"\n)?msgstr(?:\[0\])? "(.*)"$', source, re.M)
-    assert dict(pairs) == catalogue
+    assert dict(pairs) == compiled(folder)
 
 
 def test_translations_keep_the_places_for_names(catalogue):

@@ -1,0 +1,1 @@
+"""Pages of those who keep the centre: cameras, grids, rosters, people."""

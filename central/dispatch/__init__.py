@@ -1,0 +1,1 @@
+"""Who goes: rosters, positions, offers with a lease."""
