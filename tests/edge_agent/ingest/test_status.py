@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 
 from edge_agent.ingest._status import Status
@@ -38,5 +39,5 @@ def test_changes_are_told_in_their_order_by_many_threads() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert all(one != other for one, other in zip(told, told[1:], strict=False)), "each one is a change"
+    assert all(one != other for one, other in itertools.pairwise(told)), "each one is a change"
     assert told[-1] == status.health().state
