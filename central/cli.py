@@ -13,6 +13,7 @@ from central.bays.cli import app as bays_app
 from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
 from central.owners.cli import app as owners_app
+from central.statistics.cli import app as statistics_app
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -30,6 +31,7 @@ app.add_typer(bays_app, name="bays")
 app.add_typer(grids_app, name="grids")
 app.add_typer(notices_app, name="notices")
 app.add_typer(owners_app, name="owners")
+app.add_typer(statistics_app, name="statistics")
 app.add_typer(agents_app, name="agents")
 app.add_typer(audit_app, name="audit")
 

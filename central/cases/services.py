@@ -102,7 +102,9 @@ def issue_work_order(
         order.ended_at_ms = taken_back.at_ms
         order.retraction_reason = taken_back.reason
     order.save(force_insert=True)
-    history.append(case, "task_issued", issued_at_ms, actor, key=key, work=str(kind), **facts)
+    history.append(
+        case, "task_issued", issued_at_ms, actor, key=key, work=str(kind), due_at_ms=order.due_at_ms, **facts
+    )
     if taken_back is not None:
         history.append(
             case, "task_retracted", taken_back.at_ms, actor, reason=taken_back.reason, before_arrival=True

@@ -66,7 +66,7 @@ def apply_task(agent: Agent, task: EnforcementTask) -> None:
     stay.box = list(vehicle.box)
     stay.first_seen_ms = task.first_seen_ms
     stay.confirmed_at_ms = task.confirmed_at_ms
-    stay.notified_at_ms = task.notified_at_ms
+    stay.notified_at_ms = task.notified_at_ms or stay.notified_at_ms
     stay.unnotifiable_reason = (task.unnotifiable_reason or "")[:300]
     stay.clock_started_ms, stay.clock_ends_ms = task.clock_started_ms, task.clock_ends_ms
     stay.rechecked_at_ms = task.rechecked_at_ms
@@ -118,6 +118,8 @@ def apply_record(agent: Agent, record: CaseRecord) -> None:
             cases.close_watched(case, record.at_ms)
             stay_ended.send(sender=Stay, case=case, state=record.state, at_ms=record.at_ms)
         announce(TASKS)
+    if record.state == "notified":
+        stay.notified_at_ms = stay.notified_at_ms or record.at_ms
     stay.zone_id = stay.zone_id or record.zone_id[:200]
     stay.zone_name = stay.zone_name or record.zone_name[:200]
     stay.vehicle_class = stay.vehicle_class or record.vehicle_class[:40]
