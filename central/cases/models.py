@@ -10,6 +10,7 @@ from central.fleet.models import Agent
 from central.people.scopes import Scoped, ScopedByCase
 
 __all__ = [
+    "Attachment",
     "Case",
     "Evidence",
     "HistoryEntry",
@@ -142,6 +143,34 @@ class Evidence(models.Model):
             "taken_at_ms",
             "id",
         )
+
+
+class Attachment(models.Model):
+    """A photo that a person added, as it is kept: decoded, turned upright and written anew without metadata."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="attachments")
+    key = models.CharField(max_length=100)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="attachments"
+    )
+    actor = models.CharField(max_length=160)
+    filename = models.CharField(max_length=200, blank=True)
+    original_sha256 = models.CharField(max_length=64)
+    stored_sha256 = models.CharField(max_length=64)
+    thumbnail_sha256 = models.CharField(max_length=64)
+    size = models.IntegerField()
+    width = models.IntegerField()
+    height = models.IntegerField()
+    taken_at_ms = models.BigIntegerField(null=True, help_text="By the camera's own clock.")
+    longitude = models.FloatField(null=True)
+    latitude = models.FloatField(null=True)
+    received_at_ms = models.BigIntegerField()
+
+    objects = ScopedByCase.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["case", "key"], name="attachment_once_per_key"),)
+        ordering = ("received_at_ms", "id")
 
 
 class HistoryEntry(models.Model):

@@ -105,6 +105,7 @@ HISTORY = {
     "notice_delivered": _("The message was delivered"),
     "notice_failed": _("The message did not reach the phone"),
     "notice_taken": _("The agent knows what became of the message"),
+    "attachment": _("Photo added"),
 }
 
 

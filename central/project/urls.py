@@ -8,6 +8,7 @@ urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("", include("central.people.urls")),
+    path("", include("central.cases.urls")),
     path("", include("central.notices.urls")),
     path("", include("central.bays.urls")),
     path("", include("central.driver.urls")),
