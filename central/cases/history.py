@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +18,9 @@ from central.project.clock import now_ms
 GENESIS = "0" * 64
 
 
-def append(case: Case, kind: str, at_ms: int, actor: str, **facts: Any) -> HistoryEntry:
+def append(
+    case: Case, kind: str, at_ms: int, actor: str, *, changed: Sequence[str] = (), **facts: Any
+) -> HistoryEntry:
     """Add an entry. The caller holds the case's lock (`services.lock_case`) and its transaction.
 
     Args:
@@ -26,6 +28,7 @@ def append(case: Case, kind: str, at_ms: int, actor: str, **facts: Any) -> Histo
         kind: what happened, a word of `central.pages.words.HISTORY`.
         at_ms: when it happened, by the one who saw it.
         actor: ``agent:…``, ``user:…`` or ``system``.
+        changed: further fields of the case to save with its head, in the same statement.
         facts: JSON values; those that are None are left out.
     """
     number = case.history_length + 1
@@ -46,7 +49,7 @@ def append(case: Case, kind: str, at_ms: int, actor: str, **facts: Any) -> Histo
     entry.save(force_insert=True)
     case.history_length = number
     case.history_head = entry.sha256
-    case.save(update_fields=["history_length", "history_head"])
+    case.save(update_fields=["history_length", "history_head", *changed])
     announce(case_topic(case.pk))
     return entry
 
