@@ -29,7 +29,10 @@ def tell(case: Case, step: str, process_state: str, at_ms: int) -> None:
 
 def tell_late(parent: Case, child: Case, at_ms: int, *, tells: bool) -> None:
     """Whose report was put together with a case is told where that one stands, if its reporters are told of that state."""
-    if tells and child.reporter_id is not None:
+    if not tells or child.reporter_id is None:
+        return
+    known = Told.objects.filter(case=child, reporter_id=child.reporter_id, step=parent.step)
+    if not known.exists():
         _write(parent, [child.reporter_id], parent.step, parent.process_state, at_ms)
 
 
