@@ -14,11 +14,10 @@ from django.db.models import Count, Q
 from django.dispatch import Signal
 
 from central.cases import history, telling
-from central.cases.definition import Definition
 from central.cases.guards import Actor, Facts
-from central.cases.models import Case, Participant
+from central.cases.models import Case, Participant, ServiceDefinition
 from central.cases.process import AT_ONCE, CENTRE, Decision, Refusal, needs_counts, react, settle
-from central.cases.rules import definition_of
+from central.cases.rules import by_hash, definition_of
 from central.cases.states import OPEN_STATES, CaseState, Relation
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
@@ -132,14 +131,21 @@ def participate(case: Case, part: str, actor: str) -> None:
     )
 
 
-def replay(definition: Definition, moves: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Follow the moves of a history by its rules; yields what is wrong. The last state is that of the last move."""
+def replay(rules: str, moves: Sequence[Sequence[str]], stands_in: str) -> Iterator[str]:
+    """Follow the moves of a history by the rules of this hash, to where the case says that it stands; yields what is wrong."""
+    try:
+        definition = by_hash(rules)
+    except (ServiceDefinition.DoesNotExist, PatrolError):
+        yield "the rules that the case was opened under are not there as they were kept"
+        return
     state = definition.initial.name
     for transition, target in moves:
         found = definition.transition(transition)
         if found is None or state not in found.sources or found.to != target:
             yield f"by its rules {transition!r} does not lead from {state!r} to {target!r}"
         state = target
+    if state != stands_in:
+        yield f"by its history the case is {state!r}, it says {stands_in!r}"
 
 
 def _react(case: Case, event: str, by: Actor) -> tuple[tuple[Decision, ...], Refusal | None]:

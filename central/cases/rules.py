@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 
 from django.conf import settings
@@ -99,23 +100,20 @@ def definition_of(case: Case) -> Definition:
 
 
 def by_hash(sha256: str) -> Definition:
-    """A definition by its hash. They never change, so each process reads one once."""
+    """A definition by its hash. They never change, so each process reads one once.
+
+    The stored text is what the hash names; a newer version of the schema may read more out of it than it said.
+
+    Raises:
+        PatrolError: the row was changed.
+    """
     found = _known.get(sha256)
     if found is None:
         found = next((known for known in services().values() if known.sha256 == sha256), None)
         if found is None:
             body = ServiceDefinition.objects.values_list("body", flat=True).get(pk=sha256)
             found = Definition.model_validate_json(body)
-            if found.sha256 != sha256:
-                found = _as_stored(found, body, sha256)
+            if hashlib.sha256(body.encode()).hexdigest() != sha256:
+                raise PatrolError("the rules of this hash were changed after they were kept", value=sha256)
         _known[sha256] = found
-    return found
-
-
-def _as_stored(found: Definition, body: str, sha256: str) -> Definition:
-    """A definition written by an older version of the schema: the stored text is what its hash names."""
-    import hashlib
-
-    if hashlib.sha256(body.encode()).hexdigest() != sha256:
-        raise PatrolError("the rules of this hash were changed after they were kept", value=sha256)
     return found
