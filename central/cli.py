@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from central.bays.cli import app as bays_app
+from central.cases.cli import keys_app, services_app
 from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
 from central.owners.cli import app as owners_app
@@ -29,6 +30,8 @@ audit_app = typer.Typer(help="The append-only history.", no_args_is_help=True)
 app.add_typer(users_app, name="users")
 app.add_typer(bays_app, name="bays")
 app.add_typer(grids_app, name="grids")
+app.add_typer(keys_app, name="keys")
+app.add_typer(services_app, name="services")
 app.add_typer(notices_app, name="notices")
 app.add_typer(owners_app, name="owners")
 app.add_typer(statistics_app, name="statistics")
@@ -281,14 +284,23 @@ def agents_list(as_json: Json = False) -> None:
     console.out.print(table)
 
 
-@audit_app.command("verify", epilog="Example: patrol central audit verify --json")
-def audit_verify(as_json: Json = False) -> None:
-    """Walk every history and prove that nothing was changed, removed or put in between."""
+@audit_app.command("verify", epilog="Example: patrol central audit verify --files --json")
+def audit_verify(
+    files: Annotated[
+        bool, typer.Option("--files", help="Also read every photo and text, and compare it with its hash.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Walk every history and prove that nothing was changed, removed or put in between, and that each case stands where
+    its history and its rules lead."""
     _ready()
+    from central.cases.audit import verify_files
     from central.cases.history import Audit, verify
 
     audit = Audit()
     faults = list(verify(audit))
+    if files:
+        faults += verify_files()
     if as_json:
         console.print_json(
             {

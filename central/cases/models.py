@@ -5,18 +5,43 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from central.cases.states import CaseState, Result, WorkKind, WorkState
+from central.cases.records import (
+    ApiCall,
+    ApiKey,
+    ClusterGate,
+    Commitment,
+    CommitmentState,
+    Likeness,
+    Note,
+    Participant,
+    Reporter,
+    ServiceDefinition,
+    Told,
+)
+from central.cases.states import CaseState, ProcessStep, Relation, Result, WorkKind, WorkState
 from central.fleet.models import Agent
 from central.people.scopes import Scoped, ScopedByCase
 
 __all__ = [
+    "ApiCall",
+    "ApiKey",
+    "Attachment",
     "Case",
+    "ClusterGate",
+    "Commitment",
+    "CommitmentState",
     "Evidence",
     "HistoryEntry",
+    "Likeness",
+    "Note",
+    "Participant",
     "Picture",
+    "Reporter",
     "Retraction",
     "Scoped",
     "ScopedByCase",
+    "ServiceDefinition",
+    "Told",
     "WorkOrder",
 ]
 
@@ -33,6 +58,18 @@ class Case(models.Model):
     latitude = models.FloatField(null=True)
     grid = models.ForeignKey("grids.Grid", on_delete=models.PROTECT, null=True, related_name="cases")
     state = models.CharField(max_length=20, choices=CaseState.choices, default=CaseState.WATCHED)
+    definition = models.ForeignKey(
+        ServiceDefinition, on_delete=models.PROTECT, null=True, related_name="cases", db_index=False
+    )
+    process_state = models.CharField(max_length=40, blank=True)
+    step = models.CharField(max_length=20, choices=ProcessStep.choices, blank=True)
+    priority = models.SmallIntegerField(default=3, help_text="1 urgent, 2 high, 3 normal, 4 low.")
+    round = models.SmallIntegerField(default=0, help_text="How often it was opened again.")
+    text = models.TextField(max_length=4000, blank=True, help_text="What the reporter wrote.")
+    plate = models.CharField(max_length=12, blank=True, help_text="A plate that the reporter named.")
+    reporter = models.ForeignKey(Reporter, on_delete=models.PROTECT, null=True, related_name="cases")
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children")
+    relation = models.CharField(max_length=20, choices=Relation.choices, blank=True)
     opened_at_ms = models.BigIntegerField()
     closed_at_ms = models.BigIntegerField(null=True)
     history_length = models.IntegerField(default=0)
@@ -41,7 +78,17 @@ class Case(models.Model):
     objects = Scoped.as_manager()
 
     class Meta:
-        indexes = (models.Index(fields=["jurisdiction_id", "state", "-opened_at_ms"], name="case_list"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(parent__isnull=True, relation="")
+                | (models.Q(parent__isnull=False) & ~models.Q(relation="")),
+                name="a_child_says_how",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["jurisdiction_id", "state", "-opened_at_ms"], name="case_list"),
+            models.Index(fields=["service_code", "jurisdiction_id", "opened_at_ms"], name="case_likeness"),
+        )
 
 
 class WorkOrder(models.Model):
@@ -142,6 +189,34 @@ class Evidence(models.Model):
             "taken_at_ms",
             "id",
         )
+
+
+class Attachment(models.Model):
+    """A photo that a person added, as it is kept: decoded, turned upright and written anew without metadata."""
+
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="attachments")
+    key = models.CharField(max_length=100)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="attachments"
+    )
+    actor = models.CharField(max_length=160)
+    filename = models.CharField(max_length=200, blank=True)
+    original_sha256 = models.CharField(max_length=64)
+    stored_sha256 = models.CharField(max_length=64)
+    thumbnail_sha256 = models.CharField(max_length=64)
+    size = models.IntegerField()
+    width = models.IntegerField()
+    height = models.IntegerField()
+    taken_at_ms = models.BigIntegerField(null=True, help_text="By the camera's own clock.")
+    longitude = models.FloatField(null=True)
+    latitude = models.FloatField(null=True)
+    received_at_ms = models.BigIntegerField()
+
+    objects = ScopedByCase.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["case", "key"], name="attachment_once_per_key"),)
+        ordering = ("received_at_ms", "id")
 
 
 class HistoryEntry(models.Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import secrets
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +68,8 @@ def store(data: bytes, thumbnail: bytes, sha256: str) -> None:
     Raises:
         OSError: the disk is full or may not be written.
     """
-    _write(path_of(sha256), data)
-    _write(path_of(sha256, thumbnail=True), thumbnail)
+    write_once(path_of(sha256), data)
+    write_once(path_of(sha256, thumbnail=True), thumbnail)
 
 
 def path_of(sha256: str, *, thumbnail: bool = False) -> Path:
@@ -77,11 +78,16 @@ def path_of(sha256: str, *, thumbnail: bool = False) -> Path:
     return Path(settings.PATROL.data) / folder / sha256[:2] / f"{sha256}.jpg"
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_once(path: Path, data: bytes) -> None:
+    """Write a file that is named by what it holds: whole or not at all, read by its owner alone, durable.
+
+    Raises:
+        OSError: the disk is full or may not be written.
+    """
     if path.exists():
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "wb") as file:

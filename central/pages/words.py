@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from central.cases.models import HistoryEntry
+from central.cases.models import Case, HistoryEntry
+from central.cases.rules import definition_of
 from central.cases.states import Result
 from central.driver.models import ObjectionState, RecheckResult
 from central.pages.sayings import say
@@ -105,6 +106,14 @@ HISTORY = {
     "notice_delivered": _("The message was delivered"),
     "notice_failed": _("The message did not reach the phone"),
     "notice_taken": _("The agent knows what became of the message"),
+    "attachment": _("Photo added"),
+    "moved": _("Taken further"),
+    "note": _("Note added"),
+    "commitment": _("Commitment made"),
+    "commitment_ended": _("Commitment ended"),
+    "linked": _("Belongs to another case now"),
+    "unlinked": _("Stands for itself again"),
+    "likeness": _("Like another case"),
 }
 
 
@@ -133,6 +142,8 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         detail = facts.get("name", "")
     elif entry.kind == "grid":
         detail = f"{facts.get('name', '')} {facts.get('code', '')}".strip()
+    elif entry.kind == "moved":
+        title = transition_title(entry.case, facts.get("transition", "")) or title
     elif entry.kind == "opened" and facts.get("camera"):
         detail = gettext("Camera %(camera)s") % {"camera": facts["camera"]}
     who, _colon, name = entry.actor.partition(":")
@@ -146,6 +157,12 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         "at_ms": entry.at_ms,
         "sha256": entry.sha256,
     }
+
+
+def transition_title(case: Case, name: str) -> str:
+    """What a step of the case's own rules is called."""
+    found = definition_of(case).transition(name) if case.definition_id else None
+    return found.titles.text(get_language() or "") if found else ""
 
 
 def problem(text: str) -> str:

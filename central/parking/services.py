@@ -6,7 +6,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from central.cases import history
+from central.cases import engine, history
 from central.cases import services as cases
 from central.cases.models import Case, WorkOrder
 from central.cases.states import WorkKind
@@ -99,23 +99,24 @@ def apply_retraction(agent: Agent, retraction: TaskRetraction) -> None:
 def apply_record(agent: Agent, record: CaseRecord) -> None:
     """One step of the case at the camera: the history keeps each, the case shows the newest."""
     case, stay = open_stay(agent, record, record.first_seen_ms)
-    history.append(
+    newest = (stay.agent_state_at_ms or 0, ORDER.get(stay.agent_state, -1))
+    counts = (record.at_ms, ORDER[record.state]) >= newest
+    engine.record(
         case,
         "agent_step",
         record.at_ms,
         f"agent:{agent}",
+        event="camera_ended" if counts and record.state in ENDED else None,
         state=record.state,
         previous=record.previous,
         reason=record.reason,
         clock_ends_ms=record.clock_ends_ms,
         outcome_id=record.outcome_id,
     )
-    newest = (stay.agent_state_at_ms or 0, ORDER.get(stay.agent_state, -1))
-    if (record.at_ms, ORDER[record.state]) >= newest:
+    if counts:
         stay.agent_state, stay.agent_state_at_ms = record.state, record.at_ms
         stay.clock_ends_ms = record.clock_ends_ms or stay.clock_ends_ms
         if record.state in ENDED:
-            cases.close_watched(case, record.at_ms)
             stay_ended.send(sender=Stay, case=case, state=record.state, at_ms=record.at_ms)
         announce(TASKS)
     if record.state == "notified":
@@ -156,7 +157,15 @@ def open_stay(agent: Agent, message: Told, opened_at_ms: int) -> tuple[Case, Sta
         {"jurisdiction_id": agent.jurisdiction_id, "opened_at_ms": opened_at_ms},
     )
     if new:
-        history.append(case, "opened", opened_at_ms, f"agent:{agent}", camera=message.camera_id)
+        history.append(
+            case,
+            "opened",
+            opened_at_ms,
+            f"agent:{agent}",
+            camera=message.camera_id,
+            service=case.service_code,
+            definition=case.definition_id,
+        )
     stay, _ = Stay.objects.get_or_create(
         case=case,
         defaults={

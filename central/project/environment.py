@@ -39,6 +39,7 @@ KNOWN = {
     "BROKER_CA_FILE": "CA certificates for mqtts, PEM; the system's own where absent",
     "BROKER_CERT_FILE": "client certificate for mqtts, PEM",
     "BROKER_KEY_FILE": "key of the client certificate, PEM",
+    "SERVICES": "folder with definitions of services of your own, *.toml; they replace shipped ones of the same code",
     "NOTICES_FILE": "TOML file that says how owners are warned; without it nobody is",
     "OWNERS_KEY_FILE": "file with the key of the owners' table; by default owners.key in the data folder",
     "OWNERS_KEY": "that key itself, instead of a file",
@@ -83,6 +84,7 @@ class Environment:
     bay_fresh_ms: int = 10 * 60_000
     bay_radius_m: int = 1000
     broker: Broker = Broker("127.0.0.1", 1883)
+    services_folder: Path | None = None
     notices_file: Path | None = None
     owners_key_file: Path | None = None
     owners_key: str | None = field(default=None, repr=False)
@@ -125,6 +127,7 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         bay_fresh_ms=_whole(given, "BAY_FRESH_MINUTES", 10, 1, 24 * 60) * 60_000,
         bay_radius_m=_whole(given, "BAY_RADIUS_M", 1000, 50, 20_000),
         broker=_broker(given),
+        services_folder=_path(given, "SERVICES"),
         notices_file=_path(given, "NOTICES_FILE"),
         owners_key_file=_path(given, "OWNERS_KEY_FILE"),
         owners_key=given.get("OWNERS_KEY"),
