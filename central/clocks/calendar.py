@@ -18,7 +18,6 @@ from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from itertools import pairwise
 from math import ceil, floor
-from typing import Literal
 from zoneinfo import ZoneInfo
 
 from central.clocks.rules import DayEnds, Unit

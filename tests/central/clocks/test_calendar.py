@@ -38,7 +38,7 @@ def windows(hours):
 
 def calendar_of(office: Office) -> Calendar:
     week = tuple(windows(hours) for hours in office.week)
-    days = {day: () for day in office.off} | {day: week[0] for day in office.made_up}
+    days = dict.fromkeys(office.off, ()) | dict.fromkeys(office.made_up, week[0])
     days |= {day: windows(hours) for day, hours in (office.special or {}).items()}
     return Calendar(office.time_zone, week, days, office.known_years)
 
@@ -177,7 +177,7 @@ def test_a_year_that_nobody_knows_makes_a_promise_provisional():
 
 @pytest.mark.parametrize("week", [(), ((),) * 7, (((540, 530),),) + ((),) * 6, (((600, 1500),),) + ((),) * 6])
 def test_hours_that_make_no_sense_are_refused(week):
-    with pytest.raises(ValueError, match="week|hours"):
+    with pytest.raises(ValueError, match=r"week|hours"):
         Calendar(week=week)
 
 
