@@ -17,8 +17,8 @@ class ClocksConfig(AppConfig):
         def opened(case: Any, **_: Any) -> None:
             follow(case, now_ms())
 
-        def moved(case: Any, at_ms: int, **_: Any) -> None:
-            follow(case, at_ms)
+        def moved(case: Any, at_ms: int, move: Any = None, **_: Any) -> None:
+            follow(case, at_ms, None if move is None else move.after)
 
         case_opened.connect(opened, weak=False, dispatch_uid="clocks.opened")
         case_moved.connect(moved, weak=False, dispatch_uid="clocks.moved")

@@ -31,7 +31,12 @@ FAR_MS = 10 * 366 * 86_400_000
 
 
 def rules_for(case: Case) -> Sequence[ClockRule]:
-    """What is promised for a case. This is the one place where a catalogue of services is asked."""
+    """What is promised for a case. This is the one place where the catalogue of services is asked: a case that was
+    opened under a definition has the promises of that definition, any other those of `defaults.toml`."""
+    if getattr(case, "definition_id", None):
+        from central.cases.rules import definition_of
+
+        return definition_of(case).clocks  # type: ignore[no-any-return]
     rules = default_rules()
     return rules.get(case.service_code, rules.get("*", ()))
 
@@ -44,14 +49,15 @@ def state_of(case: Case) -> str:
 # What the case does to its clocks.
 
 
-def follow(case: Case, at_ms: Millis) -> None:
+def follow(case: Case, at_ms: Millis, state: str | None = None) -> None:
     """Start, pause, resume and stop clocks as the case's state asks; again in the same state does nothing.
 
     Args:
         case: locked.
-        at_ms: when the case came into its state, by the one who saw it.
+        at_ms: when the case came into the state, by the one who saw it.
+        state: a state that it came through, where it went further since; else the one it is in.
     """
-    state = state_of(case)
+    state = state or state_of(case)
     closed = case.state == CaseState.CLOSED
     live = list(_live(case))
     if closed:
@@ -112,7 +118,6 @@ def start(
         unit=rule.unit,
         provisional=clock.provisional or None,
         round=clock.round if clock.round > 1 else None,
-        party=None if party is None else party.name,
     )
     return clock
 
@@ -412,4 +417,7 @@ def _reason(text: str) -> str:
 
 
 def _write(case: Case, clock: Clock, kind: str, at_ms: Millis, actor: str, **facts: Any) -> None:
-    history.append(case, kind, at_ms, actor, clock=clock.kind, due_at_ms=clock.due_at_ms, **facts)
+    party = None if clock.party is None else clock.party.name
+    history.append(
+        case, kind, at_ms, actor, clock=clock.kind, party=party, due_at_ms=clock.due_at_ms, **facts
+    )

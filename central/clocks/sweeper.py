@@ -152,10 +152,14 @@ def sweep_one(clock_id: int, case_id: int, *, stale: bool = False) -> bool:
         if clock is None or not (stale or (clock.next_at_ms is not None and clock.next_at_ms <= now)):
             return False
         clock.case = case
-        for event in run(case, clock, now):
-            late = now - event.at_ms
-            if late > PUT_OFF_MS:
-                log.warning("case %s: %s was due at %s", case.pk, type(event).__name__, iso(event.at_ms))
+        events = run(case, clock, now)
+        if events and now - events[0].at_ms > PUT_OFF_MS:
+            log.warning(
+                "case %s, %s: what was due at %s is done only now",
+                case.pk,
+                clock.kind,
+                iso(events[0].at_ms),
+            )
     return True
 
 
