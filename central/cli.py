@@ -11,6 +11,7 @@ import typer
 
 from central.bays.cli import app as bays_app
 from central.cases.cli import keys_app, services_app
+from central.clocks import cli as clocks_cli
 from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
 from central.owners.cli import app as owners_app
@@ -29,6 +30,9 @@ agents_app = typer.Typer(help="Agents that the centre listens to.", no_args_is_h
 audit_app = typer.Typer(help="The append-only history.", no_args_is_help=True)
 app.add_typer(users_app, name="users")
 app.add_typer(bays_app, name="bays")
+app.add_typer(clocks_cli.calendar_app, name="calendar")
+app.add_typer(clocks_cli.clocks_app, name="clocks")
+app.command("sweep", epilog="Example: patrol central sweep")(clocks_cli.sweep)
 app.add_typer(grids_app, name="grids")
 app.add_typer(keys_app, name="keys")
 app.add_typer(services_app, name="services")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from central.cases.models import Case, HistoryEntry
 from central.cases.rules import definition_of
 from central.cases.states import Result
+from central.clocks import wording as clock_wording
 from central.driver.models import ObjectionState, RecheckResult
 from central.pages.sayings import say
 
@@ -114,6 +115,18 @@ HISTORY = {
     "linked": _("Belongs to another case now"),
     "unlinked": _("Stands for itself again"),
     "likeness": _("Like another case"),
+    "clock_started": _("Deadline set"),
+    "clock_paused": _("Clock paused"),
+    "clock_resumed": _("Clock resumed"),
+    "clock_extended": _("Deadline extended"),
+    "clock_reckoned": _("Deadline reckoned anew: the calendar has changed"),
+    "clock_warned": _("Deadline is near"),
+    "clock_breached": _("Deadline missed"),
+    "clock_escalated": _("Taken to the grid above"),
+    "clock_stopped": _("Clock stopped"),
+    "whistle_blown": _("Whistle: others are called to the case"),
+    "whistle_heard": _("Call acknowledged"),
+    "whistle_excused": _("Not needed any more"),
 }
 
 
@@ -144,6 +157,8 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         detail = f"{facts.get('name', '')} {facts.get('code', '')}".strip()
     elif entry.kind == "moved":
         title = transition_title(entry.case, facts.get("transition", "")) or title
+    elif entry.kind.startswith(("clock_", "whistle_")):
+        detail = clock_wording.history_detail(entry.kind, facts)
     elif entry.kind == "opened" and facts.get("camera"):
         detail = gettext("Camera %(camera)s") % {"camera": facts["camera"]}
     who, _colon, name = entry.actor.partition(":")
