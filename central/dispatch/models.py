@@ -145,9 +145,7 @@ class Offer(models.Model):
             ),
         )
         indexes = (
-            models.Index(
-                fields=["officer"], name="offers_open", condition=Q(state__in=["offered", "accepted"])
-            ),
+            models.Index(fields=["officer"], name="offers_open", condition=Q(state="offered")),
             models.Index(fields=["order", "id"], name="offers_of_order"),
         )
 

@@ -18,6 +18,11 @@ def case_topic(case_id: int) -> str:
     return f"case-{case_id}"
 
 
+def officer_topic(officer: int) -> str:
+    """The topic of one officer: what is offered to them, and what became of it."""
+    return f"officer-{officer}"
+
+
 def announce(*topics: str) -> None:
     """Note that these topics changed, in the caller's transaction; in a unit each once, at its end."""
     unit = current()
