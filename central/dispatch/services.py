@@ -20,7 +20,7 @@ from central.dispatch.models import Assignment, AssignmentState, Offer, OfferSta
 from central.live.services import announce, officer_topic
 from central.people.models import User
 from central.project.clock import now_ms
-from central.project.unit import current
+from central.project.unit import insert
 from protocol.errors import PatrolError
 
 REASON_LENGTH = 500
@@ -106,11 +106,7 @@ def on_issued(order: WorkOrder, **_: Any) -> None:
         return
     now = now_ms()
     search = Assignment(order=order, jurisdiction_id=order.case.jurisdiction_id, due_at_ms=now, since_ms=now)
-    unit = current()
-    if unit is None:
-        search.save(force_insert=True)
-    else:
-        unit.add(search)
+    insert(search)
 
 
 def on_accepted(order: WorkOrder, by: User | None = None, reason: str = "", **_: Any) -> None:
