@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks.bays.cli import bays
 from benchmarks.clocks import cli as clocks_cli
+from benchmarks.dispatch import cli as dispatch_cli
 from benchmarks.grids import cli as grids_cli
 from benchmarks.plates.cli import plates
 from benchmarks.rehearsal.cli import app as rehearsal_app
@@ -180,6 +181,7 @@ app.command(epilog="Example: patrol bench plates --out-pictures worst.png --json
 app.command(epilog="Example: patrol bench bays --bays 10000 --rate 100 --json bays.json")(bays)
 app.add_typer(grids_cli.app)
 app.add_typer(clocks_cli.app)
+app.add_typer(dispatch_cli.app)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -12,6 +12,7 @@ import typer
 from central.bays.cli import app as bays_app
 from central.cases.cli import keys_app, services_app
 from central.clocks import cli as clocks_cli
+from central.dispatch.cli import dispatch_app, rosters_app, zones_app
 from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
 from central.owners.cli import app as owners_app
@@ -33,12 +34,15 @@ app.add_typer(bays_app, name="bays")
 app.add_typer(clocks_cli.calendar_app, name="calendar")
 app.add_typer(clocks_cli.clocks_app, name="clocks")
 app.command("sweep", epilog="Example: patrol central sweep")(clocks_cli.sweep)
+app.add_typer(dispatch_app, name="dispatch")
 app.add_typer(grids_app, name="grids")
 app.add_typer(keys_app, name="keys")
 app.add_typer(services_app, name="services")
 app.add_typer(notices_app, name="notices")
 app.add_typer(owners_app, name="owners")
 app.add_typer(statistics_app, name="statistics")
+app.add_typer(rosters_app, name="rosters")
+app.add_typer(zones_app, name="zones")
 app.add_typer(agents_app, name="agents")
 app.add_typer(audit_app, name="audit")
 

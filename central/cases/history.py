@@ -14,6 +14,7 @@ from typing import Any
 from central.cases.models import Case, HistoryEntry
 from central.live.services import announce, case_topic
 from central.project.clock import now_ms
+from central.project.unit import insert, save
 
 GENESIS = "0" * 64
 
@@ -46,10 +47,10 @@ def append(
         previous_sha256=previous,
     )
     entry.sha256 = digest(entry)
-    entry.save(force_insert=True)
     case.history_length = number
     case.history_head = entry.sha256
-    case.save(update_fields=["history_length", "history_head", *changed])
+    insert(entry)
+    save(case, "history_length", "history_head", *changed)
     announce(case_topic(case.pk))
     return entry
 

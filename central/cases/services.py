@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ from central.grids.services import leaf_of
 from central.live.services import TASKS, announce
 from central.people.models import User
 from central.project.clock import now_ms
+from central.project.unit import Unit, current, save
 from protocol.messages import EvidenceRef, Position
 
 __all__ = [
@@ -63,6 +64,9 @@ case_opened = Signal()
 case_placed = Signal()
 """Sent in the transaction that put a case into another grid, with `case` and `before` (a grid's number or None)."""
 
+work_order_accepted = Signal()
+"""Sent in the accepting transaction with `order`, its case locked; also when it passes from one officer to another."""
+
 work_order_retracted = Signal()
 """Sent in the retracting transaction with `order`."""
 
@@ -86,6 +90,13 @@ def lock_case(
     Raises:
         PatrolError: there is no such service.
     """
+    unit = current()
+    if unit is not None and f"case {source_key}" in unit.held:
+        case, new = unit.held[f"case {source_key}"]
+        unit.held[f"case {source_key}"] = (case, False)
+        if new:
+            case_opened.send(sender=Case, case=case)
+        return case, new
     locked = Case.objects.select_for_update()
     case = locked.filter(source_key=source_key).first()
     if case is not None:
@@ -100,6 +111,35 @@ def lock_case(
     return case, new
 
 
+def hold_cases(unit: Unit, wanted: dict[str, dict[str, Any]]) -> None:
+    """Lock the cases of these keys for a unit, making those that are missing, in a few statements; see `lock_case`.
+
+    Raises:
+        IntegrityError: another worker made one of them at this very moment.
+    """
+    keys = sorted(wanted)
+    cases = Case.objects.select_for_update().filter(source_key__in=keys).order_by("source_key")
+    known = {case.source_key: case for case in cases}
+    begun = opening("sidewalk_parking") if len(known) < len(keys) else {}
+    missing = [Case(source_key=key, **{**begun, **wanted[key]}) for key in keys if key not in known]
+    Case.objects.bulk_create(missing)
+    for case in known.values():
+        unit.held[f"case {case.source_key}"] = (case, False)
+    for case in missing:
+        unit.held[f"case {case.source_key}"] = (case, True)
+        unit.held[f"new {case.pk}"] = {"orders", "evidence", "facts", "objections"}
+
+
+def untouched(case: Case, what: str) -> bool:
+    """Whether the case was made in this unit and nobody has asked this for it: then there is nothing to look up."""
+    unit = current()
+    left: set[str] = set() if unit is None else unit.held.get(f"new {case.pk}", set())
+    if what in left:
+        left.discard(what)
+        return True
+    return False
+
+
 def set_place(case: Case, place: str, position: Position | None) -> None:
     """Where it is: in words, on earth, and so in which grid. The grid is told in the history when it changes."""
     case.place = place[:300]
@@ -108,18 +148,19 @@ def set_place(case: Case, place: str, position: Position | None) -> None:
         grid = leaf_of(case.jurisdiction_id, case.longitude, case.latitude)
         if grid is not None and case.grid_id != grid.pk:
             before, case.grid = case.grid_id, grid
-            case.save(update_fields=["place", "longitude", "latitude", "grid"])
+            save(case, "place", "longitude", "latitude", "grid")
             history.append(case, "grid", now_ms(), "centre", code=grid.code, name=grid.name)
             case_placed.send(sender=Case, case=case, before=before)
             return
-    case.save(update_fields=["place", "longitude", "latitude"])
+    save(case, "place", "longitude", "latitude")
 
 
 def issue_work_order(
     case: Case, *, key: str, kind: WorkKind, issued_at_ms: int, actor: str, **facts: Any
 ) -> WorkOrder | None:
     """Give the officers a job, or None where one is open already. A job taken back before it came starts retracted."""
-    if case.work_orders.filter(state__in=OPEN_STATES).exists():
+    first = untouched(case, "orders")
+    if not first and case.work_orders.filter(state__in=OPEN_STATES).exists():
         history.append(case, "task_repeated", issued_at_ms, actor, key=key)
         return None
     now = now_ms()
@@ -132,7 +173,8 @@ def issue_work_order(
         # Counted from the arrival: an officer is not late for what the network held back.
         due_at_ms=now + settings.PATROL.response_minutes * 60_000,
     )
-    taken_back = case.retractions.filter(at_ms__gte=issued_at_ms).order_by("at_ms").first()
+    earlier = Retraction.objects.none() if first else case.retractions.filter(at_ms__gte=issued_at_ms)
+    taken_back = earlier.order_by("at_ms").first()
     if taken_back is not None:
         order.state = WorkState.RETRACTED
         order.ended_at_ms = taken_back.at_ms
@@ -168,6 +210,7 @@ def issue_work_order(
 
 def retract(case: Case, *, key: str, at_ms: int, reason: str, actor: str) -> None:
     """Nobody needs to go any more. Too late where the officer has closed it: then only the history knows."""
+    untouched(case, "orders")
     Retraction.objects.create(case=case, key=key, at_ms=at_ms, reason=reason[:500])
     order = case.work_orders.filter(state__in=OPEN_STATES, issued_at_ms__lte=at_ms).first()
     if order is None:
@@ -199,6 +242,7 @@ def accept(order_id: int, user: User) -> WorkOrder:
         order.accepted_at_ms = now_ms()
         order.save(update_fields=["state", "assignee", "accepted_at_ms"])
         _by_hand(order, user, "accepted", order.accepted_at_ms, event="accepted", officer=user.shown_name)
+        work_order_accepted.send(sender=WorkOrder, order=order)
         announce(TASKS)
     return order
 
@@ -250,23 +294,56 @@ def close(order_id: int, user: User, finding: Finding) -> WorkOrder:
 
 def name_evidence(case: Case, agent: Agent, refs: tuple[EvidenceRef, ...]) -> None:
     """Note which pictures prove the case; those that came before are tied to it at once."""
+    unit = current()
+    hashes = {ref.sha256 for ref in refs}
+    held = None if unit is None else unit.held.get("pictures")
+    if held is None:
+        held = _arrived({(agent.pk, digest) for digest in hashes})
+    bare = untouched(case, "evidence")
+    named: set[tuple[str, str]] = set()
     for ref in refs:
-        picture = Picture.objects.filter(agent=agent, sha256=ref.sha256).first()
-        _, new = Evidence.objects.get_or_create(
-            case=case,
-            sha256=ref.sha256,
-            role=ref.role,
-            defaults={
-                "agent": agent,
-                "taken_at_ms": ref.taken_at_ms,
-                "width": ref.width,
-                "height": ref.height,
-                "box": None if ref.box is None else list(ref.box),
-                "picture": picture,
-            },
-        )
+        if (ref.sha256, ref.role) in named:
+            continue
+        named.add((ref.sha256, ref.role))
+        picture = held.get((agent.pk, ref.sha256))
+        facts = {
+            "agent": agent,
+            "taken_at_ms": ref.taken_at_ms,
+            "width": ref.width,
+            "height": ref.height,
+            "box": None if ref.box is None else list(ref.box),
+            "picture": picture,
+        }
+        if bare and unit is not None:
+            unit.add(Evidence(case=case, sha256=ref.sha256, role=ref.role, **facts))
+            new = True
+        else:
+            _, new = Evidence.objects.get_or_create(
+                case=case, sha256=ref.sha256, role=ref.role, defaults=facts
+            )
         if new and picture is not None:
             history.append(case, "picture", picture.received_at_ms, f"agent:{agent}", sha256=ref.sha256)
+
+
+def hold_pictures(unit: Unit, wanted: Collection[tuple[int, str]]) -> None:
+    """Look up the pictures (agent, hash) that messages of a unit name, together."""
+    unit.held["pictures"] = _arrived(wanted)
+
+
+def agents_with_pictures(wanted: Collection[tuple[int, str]]) -> set[int]:
+    """Whose pictures (agent, hash) are here, so that there is something to tie."""
+    return {agent for agent, _ in _arrived(wanted)}
+
+
+def _arrived(wanted: Collection[tuple[int, str]]) -> dict[tuple[int, str], Picture]:
+    if not wanted:
+        return {}
+    found = Picture.objects.filter(sha256__in={digest for _, digest in wanted}).select_related("agent")
+    return {
+        (picture.agent_id, picture.sha256): picture
+        for picture in found
+        if (picture.agent_id, picture.sha256) in wanted
+    }
 
 
 def tie_pictures(agent_id: int, hashes: Iterable[str]) -> None:
@@ -276,8 +353,8 @@ def tie_pictures(agent_id: int, hashes: Iterable[str]) -> None:
     committed. So each side calls this after its own commit: the later one sees both. Cases are locked one at a
     time, so that workers never wait for one another in a circle.
     """
-    arrived = Picture.objects.filter(agent_id=agent_id, sha256__in=set(hashes))
-    pictures = {picture.sha256: picture for picture in arrived.select_related("agent")}
+    wanted = {(agent_id, digest) for digest in hashes}
+    pictures = {digest: picture for (_, digest), picture in _arrived(wanted).items()}
     awaited = Evidence.objects.filter(agent_id=agent_id, sha256__in=list(pictures), picture__isnull=True)
     for case_id in sorted(set(awaited.values_list("case_id", flat=True))):
         with transaction.atomic():

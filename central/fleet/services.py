@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -13,6 +14,7 @@ from central.live.services import FLEET, announce
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 from protocol.messages import AgentHealth, AgentStatus
+from protocol.topics import OFFICER_PREFIX
 
 _INT_MAX = 2**31 - 1
 _IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
@@ -40,6 +42,12 @@ def enrol(agent_id: str, jurisdiction_id: str) -> tuple[Agent, bool]:
                 field=field,
                 value=value,
             )
+    if agent_id.startswith(OFFICER_PREFIX):
+        raise PatrolError(
+            f"names that begin with {OFFICER_PREFIX!r} are those of officers at the broker",
+            field="agent",
+            value=agent_id,
+        )
     with transaction.atomic():
         agent, new = Agent.objects.get_or_create(
             jurisdiction_id=jurisdiction_id, agent_id=agent_id, defaults={"enrolled_at_ms": now_ms()}
@@ -62,6 +70,18 @@ def disable(agent: Agent) -> None:
 def find_agent(jurisdiction_id: str, agent_id: str) -> Agent | None:
     """The enrolled, enabled agent of this name."""
     return Agent.objects.filter(jurisdiction_id=jurisdiction_id, agent_id=agent_id, enabled=True).first()
+
+
+def find_agents(names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Agent]:
+    """The enrolled, enabled agents among these (jurisdiction, agent)."""
+    if not names:
+        return {}
+    found = Agent.objects.filter(agent_id__in={agent for _, agent in names}, enabled=True)
+    return {
+        (agent.jurisdiction_id, agent.agent_id): agent
+        for agent in found
+        if (agent.jurisdiction_id, agent.agent_id) in names
+    }
 
 
 def note_stranger(jurisdiction_id: str, agent_id: str) -> None:
