@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from central.cases.models import HistoryEntry
 from central.cases.states import Result
 from central.driver.models import ObjectionState, RecheckResult
+from central.field.models import Kind
 from central.pages.sayings import say
 
 CAMERA_STATES = {
@@ -106,6 +107,9 @@ HISTORY = {
     "notice_failed": _("The message did not reach the phone"),
     "notice_taken": _("The agent knows what became of the message"),
     "attachment": _("Photo added"),
+    "finding_refused": _("Found at the spot, the task had ended otherwise"),
+    "sent_late": _("Done without a network, received later"),
+    "field_note": _("The officer added a note"),
 }
 
 
@@ -118,11 +122,13 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         title = str(AGENT_STATES.get(facts.get("state"), facts.get("state")))
     elif entry.kind == "accepted":
         detail = facts.get("officer", "")
-    elif entry.kind == "outcome":
+    elif entry.kind in {"outcome", "finding_refused", "field_note"}:
         label = Result(facts["result"]).label if facts.get("result") in Result.values else ""
         detail = " · ".join(
             part for part in (str(label), facts.get("officer", ""), facts.get("note", "")) if part
         )
+    elif entry.kind == "sent_late":
+        detail = " · ".join((str(dict(Kind.choices).get(facts.get("action"), "")), facts.get("officer", "")))
     elif entry.kind == "picture":
         detail = "SHA-256 " + facts.get("sha256", "")[:16] + "…"
     elif entry.kind == "recheck_answered":
