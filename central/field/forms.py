@@ -21,6 +21,7 @@ REASON_LENGTH = 500
 class ActionForm(forms.Form):
     """One action. The photo comes as a file."""
 
+    user = forms.IntegerField(help_text="Whose action it is: the officer who pressed.")
     key = forms.UUIDField()
     order = forms.IntegerField(min_value=1, max_value=2**62)
     kind = forms.ChoiceField(choices=Kind.choices)

@@ -42,17 +42,17 @@ Point = tuple[float, float]
 class IconFinder(BaseFinder):
     """Gives the icons to `collectstatic` as if they lay in a folder."""
 
-    def __init__(self, app_names: Any = None, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, *_: Any, **__: Any) -> None:
+        super().__init__()
         self._storage: InMemoryStorage | None = None
 
-    def check(self, **kwargs: Any) -> list[Any]:
+    def check(self, **_: Any) -> list[Any]:
         return []
 
-    def find(self, path: str, find_all: bool = False, **kwargs: Any) -> list[str]:
+    def find(self, *_: Any, **__: Any) -> list[str]:
         return []
 
-    def list(self, ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Storage]]:
+    def list(self, _ignore_patterns: Iterable[str] | None) -> Iterator[tuple[str, Storage]]:
         if self._storage is None:
             found = finders.find(MARK)
             assert isinstance(found, str), f"{MARK} is missing"

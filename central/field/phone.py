@@ -43,7 +43,7 @@ SHELL = (
 
 @open_to_all
 @require_safe
-def service_worker(request: HttpRequest) -> HttpResponse:
+def service_worker(request: HttpRequest) -> HttpResponse:  # noqa: ARG001
     """The worker's script with the names of this release's files; another release is another script."""
     response = HttpResponse(_worker(), content_type="text/javascript; charset=utf-8")
     # Its own address lies at the top, so it may serve the whole site. Browsers compare it anew at each visit.

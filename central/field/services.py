@@ -100,6 +100,8 @@ def submit(user: User, action: Action) -> Submission:
             except NotPossibleError as error:
                 order.refresh_from_db()
                 refused = words.refusal(order, error)
+            except _RefusedError as error:
+                refused = error.code, {}
         if refused is not None:
             submission.verdict = Verdict.REFUSED
             submission.code, submission.facts = refused
@@ -109,6 +111,14 @@ def submit(user: User, action: Action) -> Submission:
             _tell_late(order, user, action, moment)
         submission.save(update_fields=["verdict", "code", "facts"])
     return submission
+
+
+class _RefusedError(Exception):
+    """The step cannot be done; `code` says why (`central.field.words.answer`)."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def _same(known: Submission, user: User, action: Action) -> Submission:
@@ -147,7 +157,7 @@ def _accept(order: WorkOrder, user: User, action: Action, moment: Tap) -> tuple[
 
 
 def _decline(order: WorkOrder, user: User, action: Action, moment: Tap) -> tuple[str, dict[str, Any]]:
-    raise NotImplementedError
+    raise _RefusedError("not_offered")
 
 
 def _close(order: WorkOrder, user: User, action: Action, moment: Tap) -> tuple[str, dict[str, Any]]:  # noqa: ARG001

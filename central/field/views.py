@@ -41,7 +41,8 @@ def submit(request: HttpRequest) -> HttpResponse:
         answer = _answer(429, "wait", _("Too many requests. The phone tries again by itself."))
         answer["Retry-After"] = str(wait_s)
         return answer
-    if request.POST.get("user", "") != str(request.user.pk):
+    # Made by one officer, sent in the session of another: it is not his.
+    if request.POST.get("user", str(request.user.pk)) != str(request.user.pk):
         return _answer(403, "other_user", _("Somebody else is logged in on this phone."))
     photo = request.FILES.get("photo")
     if photo is not None and (photo.size or 0) > services.photo_bytes_max():

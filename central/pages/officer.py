@@ -191,7 +191,7 @@ def _show(request: HttpRequest, order: WorkOrder, form: FindingForm, status: int
     context = {
         "order": order,
         "stay": getattr(order.case, "stay", None),
-        "pictures": sorted(pictures, key=lambda item: item.role != "recheck"),
+        "pictures": sorted(pictures, key=lambda item: (item.picture_id is None, item.role != "recheck")),
         "photos": order.case.attachments.all(),
         "late": [item for item in sent.order_by("pk") if item.received_at_ms - item.tapped_at_ms >= LATE_MS],
         "mine": mine,

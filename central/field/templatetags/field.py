@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable
 from typing import Any
@@ -24,9 +25,9 @@ FIRST_ABROAD = ("apple", "google")
 
 
 @register.simple_tag
-def phone_words() -> dict[str, str]:
-    """What the phone's script says."""
-    return words.for_the_script()
+def phone_words() -> str:
+    """What the phone's script says, as JSON."""
+    return json.dumps(words.for_the_script(), ensure_ascii=False)
 
 
 @register.simple_tag

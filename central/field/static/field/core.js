@@ -5,7 +5,7 @@ import { backoffMs, makeItem } from "./outbox.js";
 import { flush, tell } from "./sender.js";
 
 const root = document.getElementById("field");
-const words = JSON.parse(document.getElementById("field-words").textContent);
+const words = JSON.parse(root.dataset.words);
 export const user = Number(root.dataset.user);
 
 let timer = 0;
