@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from central.bays.cli import app as bays_app
+from central.dispatch.cli import dispatch_app, rosters_app, zones_app
 from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
 from central.owners.cli import app as owners_app
@@ -27,9 +28,12 @@ agents_app = typer.Typer(help="Agents that the centre listens to.", no_args_is_h
 audit_app = typer.Typer(help="The append-only history.", no_args_is_help=True)
 app.add_typer(users_app, name="users")
 app.add_typer(bays_app, name="bays")
+app.add_typer(dispatch_app, name="dispatch")
 app.add_typer(grids_app, name="grids")
 app.add_typer(notices_app, name="notices")
 app.add_typer(owners_app, name="owners")
+app.add_typer(rosters_app, name="rosters")
+app.add_typer(zones_app, name="zones")
 app.add_typer(agents_app, name="agents")
 app.add_typer(audit_app, name="audit")
 

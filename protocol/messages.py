@@ -340,6 +340,31 @@ class RecheckRequest(Message):
     at_ms: int
 
 
+class OfficerTask(Message):
+    """Centre -> officer's device: a task was offered to you, given to you, or is none of yours any more.
+
+    It wakes the device; the truth is at the centre, which is asked before anything is done. It holds what an officer
+    needs on the way there, the plate among it so that the right vehicle is looked at, and nothing of its owner.
+    """
+
+    kind: Literal["officer_task"] = "officer_task"
+    offer_id: Ident
+    task_id: Ident = Field(description="The work order, as in the addresses of the centre's pages.")
+    state: Literal["offered", "assigned", "withdrawn"]
+    at_ms: int
+    expires_at_ms: int | None = Field(default=None, description="offered: answer before this.")
+    due_at_ms: int | None = Field(default=None, description="When somebody should be there.")
+    manual_check: bool = Field(default=False, description="The camera could not tell: look first.")
+    place: str = Field(default="", max_length=300, description="Where, in words for a person.")
+    position: Position | None = None
+    zone_name: str = Field(default="", max_length=200)
+    vehicle_class: str = Field(default="", max_length=40)
+    plate: str | None = Field(default=None, max_length=12, repr=False)
+    distance_m: int | None = Field(default=None, ge=0, description="Way from where the officer was last seen.")
+    travel_s: int | None = Field(default=None, ge=0)
+    reason: str = Field(default="", max_length=500, description="withdrawn or assigned: why.")
+
+
 InboxMessage = Annotated[
     Accept | Refuse | Outcome | NoticeResult | RecheckRequest, Field(discriminator="kind")
 ]

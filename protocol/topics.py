@@ -10,7 +10,7 @@
 | agents/{agent}/health | agent -> centre | AgentHealth | nobody, the next replaces it |
 | agents/{agent}/bays | agent -> centre | BayReport | nobody, the next replaces it |
 | agents/{agent}/inbox | centre -> agent | any InboxMessage | centre's outbox |
-| officers/{officer}/tasks | centre -> officer | notice of a task | centre |
+| officers/{officer}/tasks | centre -> officer | OfficerTask, expires with the offer | centre's outbox |
 
 An evidence picture's idempotency key is ``{jurisdiction}/{agent}/evidence/{sha256}``, derived from the topic.
 """
@@ -44,6 +44,27 @@ class AgentTopics:
     def evidence_key(self, sha256: str) -> str:
         """Idempotency key of a picture."""
         return f"{self.jurisdiction_id}/{self.agent_id}/evidence/{sha256}"
+
+
+OFFICER_PREFIX = "officer-"
+"""Officers' names at the broker begin so, and no agent's may: rights there are given by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class OfficerTopics:
+    """The topics of one officer."""
+
+    jurisdiction_id: str
+    officer: str
+
+    @property
+    def tasks(self) -> str:
+        return f"{_ROOT}/{self.jurisdiction_id}/officers/{self.officer}/tasks"
+
+
+def officer_name(number: int) -> str:
+    """An officer's name in topics and at the broker: a log-in name may hold what a topic may not."""
+    return f"{OFFICER_PREFIX}{number}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def test_no_message_is_left_out() -> None:
     inbox = get_args(get_args(messages.InboxMessage)[0])
     outgoing = get_args(get_args(messages.AgentMessage)[0])
     kinds = {each.model_fields["kind"].default for each in (*inbox, *outgoing)}
-    assert kinds | {"agent_health", "agent_status", "bay_report"} == set(schemas())
+    assert kinds | {"agent_health", "agent_status", "bay_report", "officer_task"} == set(schemas())
 
 
 def test_schemas_are_written_checked_and_found_stale(tmp_path: Path) -> None:

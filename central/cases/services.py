@@ -29,6 +29,7 @@ from central.grids.services import leaf_of
 from central.live.services import TASKS, announce
 from central.people.models import User
 from central.project.clock import now_ms
+from central.project.unit import Unit, current
 from protocol.messages import EvidenceRef, Position
 
 NOTE_LENGTH = 2000
@@ -41,6 +42,9 @@ case_moved = Signal()
 
 case_placed = Signal()
 """Sent in the transaction that put a case into another grid, with `case` and `before` (a grid's number or None)."""
+
+work_order_accepted = Signal()
+"""Sent in the accepting transaction with `order`, its case locked; also when it passes from one officer to another."""
 
 work_order_retracted = Signal()
 """Sent in the retracting transaction with `order`."""
@@ -57,11 +61,44 @@ work_order_closed = Signal()
 
 def lock_case(source_key: str, defaults: dict[str, Any]) -> tuple[Case, bool]:
     """The case of this key, made if need be, locked until the transaction ends; (case, whether it is new)."""
-    _, new = Case.objects.get_or_create(source_key=source_key, defaults=defaults)
-    case = Case.objects.select_for_update().get(source_key=source_key)
+    unit = current()
+    if unit is not None and f"case {source_key}" in unit.held:
+        case, new = unit.held[f"case {source_key}"]
+        unit.held[f"case {source_key}"] = (case, False)
+    else:
+        _, new = Case.objects.get_or_create(source_key=source_key, defaults=defaults)
+        case = Case.objects.select_for_update().get(source_key=source_key)
     if new:
         case_opened.send(sender=Case, case=case)
     return case, new
+
+
+def hold_cases(unit: Unit, wanted: dict[str, dict[str, Any]]) -> None:
+    """Lock the cases of these keys for a unit, making those that are missing, in a few statements; see `lock_case`.
+
+    Raises:
+        IntegrityError: another worker made one of them at this very moment.
+    """
+    keys = sorted(wanted)
+    cases = Case.objects.select_for_update().filter(source_key__in=keys).order_by("source_key")
+    known = {case.source_key: case for case in cases}
+    missing = [Case(source_key=key, **wanted[key]) for key in keys if key not in known]
+    Case.objects.bulk_create(missing)
+    for case in known.values():
+        unit.held[f"case {case.source_key}"] = (case, False)
+    for case in missing:
+        unit.held[f"case {case.source_key}"] = (case, True)
+        unit.held[f"new {case.pk}"] = {"orders", "evidence", "facts"}
+
+
+def untouched(case: Case, what: str) -> bool:
+    """Whether the case was made in this unit and nobody has asked this for it: then there is nothing to look up."""
+    unit = current()
+    left: set[str] = set() if unit is None else unit.held.get(f"new {case.pk}", set())
+    if what in left:
+        left.discard(what)
+        return True
+    return False
 
 
 def set_place(case: Case, place: str, position: Position | None) -> None:
@@ -83,7 +120,8 @@ def issue_work_order(
     case: Case, *, key: str, kind: WorkKind, issued_at_ms: int, actor: str, **facts: Any
 ) -> WorkOrder | None:
     """Give the officers a job, or None where one is open already. A job taken back before it came starts retracted."""
-    if case.work_orders.filter(state__in=OPEN_STATES).exists():
+    first = untouched(case, "orders")
+    if not first and case.work_orders.filter(state__in=OPEN_STATES).exists():
         history.append(case, "task_repeated", issued_at_ms, actor, key=key)
         return None
     now = now_ms()
@@ -96,7 +134,8 @@ def issue_work_order(
         # Counted from the arrival: an officer is not late for what the network held back.
         due_at_ms=now + settings.PATROL.response_minutes * 60_000,
     )
-    taken_back = case.retractions.filter(at_ms__gte=issued_at_ms).order_by("at_ms").first()
+    earlier = Retraction.objects.none() if first else case.retractions.filter(at_ms__gte=issued_at_ms)
+    taken_back = earlier.order_by("at_ms").first()
     if taken_back is not None:
         order.state = WorkState.RETRACTED
         order.ended_at_ms = taken_back.at_ms
@@ -107,7 +146,7 @@ def issue_work_order(
         history.append(
             case, "task_retracted", taken_back.at_ms, actor, reason=taken_back.reason, before_arrival=True
         )
-    _settle(case)
+    _settle(case, [order] if first else None)
     work_order_issued.send(sender=WorkOrder, order=order)
     announce(TASKS)
     return order
@@ -115,6 +154,7 @@ def issue_work_order(
 
 def retract(case: Case, *, key: str, at_ms: int, reason: str, actor: str) -> None:
     """Nobody needs to go any more. Too late where the officer has closed it: then only the history knows."""
+    untouched(case, "orders")
     Retraction.objects.create(case=case, key=key, at_ms=at_ms, reason=reason[:500])
     order = case.work_orders.filter(state__in=OPEN_STATES, issued_at_ms__lte=at_ms).first()
     if order is None:
@@ -153,6 +193,7 @@ def accept(order_id: int, user: User) -> WorkOrder:
         order.accepted_at_ms = now_ms()
         order.save(update_fields=["state", "assignee", "accepted_at_ms"])
         history.append(order.case, "accepted", order.accepted_at_ms, _actor(user), officer=user.shown_name)
+        work_order_accepted.send(sender=WorkOrder, order=order)
         announce(TASKS)
     return order
 
@@ -204,21 +245,33 @@ def close(order_id: int, user: User, finding: Finding) -> WorkOrder:
 
 def name_evidence(case: Case, agent: Agent, refs: tuple[EvidenceRef, ...]) -> None:
     """Note which pictures prove the case; those that came before are tied to it at once."""
+    pictures = {
+        picture.sha256: picture
+        for picture in Picture.objects.filter(agent=agent, sha256__in={ref.sha256 for ref in refs})
+    }
+    bare = untouched(case, "evidence")
+    named: set[tuple[str, str]] = set()
     for ref in refs:
-        picture = Picture.objects.filter(agent=agent, sha256=ref.sha256).first()
-        _, new = Evidence.objects.get_or_create(
-            case=case,
-            sha256=ref.sha256,
-            role=ref.role,
-            defaults={
-                "agent": agent,
-                "taken_at_ms": ref.taken_at_ms,
-                "width": ref.width,
-                "height": ref.height,
-                "box": None if ref.box is None else list(ref.box),
-                "picture": picture,
-            },
-        )
+        if (ref.sha256, ref.role) in named:
+            continue
+        named.add((ref.sha256, ref.role))
+        picture = pictures.get(ref.sha256)
+        facts = {
+            "agent": agent,
+            "taken_at_ms": ref.taken_at_ms,
+            "width": ref.width,
+            "height": ref.height,
+            "box": None if ref.box is None else list(ref.box),
+            "picture": picture,
+        }
+        unit = current()
+        if bare and unit is not None:
+            unit.add(Evidence(case=case, sha256=ref.sha256, role=ref.role, **facts))
+            new = True
+        else:
+            _, new = Evidence.objects.get_or_create(
+                case=case, sha256=ref.sha256, role=ref.role, defaults=facts
+            )
         if new and picture is not None:
             history.append(case, "picture", picture.received_at_ms, f"agent:{agent}", sha256=ref.sha256)
 
@@ -254,9 +307,9 @@ def _lock_order(order_id: int, user: User) -> WorkOrder:
     return order
 
 
-def _settle(case: Case) -> None:
+def _settle(case: Case, known: list[WorkOrder] | None = None) -> None:
     """The case is open while one of its work orders is, and closed when the last has ended."""
-    orders = list(case.work_orders.all())
+    orders = list(case.work_orders.all()) if known is None else known
     if any(order.state in OPEN_STATES for order in orders):
         _set_state(case, CaseState.OPEN, None)
     elif orders:

@@ -22,6 +22,7 @@ from central.parking.models import Stay
 from central.parking.services import ENDED
 from central.people.models import User
 from central.project.clock import now_ms
+from central.project.unit import current
 from notifier.links import Link, case_mark, read_token
 from protocol.errors import PatrolError
 from protocol.messages import RecheckAnswer, RecheckRequest
@@ -67,6 +68,10 @@ def remember_link(instance: Stay, created: bool, **_: Any) -> None:
     if created:
         agent = instance.agent
         mark = case_mark(agent.jurisdiction_id, agent.agent_id, instance.agent_case_id)
+        unit = current()
+        if unit is not None:
+            unit.add(CaseLink(case_id=instance.case_id, mark=mark.hex()))
+            return
         CaseLink.objects.get_or_create(case_id=instance.case_id, defaults={"mark": mark.hex()})
 
 

@@ -13,6 +13,7 @@ from central.live.services import FLEET, announce
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 from protocol.messages import AgentHealth, AgentStatus
+from protocol.topics import OFFICER_PREFIX
 
 _INT_MAX = 2**31 - 1
 _IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
@@ -40,6 +41,12 @@ def enrol(agent_id: str, jurisdiction_id: str) -> tuple[Agent, bool]:
                 field=field,
                 value=value,
             )
+    if agent_id.startswith(OFFICER_PREFIX):
+        raise PatrolError(
+            f"names that begin with {OFFICER_PREFIX!r} are those of officers at the broker",
+            field="agent",
+            value=agent_id,
+        )
     with transaction.atomic():
         agent, new = Agent.objects.get_or_create(
             jurisdiction_id=jurisdiction_id, agent_id=agent_id, defaults={"enrolled_at_ms": now_ms()}

@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from central.bays.observations import take_report as take_bay_report
 from central.cases import pictures
@@ -26,21 +25,13 @@ from central.cases.services import tie_pictures
 from central.driver import services as driver
 from central.fleet import services as fleet
 from central.fleet.models import Agent
+from central.ingest import keyed, together
+from central.ingest.keyed import CHANNELS, RefusedError
 from central.ingest.models import Quarantined, Receipt
 from central.notices import services as notices
 from central.parking import services as parking
 from central.project.clock import now_ms
-from protocol.messages import (
-    AgentHealth,
-    AgentMessage,
-    AgentStatus,
-    BayReport,
-    CaseRecord,
-    EnforcementTask,
-    NoticeRequest,
-    RecheckAnswer,
-    TaskRetraction,
-)
+from protocol.messages import AgentHealth, AgentStatus, BayReport, NoticeRequest, RecheckAnswer
 from protocol.topics import AgentTopics, ParsedTopic, parse_agent_topic
 
 log = logging.getLogger(__name__)
@@ -52,22 +43,8 @@ Checked = dict[tuple[str, str], pictures.Size | pictures.BadPictureError]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-KEY_LENGTH = 300
 HEAD_LENGTH = 4000
 QUARANTINE_KEPT = 10_000
-JSON_BYTES = 256 * 1024
-"""A task is a few kilobytes."""
-
-CHANNELS: dict[str, set[str]] = {
-    "tasks": {"enforcement_task", "task_retraction"},
-    "cases": {"case_record", "recheck_answer"},
-    "notices": {"notice_request"},
-}
-"""Which kinds may come through which channel, since a broker's rights are given by topic."""
-
-KeyedMessage = EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest | RecheckAnswer
-
-_messages: TypeAdapter[KeyedMessage] = TypeAdapter(AgentMessage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +59,6 @@ class Answer:
     agent_pk: int = 0
     pictures: tuple[str, ...] = ()
     """Hashes that the message named or brought, to be tied to cases once it is committed."""
-
-
-class _Refused(Exception):
-    """The message will never be accepted as it is."""
-
-    def __init__(self, key: str, reason: str) -> None:
-        super().__init__(reason)
-        self.key = key[:KEY_LENGTH]
-        self.reason = reason[:500]
 
 
 def _order_of(topic: str, payload: bytes) -> str:
@@ -115,8 +83,21 @@ def take_all(messages: Sequence[tuple[str, bytes]]) -> list[Answer]:
     # Cases are locked in one order by every worker, so that none waits for another in a circle.
     ordered = sorted(messages, key=lambda message: _order_of(*message))
     checked = _check_pictures(messages)
-    with transaction.atomic():
-        taken = [_answer(topic, payload, checked) for topic, payload in ordered]
+    ready = together.ready(ordered)
+    try:
+        together.take([one for one in ready if one is not None])
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        # One that cannot be applied, or another worker at the same new case. Nothing of it was kept: one at a time, then.
+        log.info("a batch is taken message by message", exc_info=True)
+        ready = [None] * len(ordered)
+    taken = [None if one is None else _accepted(one) for one in ready]
+    alone = [number for number, one in enumerate(ready) if one is None]
+    if alone:
+        with transaction.atomic():
+            for number in alone:
+                taken[number] = _answer(*ordered[number], checked)
     answers = [answer for answer in taken if answer is not None]
     named: dict[int, set[str]] = {}
     for answer in answers:
@@ -125,6 +106,16 @@ def take_all(messages: Sequence[tuple[str, bytes]]) -> list[Answer]:
     for agent_pk, hashes in sorted(named.items()):
         tie_pictures(agent_pk, hashes)
     return answers
+
+
+def _accepted(one: together.Ready) -> Answer:
+    return Answer(
+        one.agent.jurisdiction_id,
+        one.agent.agent_id,
+        accepted=one.keyed.key,
+        agent_pk=one.agent.pk,
+        pictures=one.keyed.pictures,
+    )
 
 
 def _check_pictures(messages: Sequence[tuple[str, bytes]]) -> Checked:
@@ -166,7 +157,7 @@ def _answer(topic: str, payload: bytes, checked: Checked) -> Answer | None:
     try:
         with transaction.atomic():
             key, hashes = _take(agent, where, topic, payload, checked)
-    except _Refused as refusal:
+    except RefusedError as refusal:
         _quarantine(topic, payload, refusal.key, refusal.reason)
         return Answer(where.jurisdiction_id, where.agent_id, refused=refusal.key, reason=refusal.reason)
     except (OperationalError, InterfaceError, OSError):
@@ -189,63 +180,39 @@ def _take(
     if where.channel == "evidence":
         found = checked.get((topic, hashlib.sha256(payload).hexdigest()))
         return _take_picture(agent, where, payload, found), (where.rest,)
-    if len(payload) > JSON_BYTES:
-        raise _Refused("", f"{len(payload)} bytes, at most {JSON_BYTES} are accepted")
+    keyed.check_size(payload)
     if where.channel == "status":
         if payload:  # empty: a retained status was cleared
             status = _parse(AgentStatus, payload)
-            _same_agent(where, status.jurisdiction_id, status.agent_id, "")
-            _storable(status.model_dump(mode="python"), "")
+            keyed.same_agent(where, status.jurisdiction_id, status.agent_id, "")
+            keyed.storable(status.model_dump(mode="python"), "")
             fleet.take_status(agent, status)
         return None, ()
     if where.channel == "health":
         health = _parse(AgentHealth, payload)
-        _same_agent(where, health.jurisdiction_id, health.agent_id, "")
-        _storable(health.model_dump(mode="python"), "")
+        keyed.same_agent(where, health.jurisdiction_id, health.agent_id, "")
+        keyed.storable(health.model_dump(mode="python"), "")
         fleet.take_health(agent, health)
         return None, ()
     if where.channel == "bays":
         bays = _parse(BayReport, payload)
-        _same_agent(where, bays.jurisdiction_id, bays.agent_id, "")
-        _storable(bays.model_dump(mode="python"), "")
+        keyed.same_agent(where, bays.jurisdiction_id, bays.agent_id, "")
+        keyed.storable(bays.model_dump(mode="python"), "")
         take_bay_report(agent, bays)
         return None, ()
     if where.channel not in CHANNELS:
-        raise _Refused("", f"nothing is expected on channel {where.channel!r}")
-    try:
-        message = _messages.validate_json(payload)
-    except ValidationError as error:
-        raise _Refused(_key_of(payload), _explain(error)) from None
-    key = message.idempotency_key
-    _same_agent(where, message.jurisdiction_id, message.agent_id, key)
-    if message.kind not in CHANNELS[where.channel]:
-        raise _Refused(key, f"a {message.kind} does not belong on channel {where.channel!r}")
-    _storable(message.model_dump(mode="python"), key)
-    content = message.model_dump_json().encode()
-    hashes = _pictures_of(message)
-    if not _first(key, message.kind, content):
-        return key, hashes
-    if isinstance(message, EnforcementTask):
-        parking.apply_task(agent, message)
-    elif isinstance(message, TaskRetraction):
-        parking.apply_retraction(agent, message)
-    elif isinstance(message, RecheckAnswer):
+        raise RefusedError("", f"nothing is expected on channel {where.channel!r}")
+    read = keyed.read(where, payload)
+    message = read.message
+    if not keyed.first_receipts([(read.key, message.kind, read.digest)]):
+        return read.key, read.pictures
+    if isinstance(message, RecheckAnswer):
         driver.apply_answer(agent, message)
     elif isinstance(message, NoticeRequest):
         notices.take_request(agent, message)
     else:
-        parking.apply_record(agent, message)
-    return key, hashes
-
-
-def _pictures_of(message: KeyedMessage) -> tuple[str, ...]:
-    """Hashes of the pictures that a message names."""
-    match message:
-        case EnforcementTask(evidence=refs):
-            return tuple(ref.sha256 for ref in refs)
-        case NoticeRequest(evidence=ref) if ref is not None:
-            return (ref.sha256,)
-    return ()
+        parking.apply(agent, message)
+    return read.key, read.pictures
 
 
 def _take_picture(
@@ -254,13 +221,13 @@ def _take_picture(
     sha256 = where.rest
     key = AgentTopics(where.jurisdiction_id, where.agent_id).evidence_key(sha256)
     if not _SHA256.fullmatch(sha256):
-        raise _Refused(key, "the topic does not name a SHA-256")
+        raise RefusedError(key, "the topic does not name a SHA-256")
     if isinstance(found, pictures.BadPictureError):
-        raise _Refused(key, str(found))
+        raise RefusedError(key, str(found))
     if found is None:
         # Received before, or its agent was enrolled a moment ago: then it comes again.
         return key if Receipt.objects.filter(key=key).exists() else None
-    if not _first(key, "evidence", payload):
+    if not keyed.first_receipts([(key, "evidence", sha256)]):
         return key
     Picture.objects.create(
         agent=agent,
@@ -273,70 +240,11 @@ def _take_picture(
     return key
 
 
-def _first(key: str, kind: str, content: bytes) -> bool:
-    """Write the receipt; False where the key has one, from this worker or another."""
-    digest = hashlib.sha256(content).hexdigest()
-    table = connection.ops.quote_name(Receipt._meta.db_table)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} (key, kind, content_sha256, received_at_ms)"  # noqa: S608
-            " VALUES (%s, %s, %s, %s) ON CONFLICT (key) DO NOTHING",
-            [key, kind, digest, now_ms()],
-        )
-        if cursor.rowcount == 1:
-            return True
-    if Receipt.objects.filter(key=key).exclude(content_sha256=digest).exists():
-        log.warning("key %s came again with other contents; the first stays", key)
-    return False
-
-
 def _parse(model: type[Report], payload: bytes) -> Report:
     try:
         return model.model_validate_json(payload)
     except ValidationError as error:
-        raise _Refused("", _explain(error)) from None
-
-
-def _same_agent(where: ParsedTopic, jurisdiction_id: str, agent_id: str, key: str) -> None:
-    if (where.jurisdiction_id, where.agent_id) != (jurisdiction_id, agent_id):
-        raise _Refused(
-            key,
-            f"it speaks for {jurisdiction_id}/{agent_id} on the topic of"
-            f" {where.jurisdiction_id}/{where.agent_id}",
-        )
-
-
-def _storable(value: Any, key: str) -> None:
-    """Refuse what JSON can say and no database can keep."""
-    if isinstance(value, dict):
-        for part in value.values():
-            _storable(part, key)
-    elif isinstance(value, (list, tuple)):
-        for part in value:
-            _storable(part, key)
-    elif isinstance(value, str) and "\x00" in value:
-        raise _Refused(key, "a text holds a NUL character")
-    elif isinstance(value, float) and not math.isfinite(value):
-        raise _Refused(key, "a number is not finite")
-    elif isinstance(value, int) and abs(value) >= 2**53:
-        raise _Refused(key, "a number is too large")
-
-
-def _explain(error: ValidationError) -> str:
-    """Which fields are wrong, without repeating what they hold."""
-    parts = [
-        f"{'.'.join(str(step) for step in fault['loc']) or 'message'}: {fault['msg']}"
-        for fault in error.errors(include_url=False, include_input=False, include_context=False)[:5]
-    ]
-    return "; ".join(parts)[:500]
-
-
-def _key_of(payload: bytes) -> str:
-    try:
-        key = json.loads(payload)["idempotency_key"]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return ""
-    return key if isinstance(key, str) and len(key) <= KEY_LENGTH and "\x00" not in key else ""
+        raise RefusedError("", keyed.explain(error)) from None
 
 
 def _quarantine(topic: str, payload: bytes, key: str, reason: str) -> bool:

@@ -52,13 +52,24 @@ class Link:
     Args:
         broker: where it is.
         client_id: stable over restarts, so that the broker keeps this worker's session.
+        filters: what to hear; none for one who only speaks.
+        session_s: how long the broker keeps what comes while this worker is away; 0: nothing.
 
     Raises:
         PatrolError: the certificate files are not usable.
     """
 
-    def __init__(self, broker: Broker, client_id: str) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        client_id: str,
+        filters: tuple[str, ...] | None = None,
+        session_s: int = SESSION_S,
+    ) -> None:
         self.broker = broker
+        self._filters = ingest_filters() if filters is None else filters
+        self._session_s = session_s
+        self._not_allowed: set[str] = set()
         self.incoming: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._state = CONNECTING
@@ -79,6 +90,7 @@ class Link:
         client.on_disconnect = self._on_disconnect
         client.on_subscribe = self._on_subscribe
         client.on_message = self._on_message
+        client.on_publish = self._on_publish
         self._client = client
 
     @property
@@ -90,14 +102,14 @@ class Link:
     def start(self) -> None:
         """Begin to connect; returns at once."""
         properties = Properties(PacketTypes.CONNECT)
-        properties.SessionExpiryInterval = SESSION_S
+        properties.SessionExpiryInterval = self._session_s
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         properties.MaximumPacketSize = PACKET_BYTES
         self._client.connect_async(
             self.broker.host,
             self.broker.port,
             keepalive=KEEPALIVE_S,
-            clean_start=False,
+            clean_start=self._session_s == 0,
             properties=properties,
         )
         self._client.loop_start()
@@ -113,6 +125,12 @@ class Link:
     def publish(self, topic: str, payload: str) -> mqtt.MQTTMessageInfo:
         """Send with QoS 1. What is lost with the process is sent again because nobody confirmed it."""
         return self._client.publish(topic, payload.encode(), qos=1)
+
+    def publish_for(self, topic: str, payload: str, seconds: int) -> mqtt.MQTTMessageInfo:
+        """Send with QoS 1 a message that the broker forgets after so many seconds (MQTT 5, message expiry)."""
+        properties = Properties(PacketTypes.PUBLISH)
+        properties.MessageExpiryInterval = seconds
+        return self._client.publish(topic, payload.encode(), qos=1, properties=properties)
 
     def stop(self) -> None:
         """Leave in good order; the session stays at the broker."""
@@ -143,9 +161,10 @@ class Link:
             return
         with self._lock:
             self._epoch += 1
-        _, self._subscribing = client.subscribe(
-            [(name, SubscribeOptions(qos=1)) for name in ingest_filters()]
-        )
+        if not self._filters:
+            self._set(CONNECTED, "")
+            return
+        _, self._subscribing = client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
 
     def _on_subscribe(
         self,
@@ -179,6 +198,20 @@ class Link:
             refused = self._state == REFUSED
         if not refused:
             self._set(UNREACHABLE, f"connection lost: {reason}")
+
+    def _on_publish(
+        self,
+        _client: mqtt.Client,
+        _userdata: object,
+        _mid: int,
+        reason: ReasonCode,
+        _properties: Properties | None,
+    ) -> None:
+        if reason.is_failure and str(reason) not in self._not_allowed:
+            self._not_allowed.add(str(reason))
+            log.error(
+                "the broker refuses what the centre publishes: %s; its rules must let the centre", reason
+            )
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         with self._lock:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from central.live.models import Change
 from central.project.clock import now_ms
+from central.project.unit import Unit, current
 
 KEPT_MS = 3_600_000
 TASKS = "tasks"
@@ -15,10 +18,29 @@ def case_topic(case_id: int) -> str:
     return f"case-{case_id}"
 
 
+def officer_topic(officer: int) -> str:
+    """The topic of one officer: what is offered to them, and what became of it."""
+    return f"officer-{officer}"
+
+
 def announce(*topics: str) -> None:
-    """Note that these topics changed, in the caller's transaction."""
+    """Note that these topics changed, in the caller's transaction; in a unit each once, at its end."""
+    unit = current()
+    if unit is None:
+        _write(topics)
+        return
+    unit.topics.update(dict.fromkeys(topics))
+    unit.at_end("announce", lambda: _write_all(unit))
+
+
+def _write(topics: Iterable[str]) -> None:
     at = now_ms()
     Change.objects.bulk_create([Change(topic=topic, at_ms=at) for topic in topics])
+
+
+def _write_all(unit: Unit) -> None:
+    topics, unit.topics = unit.topics, {}
+    _write(topics)
 
 
 def sweep() -> int:

@@ -9,7 +9,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
 from central.live.feed import feed
-from central.live.services import FLEET, TASKS, case_topic
+from central.live.services import FLEET, TASKS, case_topic, officer_topic
 from central.people.access import EVERYONE, roles
 
 HEARTBEAT_S = 15
@@ -21,9 +21,12 @@ LIFE_S = 1800
 @require_safe
 @roles(*EVERYONE)
 def changes(request: HttpRequest) -> StreamingHttpResponse:
-    """An endless stream of ``event: changed``; `?case=N` follows one case instead of the list."""
+    """An endless stream of ``event: changed``; `?case=N` follows one case instead of the list, `?mine` what is asked of
+    the reader alone."""
     case = request.GET.get("case", "")
     wanted = {case_topic(int(case))} if case.isdigit() and len(case) < 19 else {TASKS, FLEET}
+    if "mine" in request.GET:
+        wanted = {officer_topic(request.user.pk)}
     response = StreamingHttpResponse(_events(frozenset(wanted)), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"
     response["X-Accel-Buffering"] = "no"

@@ -96,6 +96,11 @@ HISTORY = {
     "objection_reviewed": _("The objection was reviewed"),
     "accepted": _("Accepted by an officer"),
     "outcome": _("Closed by the officer"),
+    "offered": _("Offered to an officer"),
+    "offer_declined": _("The officer declined"),
+    "offer_expired": _("The officer did not answer in time"),
+    "unassigned": _("Nobody found"),
+    "reassigned": _("Given to an officer by a dispatcher"),
     "outcome_applied": _("The agent has applied the outcome"),
     "notice_asked": _("A message to the owner was asked for"),
     "notice_held": _("The message waits for its hour"),
@@ -120,7 +125,9 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
     title = str(HISTORY.get(entry.kind, entry.kind))
     if entry.kind == "agent_step":
         title = str(AGENT_STATES.get(facts.get("state"), facts.get("state")))
-    elif entry.kind == "accepted":
+    elif entry.kind in {"offer_declined", "reassigned"}:
+        detail = " · ".join(part for part in (facts.get("officer", ""), facts.get("reason", "")) if part)
+    elif entry.kind in {"accepted", "offered", "offer_expired"}:
         detail = facts.get("officer", "")
     elif entry.kind in {"outcome", "finding_refused", "field_note"}:
         label = Result(facts["result"]).label if facts.get("result") in Result.values else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.dispatch import Signal
@@ -14,6 +15,7 @@ from central.fleet.models import Agent
 from central.fleet.services import confirm_letter, write_letter
 from central.live.services import TASKS, announce
 from central.parking.models import Stay
+from central.project.unit import Unit
 from protocol.messages import CaseRecord, EnforcementTask, NoticeRequest, Outcome, TaskRetraction
 
 ENDED = {"self_corrected", "exempt", "closed"}
@@ -53,10 +55,19 @@ def source_key(message: Told) -> str:
     return "/".join((message.jurisdiction_id, message.agent_id, message.camera_id, message.case_id))
 
 
+def apply(agent: Agent, message: EnforcementTask | TaskRetraction | CaseRecord) -> None:
+    """Apply what an agent says of a case."""
+    if isinstance(message, EnforcementTask):
+        apply_task(agent, message)
+    elif isinstance(message, TaskRetraction):
+        apply_retraction(agent, message)
+    else:
+        apply_record(agent, message)
+
+
 def apply_task(agent: Agent, task: EnforcementTask) -> None:
     """A vehicle still stands there, or a person has to look: a work order, with its facts and evidence."""
-    case, stay = open_stay(agent, task, task.first_seen_ms)
-    cases.set_place(case, task.place, task.position)
+    case, stay = open_stay(agent, task, task.first_seen_ms, keep=True)
     vehicle = task.vehicle
     stay.zone_id, stay.zone_name = task.zone_id[:200], task.zone_name[:200]
     stay.zone_version = task.zone_version[:100]
@@ -71,7 +82,8 @@ def apply_task(agent: Agent, task: EnforcementTask) -> None:
     stay.clock_started_ms, stay.clock_ends_ms = task.clock_started_ms, task.clock_ends_ms
     stay.rechecked_at_ms = task.rechecked_at_ms
     stay.why = task.why
-    stay.save()
+    _save(stay)
+    cases.set_place(case, task.place, task.position)
     actor = f"agent:{agent}"
     cases.issue_work_order(
         case,
@@ -98,7 +110,7 @@ def apply_retraction(agent: Agent, retraction: TaskRetraction) -> None:
 
 def apply_record(agent: Agent, record: CaseRecord) -> None:
     """One step of the case at the camera: the history keeps each, the case shows the newest."""
-    case, stay = open_stay(agent, record, record.first_seen_ms)
+    case, stay = open_stay(agent, record, record.first_seen_ms, keep=True)
     history.append(
         case,
         "agent_step",
@@ -110,20 +122,22 @@ def apply_record(agent: Agent, record: CaseRecord) -> None:
         clock_ends_ms=record.clock_ends_ms,
         outcome_id=record.outcome_id,
     )
-    newest = (stay.agent_state_at_ms or 0, ORDER.get(stay.agent_state, -1))
-    if (record.at_ms, ORDER[record.state]) >= newest:
-        stay.agent_state, stay.agent_state_at_ms = record.state, record.at_ms
-        stay.clock_ends_ms = record.clock_ends_ms or stay.clock_ends_ms
-        if record.state in ENDED:
-            cases.close_watched(case, record.at_ms)
-            stay_ended.send(sender=Stay, case=case, state=record.state, at_ms=record.at_ms)
-        announce(TASKS)
     stay.zone_id = stay.zone_id or record.zone_id[:200]
     stay.zone_name = stay.zone_name or record.zone_name[:200]
     stay.vehicle_class = stay.vehicle_class or record.vehicle_class[:40]
     stay.plate = stay.plate or (record.plate or "")[:12]
     stay.first_seen_ms = stay.first_seen_ms or record.first_seen_ms
-    stay.save()
+    newest = (stay.agent_state_at_ms or 0, ORDER.get(stay.agent_state, -1))
+    if (record.at_ms, ORDER[record.state]) >= newest:
+        stay.agent_state, stay.agent_state_at_ms = record.state, record.at_ms
+        stay.clock_ends_ms = record.clock_ends_ms or stay.clock_ends_ms
+        _save(stay)
+        if record.state in ENDED:
+            cases.close_watched(case, record.at_ms)
+            stay_ended.send(sender=Stay, case=case, state=record.state, at_ms=record.at_ms)
+        announce(TASKS)
+    else:
+        _save(stay)
     if not case.place:
         case.place = record.zone_name[:300]
         case.save(update_fields=["place"])
@@ -147,20 +161,39 @@ def report_outcome(order: WorkOrder, **_: Any) -> None:
     write_letter(stay.agent, order.outcome_id, outcome.model_dump_json())
 
 
-def open_stay(agent: Agent, message: Told, opened_at_ms: int) -> tuple[Case, Stay]:
-    """The case of this message, locked; made on the first word of it."""
-    case, new = cases.lock_case(
-        source_key(message),
-        {"jurisdiction_id": agent.jurisdiction_id, "opened_at_ms": opened_at_ms},
-    )
+def hold(unit: Unit, told: Sequence[tuple[Agent, Told]]) -> None:
+    """Lock the cases of these messages together, before each is applied in turn."""
+    wanted: dict[str, dict[str, Any]] = {}
+    for agent, message in told:
+        at_ms = message.at_ms if isinstance(message, TaskRetraction) else message.first_seen_ms
+        wanted.setdefault(source_key(message), _opening(agent, at_ms))
+    cases.hold_cases(unit, wanted)
+
+
+def open_stay(agent: Agent, message: Told, opened_at_ms: int, *, keep: bool = False) -> tuple[Case, Stay]:
+    """The case of this message, locked; made on the first word of it.
+
+    Args:
+        keep: the caller saves the stay with all it knows, so that a new one is written once.
+    """
+    case, new = cases.lock_case(source_key(message), _opening(agent, opened_at_ms))
     if new:
         history.append(case, "opened", opened_at_ms, f"agent:{agent}", camera=message.camera_id)
+    if cases.untouched(case, "facts"):
+        first = Stay(case=case, agent=agent, camera_id=message.camera_id, agent_case_id=message.case_id)
+        if not keep:
+            _save(first)
+        return case, first
     stay, _ = Stay.objects.get_or_create(
         case=case,
-        defaults={
-            "agent": agent,
-            "camera_id": message.camera_id,
-            "agent_case_id": message.case_id,
-        },
+        defaults={"agent": agent, "camera_id": message.camera_id, "agent_case_id": message.case_id},
     )
     return case, stay
+
+
+def _opening(agent: Agent, opened_at_ms: int) -> dict[str, Any]:
+    return {"jurisdiction_id": agent.jurisdiction_id, "opened_at_ms": opened_at_ms}
+
+
+def _save(stay: Stay) -> None:
+    stay.save(force_insert=stay._state.adding)

@@ -28,6 +28,8 @@ KNOWN = {
     "TIME_ZONE": "zone in which times are shown",
     "LANGUAGE": "language where the browser asks for none of ours: zh-hans or en",
     "RESPONSE_MINUTES": "minutes from a task to the deadline shown to officers",
+    "LEASE_SECONDS": "how long an officer has to answer an offered task",
+    "OFFER_ROUNDS": "how often everybody is asked before a dispatcher has to see to it",
     "PICTURE_MIB": "largest evidence picture accepted, MiB",
     "PUBLIC_URL": "where a driver's phone reaches the pages, e.g. https://p.example.org; stands in links",
     "LINK_KEYS_FILE": "keys that sign links, one a line, the first signs; made in the data folder where absent",
@@ -77,6 +79,8 @@ class Environment:
     time_zone: str = "Asia/Shanghai"
     language: str = "zh-hans"
     response_minutes: int = 30
+    lease_ms: int = 120_000
+    offer_rounds: int = 2
     picture_bytes: int = 8 * 2**20
     public_url: str | None = None
     link_keys_file: Path | None = None
@@ -119,6 +123,8 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         time_zone=_time_zone(given.get("TIME_ZONE", "Asia/Shanghai")),
         language=_choice(given, "LANGUAGE", ("zh-hans", "en")),
         response_minutes=_whole(given, "RESPONSE_MINUTES", 30, 1, 7 * 24 * 60),
+        lease_ms=_whole(given, "LEASE_SECONDS", 120, 5, 3600) * 1000,
+        offer_rounds=_whole(given, "OFFER_ROUNDS", 2, 1, 10),
         picture_bytes=_whole(given, "PICTURE_MIB", 8, 1, 64) * 2**20,
         public_url=_public_url(given),
         link_keys_file=_path(given, "LINK_KEYS_FILE"),

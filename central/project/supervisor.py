@@ -26,7 +26,10 @@ HEALTHY_MS = 60_000
 
 START_S = 30
 
-WORKERS: tuple[tuple[str, tuple[str, ...]], ...] = (("notices", ("notices", "work")),)
+WORKERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("notices", ("notices", "work")),
+    ("dispatch", ("dispatch", "work")),
+)
 """Name and `patrol central …` command of each worker of which one process is enough here."""
 
 

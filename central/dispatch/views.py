@@ -1,0 +1,208 @@
+"""What an officer's page and a dispatcher's page ask of dispatch, as JSON; a form of htmx is understood as well.
+
+Every call that changes something may be repeated: the second time it changes nothing and answers as the first time.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_POST, require_safe
+from pydantic import ValidationError
+
+from central.cases.models import WorkOrder
+from central.cases.states import NotPossibleError
+from central.dispatch import desk, positions, services
+from central.dispatch.models import Offer, OfferState, Shift
+from central.dispatch.words import why_words
+from central.people.access import roles
+from central.people.models import Role, User
+from central.project.clock import now_ms
+from protocol.errors import PatrolError
+
+SHOWN = 100
+BODY = 16 * 1024
+
+
+@require_safe
+@roles(Role.OFFICER, Role.GRID_WORKER)
+def mine(request: HttpRequest) -> JsonResponse:
+    """What is offered to me and what I have accepted, by deadline; and whether I am on duty."""
+    seen = Offer.objects.visible_to(request.user).filter(officer=request.user)
+    shift = desk.on_duty(request.user)
+    offered = (
+        seen.filter(state=OfferState.OFFERED, expires_at_ms__gt=now_ms())
+        .select_related("order__case__stay")
+        .order_by("expires_at_ms", "pk")
+    )
+    mine = (
+        WorkOrder.objects.visible_to(request.user)
+        .filter(assignee=request.user, state="accepted")
+        .select_related("case__stay")
+        .order_by("due_at_ms", "pk")
+    )
+    return _answer(
+        {
+            "on_duty_until_ms": None if shift is None else shift.to_ms,
+            "offers": [_offer(offer) for offer in offered[:SHOWN]],
+            "tasks": [_order(order) for order in mine[:SHOWN]],
+        }
+    )
+
+
+@require_POST
+@roles(Role.OFFICER, Role.GRID_WORKER)
+def position(request: HttpRequest) -> JsonResponse:
+    """My place: longitude, latitude, accuracy_m, at_ms. 409 where I am not on duty: then nothing is kept."""
+    try:
+        newest = positions.take(request.user, positions.Fix.model_validate(_facts(request)))
+    except ValidationError as error:
+        return _wrong("; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()))
+    except positions.NotOnDutyError as error:
+        return _refused(str(error), "off_duty")
+    return _answer({"newest": newest})
+
+
+@require_POST
+@roles(Role.OFFICER, Role.GRID_WORKER)
+def accept(request: HttpRequest, order_id: int) -> JsonResponse:
+    """Take a task, offered to me or not. 409 with its state where somebody else was faster or it is over."""
+    try:
+        return _answer({"task": _order(services.accept(order_id, request.user))})
+    except WorkOrder.DoesNotExist:
+        return _missing()
+    except NotPossibleError as error:
+        return _refused(str(error), error.state)
+
+
+@require_POST
+@roles(Role.OFFICER, Role.GRID_WORKER)
+def decline(request: HttpRequest, order_id: int) -> JsonResponse:
+    """Say no to what was offered to me, with a `reason`."""
+    try:
+        offer = services.decline(order_id, request.user, str(_facts(request).get("reason", "")))
+    except WorkOrder.DoesNotExist:
+        return _missing()
+    except NotPossibleError as error:
+        return _refused(str(error), error.state)
+    except PatrolError as error:
+        return _wrong(str(error))
+    return _answer({"state": offer.state})
+
+
+@require_POST
+@roles(Role.DISPATCHER)
+def reassign(request: HttpRequest, order_id: int) -> JsonResponse:
+    """Give a task to `officer` (log-in name), with a `reason`, whoever has it now."""
+    facts = _facts(request)
+    name = str(facts.get("officer", ""))
+    try:
+        to = User.objects.filter(username=name, is_active=True).first()
+        if to is None:
+            if not WorkOrder.objects.visible_to(request.user).filter(pk=order_id).exists():
+                return _missing()
+            return _wrong(f"officer: there is no such person: {name[:80]}")
+        order = services.reassign(order_id, request.user, to, str(facts.get("reason", "")))
+    except WorkOrder.DoesNotExist:
+        return _missing()
+    except NotPossibleError as error:
+        return _refused(str(error), error.state)
+    except PatrolError as error:
+        return _wrong(str(error))
+    return _answer({"task": _order(order)})
+
+
+@require_safe
+@roles(Role.DISPATCHER, Role.ADMINISTRATOR)
+def duty(request: HttpRequest) -> JsonResponse:
+    """Who is on duty now and how much they have to do; when and how well they were last placed."""
+    now = now_ms()
+    shifts = list(
+        Shift.objects.visible_to(request.user)
+        .filter(from_ms__lte=now, to_ms__gt=now)
+        .select_related("officer__last_position")
+    )
+    loads = desk.loads(shift.officer_id for shift in shifts)
+    return _answer({"officers": [_on_duty(shift, loads[shift.officer_id]) for shift in shifts]})
+
+
+def _on_duty(shift: Shift, load: int) -> dict[str, Any]:
+    last = getattr(shift.officer, "last_position", None)
+    return {
+        "officer": shift.officer.get_username(),
+        "name": shift.officer.shown_name,
+        "jurisdiction": shift.jurisdiction_id,
+        "grids": shift.grids,
+        "mode": shift.mode,
+        "until_ms": shift.to_ms,
+        "open_tasks": load,
+        "position": None
+        if last is None
+        else {
+            "longitude": last.longitude,
+            "latitude": last.latitude,
+            "accuracy_m": last.accuracy_m,
+            "at_ms": last.at_ms,
+        },
+    }
+
+
+def _offer(offer: Offer) -> dict[str, Any]:
+    return {
+        "offer": offer.pk,
+        "offered_at_ms": offer.offered_at_ms,
+        "expires_at_ms": offer.expires_at_ms,
+        "why": why_words(offer.why) if offer.why else "",
+        "metres": offer.why.get("metres"),
+        "seconds": offer.why.get("seconds"),
+        "task": _order(offer.order),
+    }
+
+
+def _order(order: WorkOrder) -> dict[str, Any]:
+    case = order.case
+    stay = getattr(case, "stay", None)
+    return {
+        "task": order.pk,
+        "case": case.pk,
+        "kind": order.kind,
+        "state": order.state,
+        "due_at_ms": order.due_at_ms,
+        "place": case.place,
+        "longitude": case.longitude,
+        "latitude": case.latitude,
+        "plate": stay.plate if stay else "",
+        "vehicle_class": stay.vehicle_class if stay else "",
+        "zone_name": stay.zone_name if stay else "",
+    }
+
+
+def _facts(request: HttpRequest) -> dict[str, Any]:
+    """The fields of a form or of a JSON object; of anything else, none."""
+    if request.content_type != "application/json":
+        return {name: value for name, value in request.POST.items() if name != "csrfmiddlewaretoken"}
+    try:
+        facts = json.loads(request.body) if len(request.body) <= BODY else {}
+    except (ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _answer(facts: dict[str, Any], status: int = 200) -> JsonResponse:
+    answer = JsonResponse(facts, status=status, json_dumps_params={"ensure_ascii": False})
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _missing() -> JsonResponse:
+    return _answer({"error": "not found"}, 404)
+
+
+def _wrong(problem: str) -> JsonResponse:
+    return _answer({"error": problem}, 422)
+
+
+def _refused(problem: str, state: str) -> JsonResponse:
+    return _answer({"error": problem, "state": state}, 409)
