@@ -26,7 +26,7 @@ class ActionForm(forms.Form):
     order = forms.IntegerField(min_value=1, max_value=2**62)
     kind = forms.ChoiceField(choices=Kind.choices)
     tapped_ms = forms.IntegerField(required=False, min_value=0, max_value=LATEST_MS)
-    sent_ms = forms.IntegerField(required=False, min_value=0, max_value=LATEST_MS)
+    ahead_ms = forms.IntegerField(required=False, min_value=-LATEST_MS, max_value=LATEST_MS)
     result = forms.ChoiceField(
         required=False, choices=Result.choices, error_messages={"required": _("Choose what you found.")}
     )
@@ -41,6 +41,8 @@ class ActionForm(forms.Form):
             self.add_error("result", _("Choose what you found."))
         if kind == Kind.PHOTO and given.get("photo") is None and "photo" not in self.errors:
             self.add_error("photo", _("The photo is missing."))
+        if kind == Kind.DECLINE and not given.get("reason") and "reason" not in self.errors:
+            self.add_error("reason", _("Say why, so that the next officer knows."))
         if kind == Kind.NOTE and not given.get("note") and "note" not in self.errors:
             self.add_error("note", _("The note is empty."))
         return given
@@ -55,7 +57,7 @@ class ActionForm(forms.Form):
             order_id=given["order"],
             kind=kind,
             tapped_ms=given["tapped_ms"],
-            sent_ms=given["sent_ms"],
+            ahead_ms=given["ahead_ms"],
             result=given["result"] if kind == Kind.OUTCOME else "",
             note=given["note"] if kind in {Kind.OUTCOME, Kind.NOTE} else "",
             reason=given["reason"] if kind == Kind.DECLINE else "",

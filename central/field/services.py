@@ -19,7 +19,8 @@ from central.cases import attachments, history
 from central.cases import services as cases
 from central.cases.models import Attachment, Case, WorkOrder
 from central.cases.photos import BadPhotoError
-from central.cases.states import NotPossibleError, Result
+from central.cases.states import NotPossibleError, Result, WorkState
+from central.dispatch import services as dispatch
 from central.field import words
 from central.field.models import Kind, Submission, Verdict
 from central.field.tapping import Tap, tap
@@ -46,7 +47,7 @@ class Action:
     order_id: int
     kind: Kind
     tapped_ms: int | None = None
-    sent_ms: int | None = None
+    ahead_ms: int | None = None
     result: str = ""
     note: str = ""
     reason: str = ""
@@ -77,7 +78,7 @@ def submit(user: User, action: Action) -> Submission:
         _lock(order)  # the case first, as every writer does; the key's row locks the work order as well
         order.refresh_from_db()
         now = now_ms()
-        moment = tap(now, action.tapped_ms, action.sent_ms, order.received_at_ms)
+        moment = tap(now, action.tapped_ms, action.ahead_ms, order.received_at_ms)
         submission = Submission(
             key=action.key,
             user=user,
@@ -152,12 +153,18 @@ def _keep_photo(order: WorkOrder, user: User, action: Action) -> tuple[str, dict
 
 
 def _accept(order: WorkOrder, user: User, action: Action, moment: Tap) -> tuple[str, dict[str, Any]]:  # noqa: ARG001
-    cases.accept(order.pk, user)
+    dispatch.accept(order.pk, user)
     return "accepted", {}
 
 
-def _decline(order: WorkOrder, user: User, action: Action, moment: Tap) -> tuple[str, dict[str, Any]]:
-    raise _RefusedError("not_offered")
+def _decline(order: WorkOrder, user: User, action: Action, moment: Tap) -> tuple[str, dict[str, Any]]:  # noqa: ARG001
+    try:
+        dispatch.decline(order.pk, user, action.reason)
+    except NotPossibleError as error:
+        if error.state == WorkState.NEW:
+            raise _RefusedError("not_offered") from None
+        raise
+    return "declined", {}
 
 
 def _close(order: WorkOrder, user: User, action: Action, moment: Tap) -> tuple[str, dict[str, Any]]:  # noqa: ARG001

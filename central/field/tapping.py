@@ -1,7 +1,7 @@
 """When an officer pressed the button: the phone's word, put on the centre's clock and kept within what is possible.
 
-A phone's clock may be wrong by hours, but it runs evenly. So only the difference of its two readings is used: how long
-the action had waited on the phone when it was sent. Pure.
+A phone's clock may be wrong by hours. Before it sends, it asks the centre for the time and so knows by how much it is ahead;
+what it noted at the tap is put right by that. Pure.
 """
 
 from __future__ import annotations
@@ -10,6 +10,9 @@ from dataclasses import dataclass
 
 LONGEST_WAIT_MS = 7 * 24 * 3_600_000
 """An action that waited longer is still taken, but its time is not believed: a shift is over within a day."""
+
+SLACK_MS = 2_000
+"""How far out a true word may lie: the difference of clocks is measured over a network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +23,21 @@ class Tap:
     known: bool
 
 
-def tap(received_at_ms: int, tapped_ms: int | None, sent_ms: int | None, not_before_ms: int) -> Tap:
+def tap(received_at_ms: int, tapped_ms: int | None, ahead_ms: int | None, not_before_ms: int) -> Tap:
     """The instant of the tap.
 
     Args:
         received_at_ms: the centre's clock at the arrival.
         tapped_ms: the phone's clock at the tap; None where the page sent a plain form.
-        sent_ms: the phone's clock when it sent.
+        ahead_ms: by how much the phone's clock is ahead of the centre's, negative where it is behind.
         not_before_ms: nobody can have acted earlier, because the task was not yet there.
 
     Returns:
         always within ``[min(not_before_ms, received_at_ms), received_at_ms]``.
     """
-    if tapped_ms is None or sent_ms is None:
+    if tapped_ms is None or ahead_ms is None:
         return Tap(received_at_ms, True)
-    waited = sent_ms - tapped_ms
-    at = received_at_ms - waited
+    at = tapped_ms - ahead_ms
     earliest = max(min(not_before_ms, received_at_ms), received_at_ms - LONGEST_WAIT_MS)
     kept = min(max(at, earliest), received_at_ms)
-    return Tap(kept, kept == at)
+    return Tap(kept, abs(kept - at) <= SLACK_MS)

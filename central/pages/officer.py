@@ -92,8 +92,12 @@ def decline(request: HttpRequest, order_id: int) -> HttpResponse:
     """Give an offered task back, with the reason."""
     form = WordsForm(request.POST)
     reason = form.cleaned_data["reason"] if form.is_valid() else ""
-    _act(request, Action(_key(request), order_id, Kind.DECLINE, reason=reason))
-    return redirect("pages:officer")
+    if not reason:
+        _find(request, order_id)
+        messages.warning(request, _("Say why, so that the next officer knows."))
+        return redirect("pages:task", order_id)
+    done = _act(request, Action(_key(request), order_id, Kind.DECLINE, reason=reason))
+    return redirect("pages:officer") if done else redirect("pages:task", order_id)
 
 
 @require_POST
@@ -171,7 +175,7 @@ def _find(request: HttpRequest, order_id: int) -> WorkOrder:
     return get_object_or_404(queries.work_orders(request.user), pk=order_id)
 
 
-def _with_leases(orders: Iterable[WorkOrder], leases: dict[int, int | None]) -> list[WorkOrder]:
+def _with_leases(orders: Iterable[WorkOrder], leases: dict[int, int]) -> list[WorkOrder]:
     """The orders with `lease_ends_at_ms`, until when each is offered to this officer."""
     found = list(orders)
     for order in found:

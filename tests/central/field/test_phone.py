@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,21 +59,27 @@ class Server:
 
     centre: Centre
     port: int
-    process: subprocess.Popen[str] | None = None
+    wait_until: Callable[..., None]
+    process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self.process = subprocess.Popen(
-            [*PATROL, "web", "--port", str(self.port), "--json"],
+            [*PATROL, "web", "--port", str(self.port)],
             env=self.centre.env(),
-            stdout=subprocess.PIPE,
-            text=True,
+            stderr=subprocess.DEVNULL,
         )
-        assert json.loads(self.process.stdout.readline())["url"]
+        self.wait_until(self._answers, within=60)
 
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(20)
-        self.process.stdout.close()
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5):
+                return True
+        except OSError:
+            return False
 
 
 @dataclass
@@ -83,6 +89,7 @@ class Phone:
     playwright: Playwright
     url: str
     folder: Path
+    wait_until: Callable[..., None]
     language: str = "en-GB"
     context: BrowserContext | None = None
     problems: list[str] = field(default_factory=list)
@@ -111,15 +118,14 @@ class Phone:
 
     def ready_for_the_tunnel(self, page: Page, *addresses: str) -> None:
         """Wait until the service worker keeps these pages."""
-        page.wait_for_function(
-            """async (wanted) => {
-                const name = (await caches.keys()).find((key) => key.startsWith("patrol-kept-"));
-                if (!name) return false;
-                const kept = (await (await caches.open(name)).keys()).map((each) => new URL(each.url).pathname);
-                return wanted.every((address) => kept.includes(address));
-            }""",
-            arg=list(addresses),
-        )
+        kept = """async () => {
+            const name = (await caches.keys()).find((key) => key.startsWith("patrol-kept-"));
+            const requests = name ? await (await caches.open(name)).keys() : [];
+            return requests.map((each) => new URL(each.url).pathname);
+        }"""
+        shown = "() => [...document.querySelectorAll('.job')].flatMap((job) => job.dataset.pictures.trim().split(' '))"
+        wanted = {*addresses, *page.evaluate(shown)}
+        self.wait_until(lambda: wanted <= set(page.evaluate(kept)), within=30)
 
     def close(self) -> None:
         if self.context is not None:
@@ -146,7 +152,7 @@ class Street:
 
 
 @pytest.fixture
-def street(centre: Centre, agent, person, free_port) -> Iterator[Street]:
+def street(centre: Centre, agent, person, free_port, wait_until) -> Iterator[Street]:
     centre.clock.advance(SystemClock().utc_ms() - NOON)
     now = centre.clock.utc_ms()
     before, after = picture(1), picture(2)
@@ -156,7 +162,7 @@ def street(centre: Centre, agent, person, free_port) -> Iterator[Street]:
         intake.take_all([(TOPICS.evidence(sha256(data)), data)])
     person("wang", password=PASSWORD)
     person("li", password=PASSWORD)
-    server = Server(centre, free_port())
+    server = Server(centre, free_port(), wait_until)
     server.start()
     wire = Wire(server.port)
     yield Street(server, wire, WorkOrder.objects.get())
@@ -165,8 +171,8 @@ def street(centre: Centre, agent, person, free_port) -> Iterator[Street]:
 
 
 @pytest.fixture
-def phone(playwright: Playwright, street: Street, tmp_path: Path) -> Iterator[Phone]:
-    made = Phone(playwright, street.wire.url, tmp_path / "phone")
+def phone(playwright: Playwright, street: Street, tmp_path: Path, wait_until) -> Iterator[Phone]:
+    made = Phone(playwright, street.wire.url, tmp_path / "phone", wait_until)
     yield made
     made.close()
     assert made.problems == []
@@ -321,24 +327,77 @@ def test_an_expired_session_asks_to_log_in_and_then_sends(street, phone):
 
 
 @SQLITE
-def test_after_a_log_out_nothing_is_left_for_another_officer_but_the_first_ones_work_is_not_lost(
-    street, phone
-):
+def test_after_a_log_out_another_officer_finds_nothing_and_the_first_ones_work_is_not_lost(street, phone):
     page = phone.open()
     phone.log_in(page, "wang")
     phone.ready_for_the_tunnel(page, "/officer/", street.address)
     page.locator(".job").click()
-    street.wire.cut()
+    # The centre answers, but takes nothing: what is done stays on the phone.
+    phone.context.route("**/field/submissions", lambda route: route.fulfill(status=503))
     page.get_by_role("button", name="Accept this task").click()
     expect(page.locator("#field-queue")).to_contain_text("1 action waits")
-    street.server.kill()
-    street.wire.mend()
-    questions = []
-    page.once("dialog", lambda dialog: (questions.append(dialog.message), dialog.accept()))
-    street.server.start()
-    WorkOrder.objects.update(place_holder=None) if False else None
-    page.evaluate(
-        "() => navigator.locks.request('patrol-outbox', () => new Promise(() => {}))"
-    ) if False else None
+    questions: list[str] = []
+    page.once("dialog", lambda dialog: (questions.append(dialog.message), dialog.dismiss()))
     page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_label("Password")).to_be_visible(timeout=20_000)
+    expect(page.locator("#field-queue")).to_be_visible()
+    assert "stays locked on this phone until you log in again" in questions[0]
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    names = "async () => (await caches.keys()).filter((name) => !name.startsWith('patrol-shell'))"
+    phone.wait_until(lambda: page.evaluate(names) == [])
+
+    phone.log_in(page, "li")
+    expect(page.locator("#field-notice")).to_contain_text("Something of a colleague waits on this phone")
+    expect(page.locator("#field-queue")).to_be_hidden()
+    assert "三里河路" not in page.locator("#field-queue").text_content()
+    phone.context.unroute("**/field/submissions")
+    phone.ready_for_the_tunnel(page, "/officer/")
+    page.reload()
+    expect(page.locator("#field-notice")).to_contain_text("Something of a colleague")
+    assert WorkOrder.objects.get().state == WorkState.NEW, "nobody sends it in another's name"
+
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_label("Password")).to_be_visible()
+    street.wire.cut()
+    page.goto(phone.url + street.address)
+    expect(page.get_by_role("heading", name="No network")).to_be_visible()
+    assert "三里河路" not in page.content()
+    street.wire.mend()
+    phone.log_in(page, "wang")
+    expect(page.locator("#field-queue")).to_be_hidden(timeout=30_000)
+    assert WorkOrder.objects.get().assignee.get_username() == "wang"
+
+
+@SQLITE
+@pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
+def test_the_pages_can_be_used_by_everybody(street, phone, language):
+    """axe-core finds nothing on list and task, in both themes; what is pressed is large enough for a thumb."""
+    phone.language = language
+    page = phone.open()
+    page.goto(phone.url + "/login/")
+    page.locator("[name=username]").fill("li")
+    page.locator("[name=password]").fill(PASSWORD)
+    page.locator("section.login button").click()
+    expect(page.locator(".job")).to_be_visible()
+    axe = Axe()
+    for address in ("/officer/", street.address):
+        if address != "/officer/":
+            page.locator(".job").click()
+            button = page.locator(".act button").bounding_box()
+            assert button["y"] + button["height"] <= PHONE["height"], (
+                "in reach of the thumb without scrolling"
+            )
+            page.locator(".act button").click()
+            expect(page.locator("[data-step=work]")).to_be_visible()
+            expect(page.locator("#field-queue")).to_be_hidden()
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]})
+            assert found.violations_count == 0, found.generate_report()
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        small = page.locator(
+            "main button:visible, main a.button:visible, main summary:visible, main label.button:visible"
+        )
+        for each in small.all():
+            assert each.bounding_box()["height"] >= 48, each.text_content()

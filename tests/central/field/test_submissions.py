@@ -18,7 +18,7 @@ from central.driver.services import object_to
 from central.field import services, views
 from central.field.models import Kind, Submission, Verdict
 from central.field.services import Action, UsedKeyError, submit
-from central.field.tapping import LONGEST_WAIT_MS, tap
+from central.field.tapping import LONGEST_WAIT_MS, SLACK_MS, tap
 from central.fleet.models import Letter
 from central.ingest import intake
 from central.people.models import Role
@@ -258,7 +258,7 @@ def test_the_tap_is_told_beside_the_arrival(order, browse, person, centre):
     client = browse(wang)
     centre.clock.advance(20 * MINUTE)
     phone = NOON - 3 * 3_600_000  # its clock is hours off, and that does not matter
-    answer = send(client, wang, order, "accept", tapped_ms=phone, sent_ms=phone + 12 * MINUTE)
+    answer = send(client, wang, order, "accept", tapped_ms=phone, ahead_ms=phone - (NOON + 8 * MINUTE))
     arrived = NOON + 20 * MINUTE
     assert answer.json()["tapped_at_ms"] == arrived - 12 * MINUTE
     entry = HistoryEntry.objects.get(kind="sent_late")
@@ -271,25 +271,28 @@ def test_the_tap_is_told_beside_the_arrival(order, browse, person, centre):
 @given(
     received=st.integers(2 * 10**12, 3 * 10**12),
     tapped=st.integers(0, 2**52),
-    sent=st.integers(0, 2**52),
+    ahead=st.integers(-(2**52), 2**52),
     begun=st.integers(0, 10**12),
 )
-def test_a_tap_lies_between_the_task_and_its_arrival_whatever_a_phone_says(received, tapped, sent, begun):
+def test_a_tap_lies_between_the_task_and_its_arrival_whatever_a_phone_says(received, tapped, ahead, begun):
     not_before = received - begun
-    moment = tap(received, tapped, sent, not_before)
+    moment = tap(received, tapped, ahead, not_before)
     assert max(not_before, received - LONGEST_WAIT_MS) <= moment.at_ms <= received
-    assert moment.known == (moment.at_ms == received - (sent - tapped))
+    assert moment.known == (abs(moment.at_ms - (tapped - ahead)) <= SLACK_MS)
 
 
 @pytest.mark.parametrize(
-    ("tapped", "sent", "expected"),
+    ("tapped", "ahead", "expected"),
     [
-        (None, None, (1000, True)),  # a plain form
-        (500, 700, (800, True)),  # waited 200
-        (700, 500, (1000, False)),  # sent before it was tapped: the clock was set back
-        (0, 900, (600, False)),  # before the task was there
+        (None, None, (10_000, True)),  # a plain form
+        (7_000, 0, (7_000, True)),
+        (7_000, -1_500, (8_500, True)),  # the phone is behind
+        (999_000, 990_000, (9_000, True)),  # and far ahead
+        (11_000, 0, (10_000, True)),  # after its arrival, by what measuring may err
+        (60_000, 0, (10_000, False)),  # after its arrival: the clock was set back meanwhile
+        (0, 0, (6_000, False)),  # before the task was there
     ],
 )
-def test_taps_at_the_edges(tapped, sent, expected):
-    moment = tap(1000, tapped, sent, 600)
+def test_taps_at_the_edges(tapped, ahead, expected):
+    moment = tap(10_000, tapped, ahead, 6_000)
     assert (moment.at_ms, moment.known) == expected

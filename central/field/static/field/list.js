@@ -1,9 +1,12 @@
 // The list: by deadline or by distance, what waits on the phone marked, and what a tunnel needs kept beforehand.
 
 import { changed, notice, say, user, watch } from "./core.js";
+import { post } from "./sender.js";
 
 const EARTH_M = 6_371_008.8;
 const BY_DISTANCE = "patrol-by-distance";
+
+const AGAIN_MS = 120_000;
 
 let position = null;
 let list = null;
@@ -18,6 +21,7 @@ export function startList() {
   navigator.serviceWorker?.addEventListener("controllerchange", keep);
   watch(marks);
   setInterval(countDown, 1000);
+  setInterval(() => position && document.visibilityState === "visible" && byDistance(), AGAIN_MS);
   refresh();
   // Asked for once by a tap, the phone may go on telling within this visit; it is never asked on its own.
   if (sessionStorage.getItem(BY_DISTANCE)) byDistance();
@@ -34,11 +38,11 @@ function refresh() {
 function byDistance() {
   if (!navigator.geolocation) return notice(say("no_position"), "warning");
   navigator.geolocation.getCurrentPosition(
-    ({ coords }) => {
+    ({ coords, timestamp }) => {
       position = { latitude: coords.latitude, longitude: coords.longitude };
       sessionStorage.setItem(BY_DISTANCE, "1");
-      document.body.dispatchEvent(new CustomEvent("field-position", { detail: coords }));
       sort();
+      tellDispatch(coords, timestamp);
     },
     () => {
       byDeadline();
@@ -46,6 +50,12 @@ function byDistance() {
     },
     { enableHighAccuracy: false, maximumAge: 60_000, timeout: 10_000 },
   );
+}
+
+/** Whoever is on duty may be nearest to a task; off duty the centre keeps nothing. Lost without a network: it grows old. */
+function tellDispatch({ longitude, latitude, accuracy }, atMs) {
+  const fields = { longitude, latitude, accuracy_m: accuracy, at_ms: Math.round(atMs) };
+  post("/dispatch/position/", fields).catch(() => {});
 }
 
 function byDeadline() {

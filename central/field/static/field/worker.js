@@ -106,11 +106,16 @@ async function shell(request) {
 }
 
 async function picture(request) {
-  if (await who()) {
-    const kept = await caches.match(request, { cacheName: KEPT, ignoreVary: true });
-    if (kept) return kept;
+  const here = Boolean(await who());
+  const kept = async (url) => (here ? caches.match(url, { cacheName: KEPT, ignoreVary: true }) : undefined);
+  const known = await kept(request.url);
+  if (known) return known;
+  try {
+    return await fetch(request);
+  } catch {
+    // Of tasks that are nobody's yet only the small pictures are kept.
+    return (await kept(request.url.replace("/pictures/", "/thumbnails/"))) ?? Response.error();
   }
-  return fetch(request);
 }
 
 /** Keep these pages and pictures of this officer, and no others. A page whose stamp is unchanged is not asked for again. */
