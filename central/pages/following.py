@@ -24,7 +24,7 @@ def changes(request: HttpRequest) -> StreamingHttpResponse:
     """An endless stream of ``event: changed``; `?case=N` follows one case instead of the list, `?mine` what is asked of
     the reader alone."""
     case = request.GET.get("case", "")
-    wanted = {case_topic(int(case))} if case.isdigit() and len(case) < 19 else {TASKS, FLEET}
+    wanted = {case_topic(int(case))} if case.isdigit() and len(case) < 19 else {TASKS, FLEET, officer_topic(request.user.pk)}
     if "mine" in request.GET:
         wanted = {officer_topic(request.user.pk)}
     response = StreamingHttpResponse(_events(frozenset(wanted)), content_type="text/event-stream")

@@ -1,6 +1,12 @@
-"""The officer's pages, for a phone in one hand: what waits, what is mine, accept, close."""
+"""The officer's pages, for a phone in one hand: what waits, what is mine, accept, photograph, close.
+
+Every button is a plain form. A phone's script sends the same actions through its outbox (`central.field`) instead.
+"""
 
 from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
 
 from django import forms
 from django.contrib import messages
@@ -12,12 +18,18 @@ from django.views.decorators.http import require_POST, require_safe
 
 from central.cases import services
 from central.cases.models import WorkOrder
-from central.cases.states import NotPossibleError, ObjectedError, Result, WorkState
+from central.cases.states import Result, WorkState
+from central.field import offers, words
+from central.field.models import Kind, Submission, Verdict
+from central.field.services import LATE_MS, Action, UsedKeyError, photo_bytes_max, submit
 from central.pages import queries
 from central.people.access import EVERYONE, roles
 from central.people.models import Role
 
 SHOWN = 60
+
+USER_HEADER = "X-Patrol-User"
+"""Whose page it is. The phone's service worker keeps only pages of the officer who is there."""
 
 
 class FindingForm(forms.Form):
@@ -29,26 +41,40 @@ class FindingForm(forms.Form):
     note = forms.CharField(required=False, max_length=services.NOTE_LENGTH)
 
 
+class WordsForm(forms.Form):
+    """A note, or why a task is declined."""
+
+    note = forms.CharField(required=False, max_length=services.NOTE_LENGTH)
+    reason = forms.CharField(required=False, max_length=500)
+
+
 @require_safe
 @roles(Role.OFFICER)
 def tasks(request: HttpRequest) -> HttpResponse:
-    """My open tasks by deadline, then what waits for somebody."""
+    """What is offered to me and what is mine, by deadline; then what waits for somebody."""
     orders = queries.work_orders(request.user)
+    leases = offers.leases_of(request.user)
+    others = offers.offered_to_others(request.user)
+    offered = _with_leases(orders.filter(pk__in=leases, state=WorkState.NEW).order_by("due_at_ms"), leases)
+    waiting = orders.filter(state=WorkState.NEW).exclude(pk__in=leases).exclude(pk__in=others)
     context = {
+        "offers": offered,
         "mine": orders.filter(assignee=request.user, state=WorkState.ACCEPTED).order_by("due_at_ms")[:SHOWN],
-        "waiting": orders.filter(state=WorkState.NEW).order_by("due_at_ms")[:SHOWN],
+        "waiting": waiting.order_by("due_at_ms")[:SHOWN],
         "ended": orders.filter(
             assignee=request.user, state__in=[WorkState.CLOSED, WorkState.RETRACTED]
         ).order_by("-ended_at_ms")[:5],
         "nav": "officer",
     }
-    return render(request, "pages/_officer.html" if request.htmx else "pages/officer.html", context)
+    response = render(request, "pages/_officer.html" if request.htmx else "pages/officer.html", context)
+    response[USER_HEADER] = str(request.user.pk)
+    return response
 
 
 @require_safe
 @roles(*EVERYONE)
 def task(request: HttpRequest, order_id: int) -> HttpResponse:
-    """One task: the picture, the place, one thing to press."""
+    """One task: the pictures, the place, one thing to press."""
     return _show(request, _find(request, order_id), FindingForm())
 
 
@@ -56,15 +82,22 @@ def task(request: HttpRequest, order_id: int) -> HttpResponse:
 @roles(Role.OFFICER)
 def accept(request: HttpRequest, order_id: int) -> HttpResponse:
     """Take the task. Of two who press, one gets it and the other is told who did."""
-    try:
-        services.accept(order_id, request.user)
-        messages.success(request, _("The task is yours."))
-    except WorkOrder.DoesNotExist:
-        raise Http404 from None
-    except NotPossibleError as error:
-        order = _find(request, order_id)
-        messages.warning(request, _refusal(order, error.state))
+    _act(request, Action(_key(request), order_id, Kind.ACCEPT))
     return redirect("pages:task", order_id)
+
+
+@require_POST
+@roles(Role.OFFICER)
+def decline(request: HttpRequest, order_id: int) -> HttpResponse:
+    """Give an offered task back, with the reason."""
+    form = WordsForm(request.POST)
+    reason = form.cleaned_data["reason"] if form.is_valid() else ""
+    if not reason:
+        _find(request, order_id)
+        messages.warning(request, _("Say why, so that the next officer knows."))
+        return redirect("pages:task", order_id)
+    done = _act(request, Action(_key(request), order_id, Kind.DECLINE, reason=reason))
+    return redirect("pages:officer") if done else redirect("pages:task", order_id)
 
 
 @require_POST
@@ -75,59 +108,104 @@ def close(request: HttpRequest, order_id: int) -> HttpResponse:
     order = _find(request, order_id)
     if not form.is_valid():
         return _show(request, order, form, status=422)
-    finding = services.Finding(Result(form.cleaned_data["result"]), form.cleaned_data["note"])
+    given = form.cleaned_data
+    done = _act(
+        request, Action(_key(request), order_id, Kind.OUTCOME, result=given["result"], note=given["note"])
+    )
+    return redirect("pages:officer") if done else redirect("pages:task", order_id)
+
+
+@require_POST
+@roles(Role.OFFICER)
+def note(request: HttpRequest, order_id: int) -> HttpResponse:
+    """Add what was seen, also after the task has ended."""
+    form = WordsForm(request.POST)
+    if form.is_valid() and form.cleaned_data["note"]:
+        _act(request, Action(_key(request), order_id, Kind.NOTE, note=form.cleaned_data["note"]))
+    else:
+        _find(request, order_id)
+        messages.warning(request, _("The note is empty."))
+    return redirect("pages:task", order_id)
+
+
+@require_POST
+@roles(Role.OFFICER)
+def photos(request: HttpRequest, order_id: int) -> HttpResponse:
+    """Add photos by a plain form. Each has a key made from the form's, so that sending twice keeps each once."""
+    _find(request, order_id)
+    files = request.FILES.getlist("photo")
+    if not files:
+        messages.warning(request, _("The photo is missing."))
+    key = _key(request)
+    for number, file in enumerate(files):
+        if (file.size or 0) > photo_bytes_max():
+            text = words.answer("photo_too_large", {"size": photo_bytes_max() // 2**20})
+            messages.warning(request, text)
+            continue
+        name = str(file.name or "")[:200]
+        photo_key = uuid.uuid5(key, str(number))
+        _act(request, Action(photo_key, order_id, Kind.PHOTO, photo=file.read(), photo_name=name))
+    return redirect("pages:task", order_id)
+
+
+def _act(request: HttpRequest, action: Action) -> bool:
+    """Do it and say what became of it."""
     try:
-        order = services.close(order_id, request.user, finding)
-        messages.success(request, _("Closed: %(result)s") % {"result": Result(order.result).label})
-    except ObjectedError as error:
-        messages.warning(request, _objected(error))
-        return redirect("pages:task", order_id)
-    except NotPossibleError as error:
-        order = _find(request, order_id)
-        messages.warning(request, _refusal(order, error.state))
-        return redirect("pages:task", order_id)
-    return redirect("pages:officer")
+        done = submit(request.user, action)
+    except WorkOrder.DoesNotExist:
+        raise Http404 from None
+    except UsedKeyError:
+        messages.warning(request, _("This was sent before with other contents."))
+        return False
+    taken = done.verdict == Verdict.DONE
+    say = messages.success if taken else messages.warning
+    say(request, words.answer(done.code, done.facts))
+    return taken
+
+
+def _key(request: HttpRequest) -> uuid.UUID:
+    """The form's key; a form that has none is an action of its own."""
+    try:
+        return uuid.UUID(request.POST.get("key", ""))
+    except ValueError:
+        return uuid.uuid4()
 
 
 def _find(request: HttpRequest, order_id: int) -> WorkOrder:
     return get_object_or_404(queries.work_orders(request.user), pk=order_id)
 
 
+def _with_leases(orders: Iterable[WorkOrder], leases: dict[int, int]) -> list[WorkOrder]:
+    """The orders with `lease_ends_at_ms`, until when each is offered to this officer."""
+    found = list(orders)
+    for order in found:
+        order.lease_ends_at_ms = leases.get(order.pk)  # type: ignore[attr-defined]
+    return found
+
+
 def _show(request: HttpRequest, order: WorkOrder, form: FindingForm, status: int = 200) -> HttpResponse:
     pictures = queries.pictures(order)
+    mine = order.assignee_id == request.user.pk
+    if order.state == WorkState.NEW:
+        step = "offer"
+        _with_leases([order], offers.leases_of(request.user))
+    else:
+        step = "work" if mine and order.state == WorkState.ACCEPTED else "over"
+    sent = Submission.objects.visible_to(request.user).filter(order=order, verdict=Verdict.DONE)
     context = {
         "order": order,
         "stay": getattr(order.case, "stay", None),
-        "pictures": sorted(pictures, key=lambda item: item.role != "recheck"),
-        "mine": order.assignee_id == request.user.pk,
+        "pictures": sorted(pictures, key=lambda item: (item.picture_id is None, item.role != "recheck")),
+        "photos": order.case.attachments.all(),
+        "late": [item for item in sent.order_by("pk") if item.received_at_ms - item.tapped_at_ms >= LATE_MS],
+        "mine": mine,
+        "step": step,
         "may_act": request.user.role == Role.OFFICER,
         "form": form,
         "results": Result.choices,
         "nav": "officer",
     }
-    template = "pages/_task_notice.html" if request.htmx else "pages/task.html"
-    return render(request, template, context, status=status)
-
-
-def _objected(error: ObjectedError) -> str:
-    """Why nobody can be fined here."""
-    if error.reviewed:
-        return _("A review found that it is another vehicle. Nobody can be fined here.")
-    return _(
-        "The driver objected. A dispatcher has to review it before anybody is fined; close it otherwise, or wait."
-    )
-
-
-def _refusal(order: WorkOrder, state: WorkState) -> str:
-    """Why it did not work, and who has it."""
-    who = order.assignee.shown_name if order.assignee else ""
-    if state == WorkState.RETRACTED:
-        return _("The vehicle has left and the task was retracted: nobody needs to go.")
-    if state == WorkState.ACCEPTED:
-        return _("%(officer)s has already accepted this task.") % {"officer": who}
-    if state == WorkState.CLOSED:
-        return _("%(officer)s has already closed this task: %(result)s") % {
-            "officer": who,
-            "result": Result(order.result).label,
-        }
-    return _("Accept the task first.")
+    template = "pages/_task_live.html" if request.htmx else "pages/task.html"
+    response = render(request, template, context, status=status)
+    response[USER_HEADER] = str(request.user.pk)
+    return response

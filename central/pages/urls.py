@@ -16,4 +16,7 @@ urlpatterns = [
     path("officer/<int:order_id>/", officer.task, name="task"),
     path("officer/<int:order_id>/accept/", officer.accept, name="accept"),
     path("officer/<int:order_id>/close/", officer.close, name="close"),
+    path("officer/<int:order_id>/decline/", officer.decline, name="decline"),
+    path("officer/<int:order_id>/note/", officer.note, name="note"),
+    path("officer/<int:order_id>/photos/", officer.photos, name="photos"),
 ]

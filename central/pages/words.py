@@ -13,6 +13,7 @@ from central.cases.rules import definition_of
 from central.cases.states import Result
 from central.clocks import wording as clock_wording
 from central.driver.models import ObjectionState, RecheckResult
+from central.field.models import Kind
 from central.pages.sayings import say
 
 CAMERA_STATES = {
@@ -132,6 +133,9 @@ HISTORY = {
     "whistle_blown": _("Whistle: others are called to the case"),
     "whistle_heard": _("Call acknowledged"),
     "whistle_excused": _("Not needed any more"),
+    "finding_refused": _("Found at the spot, the task had ended otherwise"),
+    "sent_late": _("Done without a network, received later"),
+    "field_note": _("The officer added a note"),
 }
 
 
@@ -146,11 +150,13 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         detail = " · ".join(part for part in (facts.get("officer", ""), facts.get("reason", "")) if part)
     elif entry.kind in {"accepted", "offered", "offer_expired"}:
         detail = facts.get("officer", "")
-    elif entry.kind == "outcome":
+    elif entry.kind in {"outcome", "finding_refused", "field_note"}:
         label = Result(facts["result"]).label if facts.get("result") in Result.values else ""
         detail = " · ".join(
             part for part in (str(label), facts.get("officer", ""), facts.get("note", "")) if part
         )
+    elif entry.kind == "sent_late":
+        detail = " · ".join((str(dict(Kind.choices).get(facts.get("action"), "")), facts.get("officer", "")))
     elif entry.kind == "picture":
         detail = "SHA-256 " + facts.get("sha256", "")[:16] + "…"
     elif entry.kind == "recheck_answered":

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "central.notices",
     "central.bays",
     "central.driver",
+    "central.field",
     "central.ingest",
     "central.statistics",
     "central.administration",
@@ -111,9 +112,13 @@ TIME_ZONE = PATROL.time_zone
 
 STATIC_URL = "/static/"
 STATIC_ROOT = PATROL.data / "static"
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "central.field.icons.IconFinder",
+]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "central.project.storage.StaticStorage"},
 }
 
 SESSION_COOKIE_NAME = "patrol_session"

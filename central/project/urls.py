@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("central.notices.urls")),
     path("", include("central.bays.urls")),
     path("", include("central.driver.urls")),
+    path("", include("central.field.urls")),
     path("", include("central.clocks.urls")),
     path("", include("central.dispatch.urls")),
     path("statistics/", include("central.statistics.urls")),

@@ -9,6 +9,7 @@ import pytest
 
 PAGES = Path(__file__).parents[2] / "central" / "pages"
 CSS = (PAGES / "static" / "patrol" / "patrol.css").read_text()
+OFFICER_CSS = (PAGES / "static" / "patrol" / "officer.css").read_text()
 DRIVER = PAGES.parent / "driver"
 DRIVER_CSS = (DRIVER / "static" / "driver" / "driver.css").read_text()
 
@@ -83,7 +84,7 @@ def test_no_template_carries_style_script_or_an_address_of_the_network():
         text = path.read_text()
         assert not re.search(r" style=| on\w+=|<style|<script(?![^>]* src=)", text), path.name
         assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text), path.name
-    assert "http" not in CSS + DRIVER_CSS
+    assert "http" not in CSS + OFFICER_CSS + DRIVER_CSS
 
 
 def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
@@ -91,6 +92,6 @@ def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
     for path in PAGES.parent.rglob("templates/**/*.html"):
         for names in re.findall(r'class="([^"]*)"', path.read_text()):
             used |= set(re.findall(r"[a-z][\w-]*", re.sub(r"{[{%].*?[%}]}", " ", names)))
-    styled = set(re.findall(r"\.([a-z][\w-]*)", CSS + DRIVER_CSS))
+    styled = set(re.findall(r"\.([a-z][\w-]*)", CSS + OFFICER_CSS + DRIVER_CSS))
     plain = {"state", "person", "task", "idle"}  # marks without a look of their own
     assert sorted(name for name in used - styled - plain if not name.startswith("state-")) == []

@@ -9,6 +9,7 @@ from django.urls import get_resolver
 from django.urls.resolvers import URLPattern, URLResolver
 
 from central.cases import services
+from central.cases.attachments import attach
 from central.cases.models import Evidence, WorkOrder
 from central.cases.states import Result, WorkState
 from central.fleet.models import Letter
@@ -39,12 +40,16 @@ DRIVERS = {f"driver:{name}" for name in ("page", "picture", "left", "wrong", "ba
 FEEDS = {f"bays:{name}" for name in ("attributes", "entity", "update")}
 """Machines that report bays: each has a key of its own."""
 
+PHONES = {f"field:{name}" for name in ("service-worker", "manifest", "offline")}
+"""What a browser asks for on its own, without a log-in; it says nothing about anybody."""
+
 OPEN = {
     "healthz",
     "readyz",
     "people:login",
     "people:login-link",
     "people:language",
+    *PHONES,
     *CALL_BACKS,
     *DRIVERS,
     *FEEDS,
@@ -60,12 +65,26 @@ ROLES = {
     "pages:picture": {Role.OFFICER, Role.DISPATCHER},
     "pages:thumbnail": {Role.OFFICER, Role.DISPATCHER},
     "pages:task": {Role.OFFICER, Role.DISPATCHER},
+    "cases:attachment": {Role.OFFICER, Role.DISPATCHER},
+    "cases:attachment-thumbnail": {Role.OFFICER, Role.DISPATCHER},
     "pages:officer": {Role.OFFICER},
     "pages:accept": {Role.OFFICER},
     "pages:close": {Role.OFFICER},
+    "pages:decline": {Role.OFFICER},
+    "pages:note": {Role.OFFICER},
+    "pages:photos": {Role.OFFICER},
+    "field:session": {Role.OFFICER},
+    "field:submissions": {Role.OFFICER},
     "driver:review": {Role.DISPATCHER},
 }
-POSTS = {"people:logout", "people:language", "pages:accept", "pages:close", "driver:review", *CALL_BACKS}
+POSTS = {
+    "people:logout",
+    "people:language",
+    *(f"pages:{name}" for name in ("accept", "close", "decline", "note", "photos")),
+    "field:submissions",
+    "driver:review",
+    *CALL_BACKS,
+}
 
 
 @pytest.fixture
@@ -73,7 +92,9 @@ def order(agent):
     refs = (reference(FIRST, "confirm"), reference(SECOND, "recheck"))
     take(TOPICS.of("tasks"), task(pictures=refs).model_dump_json().encode())
     take(TOPICS.evidence(sha256(FIRST)), FIRST)
-    return WorkOrder.objects.get()
+    order = WorkOrder.objects.get()
+    attach(order.case, None, SECOND, "spot.jpg", "spot", actor="test")
+    return order
 
 
 def addresses(order):
@@ -95,6 +116,8 @@ def addresses(order):
         "secret": "no-such",
         "token": "no-such",
         "bay_id": "no-such",
+        "language": "en",
+        "attachment_id": order.case.attachments.get().pk,
     }
     for name, route, _ in walk(get_resolver().url_patterns):
         wanted = re.findall(r"<\w+:(\w+)>", route)

@@ -1,0 +1,80 @@
+// One task: its forms go through the outbox, and the page shows at once where the task stands for its officer.
+
+import { act, changed, notice, say, watch } from "./core.js";
+import { step } from "./outbox.js";
+import { shrink } from "./photo.js";
+
+let page = null;
+
+export function startTask() {
+  page = document.querySelector("[data-order]");
+  if (!page) return;
+  for (const form of page.querySelectorAll("form[data-kind]")) form.addEventListener("submit", submit);
+  for (const input of page.querySelectorAll("input[data-photo]")) {
+    input.addEventListener("change", takePhotos);
+  }
+  document.body.addEventListener("htmx:afterSwap", () => changed());
+  document.body.addEventListener("field-sent", () => window.htmx?.trigger("#live", "field-sent"));
+  watch(show);
+}
+
+const about = () => ({ order: Number(page.dataset.order), place: page.dataset.place });
+
+async function submit(event) {
+  event.preventDefault();
+  const form = event.currentTarget;
+  if (form.dataset.busy) return;
+  form.dataset.busy = "1";
+  try {
+    const given = new FormData(form);
+    const fields = {};
+    for (const name of ["result", "note", "reason"]) if (given.get(name)) fields[name] = given.get(name);
+    const kept = await act({ ...about(), kind: form.dataset.kind, fields });
+    if (kept && form.dataset.kind === "note") form.reset();
+    if (kept && form.dataset.kind !== "accept") window.scrollTo({ top: 0 });
+  } finally {
+    delete form.dataset.busy;
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("button")) button.removeAttribute("aria-disabled");
+  }
+}
+
+async function takePhotos(event) {
+  const input = event.currentTarget;
+  const files = [...input.files];
+  const status = page.querySelector("[data-photo-status]");
+  status.textContent = say("shrinking");
+  try {
+    for (const file of files) {
+      if (file.type && !file.type.startsWith("image/")) {
+        notice(say("not_a_photo"), "warning");
+        continue;
+      }
+      const photo = await shrink(file);
+      const kept = await act({ ...about(), kind: "photo", photo, name: photo === file ? file.name : "photo.jpg" });
+      if (!kept) return; // the reason is shown, and the input still holds the photos
+    }
+    input.value = "";
+  } finally {
+    status.textContent = "";
+  }
+}
+
+/** Which part is shown: what the server said last, overtaken by what waits on this phone. */
+function show(items) {
+  const ours = items.filter((item) => item.order === Number(page.dataset.order));
+  const live = page.querySelector("[data-state]");
+  if (!live) return;
+  const isMine = live.dataset.mine === "1";
+  const now = step(live.dataset.state, isMine, ours);
+  const note = page.querySelector("[data-kind=outcome] textarea");
+  const later = page.querySelector("[data-kind=note] textarea");
+  if (now === "over" && note?.value && later && !later.value && !ours.some((item) => item.kind === "outcome")) {
+    later.value = note.value; // what was being written when the task ended is not lost
+  }
+  for (const part of page.querySelectorAll("[data-step]")) {
+    const over = part.dataset.step === "over" && !isMine && !later?.value && !ours.length;
+    part.hidden = part.dataset.step !== now || over;
+  }
+  page.querySelector("[data-waits]").hidden = !ours.some((item) => item.state === "waiting");
+}
