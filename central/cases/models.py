@@ -7,7 +7,7 @@ from django.db import models
 
 from central.cases.states import CaseState, Result, WorkKind, WorkState
 from central.fleet.models import Agent
-from central.people.scopes import Scoped, ScopedByCase
+from central.people.scopes import Scoped, ScopedByAgent, ScopedByCase
 
 __all__ = [
     "Case",
@@ -98,6 +98,8 @@ class Retraction(models.Model):
     at_ms = models.BigIntegerField()
     reason = models.CharField(max_length=500)
 
+    objects = ScopedByCase.as_manager()
+
 
 class Picture(models.Model):
     """A picture that arrived and was proven to be what its name says. The file is named by its hash."""
@@ -108,6 +110,8 @@ class Picture(models.Model):
     width = models.IntegerField()
     height = models.IntegerField()
     received_at_ms = models.BigIntegerField()
+
+    objects = ScopedByAgent.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["agent", "sha256"], name="picture_once_per_agent"),)
@@ -128,6 +132,8 @@ class Evidence(models.Model):
         null=True, help_text="The vehicle: left, top, right, bottom in pixels of this picture."
     )
     picture = models.ForeignKey(Picture, on_delete=models.PROTECT, null=True, related_name="evidence")
+
+    objects = ScopedByCase.as_manager()
 
     class Meta:
         constraints = (
@@ -156,6 +162,8 @@ class HistoryEntry(models.Model):
     body = models.TextField()
     previous_sha256 = models.CharField(max_length=64)
     sha256 = models.CharField(max_length=64)
+
+    objects = ScopedByCase.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["case", "number"], name="history_without_forks"),)

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.http import http_date
 from django.views.decorators.http import require_safe
 
-from central.cases.models import Case, Evidence
+from central.cases.models import Case
 from central.cases.pictures import path_of
 from central.pages import queries, words
 from central.people.access import EVERYONE, roles
@@ -51,9 +51,8 @@ def thumbnail(request: HttpRequest, case_id: int, sha256: str) -> HttpResponseBa
 
 
 def _serve(request: HttpRequest, case_id: int, sha256: str, *, thumbnail: bool) -> HttpResponse:
-    get_object_or_404(Case.objects.visible_to(request.user), pk=case_id)
-    evidence = Evidence.objects.filter(case_id=case_id, sha256=sha256, picture__isnull=False)
-    found = evidence.select_related("picture").first()
+    case = get_object_or_404(Case.objects.visible_to(request.user), pk=case_id)
+    found = case.evidence.filter(sha256=sha256, picture__isnull=False).select_related("picture").first()
     if found is None or found.picture is None:
         raise Http404
     etag = f'"{sha256}{"-t" if thumbnail else ""}"'

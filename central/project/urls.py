@@ -7,6 +7,7 @@ from central.project import health
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("", include("central.people.door")),
     path("", include("central.people.urls")),
     path("", include("central.notices.urls")),
     path("", include("central.bays.urls")),
