@@ -14,6 +14,7 @@ from central.cases import services
 from central.cases.models import WorkOrder
 from central.cases.states import NotPossibleError, ObjectedError, Result, WorkState
 from central.pages import queries
+from central.people import access_log
 from central.people.access import EVERYONE, roles
 from central.people.models import Role
 
@@ -101,6 +102,8 @@ def _show(request: HttpRequest, order: WorkOrder, form: FindingForm, status: int
         "pictures": sorted(pictures, key=lambda item: item.role != "recheck"),
         "mine": order.assignee_id == request.user.pk,
         "may_act": request.user.role == Role.OFFICER,
+        "plate_shown": access_log.shows_task(request, order.case, order.assignee_id),
+        "may_show_plate": access_log.may_show_plate(request.user),
         "form": form,
         "results": Result.choices,
         "nav": "officer",

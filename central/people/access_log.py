@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from django.http import HttpRequest
 
-from central.cases.models import Case
 from central.people import policy
 from central.people.models import Role, SensitiveRead, User
 from central.project.clock import now_ms
@@ -23,9 +22,14 @@ _SHOWN_AT_MOST = 50
 PLATE, PHONE, OWNER, PICTURE = "plate", "phone", "owner", "picture"
 
 
-def note(
-    user: User, case: Case, fields: str, purpose: str, *, address: str = ""
-) -> bool:
+class Case(Protocol):
+    """What is looked at: its number and jurisdiction are enough."""
+
+    pk: int
+    jurisdiction_id: str
+
+
+def note(user: User, case: Case, fields: str, purpose: str, *, address: str = "") -> bool:
     """Write the look down; False where the same look is written already.
 
     Args:
@@ -36,9 +40,7 @@ def note(
         address: from where.
     """
     at_ms = now_ms()
-    same = SensitiveRead.objects.filter(
-        user=user, subject="case", number=case.pk, at_ms__gt=at_ms - AGAIN_MS
-    )
+    same = SensitiveRead.objects.filter(user=user, subject="case", number=case.pk, at_ms__gt=at_ms - AGAIN_MS)
     if same.filter(fields=fields, purpose=purpose[:300]).exists():
         return False
     SensitiveRead.objects.create(

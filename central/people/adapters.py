@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from central.people import second_factor, services, sessions
 from central.people.models import Role
-from central.people.oidc_config import RoleMap
+from central.project.oidc_config import RoleMap
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,9 @@ class AccountAdapter(DefaultAccountAdapter):
     def get_login_redirect_url(self, request: HttpRequest) -> str:  # noqa: ARG002
         return reverse("pages:home")
 
-    def add_message(self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **more: Any) -> None:
+    def add_message(
+        self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **more: Any
+    ) -> None:
         """Coming and going is plain to see and needs no note."""
         if message_template and message_template.startswith("account/messages/logged_"):
             return
@@ -101,11 +103,19 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):
             self._take_role(request, sociallogin, mapped)
 
     def on_authentication_error(
-        self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None  # noqa: ARG002
+        self,
+        request: HttpRequest,
+        provider: Any,
+        error: Any = None,
+        exception: Any = None,
+        extra_context: Any = None,  # noqa: ARG002
     ) -> None:
         """What went wrong is for the log; whoever asks learns that it did."""
         log.warning(
-            "a log-in through %s failed: %s %s", provider, error, type(exception).__name__ if exception else ""
+            "a log-in through %s failed: %s %s",
+            provider,
+            error,
+            type(exception).__name__ if exception else "",
         )
         raise ImmediateHttpResponse(
             refusal(request, _("The log-in did not work. Begin again, or log in with your password."), 401)

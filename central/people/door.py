@@ -21,5 +21,9 @@ urlpatterns = [
     path("account/second-factor/", own_account(activate_totp), name="mfa_activate_totp"),
     path("account/second-factor/remove/", own_account(deactivate_totp), name="mfa_deactivate_totp"),
     path("account/recovery-codes/", own_account(view_recovery_codes), name="mfa_view_recovery_codes"),
-    path("account/recovery-codes/new/", own_account(generate_recovery_codes), name="mfa_generate_recovery_codes"),
+    path(
+        "account/recovery-codes/new/",
+        own_account(generate_recovery_codes),
+        name="mfa_generate_recovery_codes",
+    ),
 ]

@@ -88,7 +88,9 @@ class SensitiveRead(models.Model):
     """
 
     at_ms = models.BigIntegerField()
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sensitive_reads")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sensitive_reads"
+    )
     name = models.CharField(max_length=150)
     role = models.CharField(max_length=20)
     subject = models.CharField(max_length=40, help_text="What kind of thing, e.g. case.")

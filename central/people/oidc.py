@@ -20,7 +20,7 @@ from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOA
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 from requests import RequestException
 
 from central.people.access import open_to_all
@@ -69,7 +69,9 @@ class Adapter(OpenIDConnectOAuth2Adapter):
             )
         except (jwt.PyJWTError, KeyError, ValueError, TypeError) as error:
             raise OAuth2Error(f"the ID token is not valid: {type(error).__name__}") from error
-        if not self.nonce or not hmac.compare_digest(str(claims.get("nonce", "")).encode(), self.nonce.encode()):
+        if not self.nonce or not hmac.compare_digest(
+            str(claims.get("nonce", "")).encode(), self.nonce.encode()
+        ):
             raise OAuth2Error("the ID token was made for another log-in")
         several = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if claims.get("azp", app.client_id) != app.client_id or (several and "azp" not in claims):
@@ -105,9 +107,13 @@ class Callback(OAuth2CallbackView):
 
 @open_to_all
 @never_cache
-@require_POST
+@require_safe
 def begin(request: HttpRequest, provider_id: str) -> HttpResponse:
-    """To the provider, with a state, a nonce and a PKCE challenge that only this session knows."""
+    """To the provider, with a state, a nonce and a PKCE challenge that only this session knows.
+
+    A link and no form: our policy lets forms go nowhere else, and a browser applies that to the redirect as well. Who is
+    lured here logs in as himself, or not at all.
+    """
     adapter = _adapter(request, provider_id)
     provider = adapter.get_provider()
     provider.oauth2_adapter_class = Adapter
@@ -133,7 +139,12 @@ def callback(request: HttpRequest, provider_id: str) -> HttpResponse:
     adapter = _adapter(request, provider_id)
     try:
         response: HttpResponse = Callback.adapter_view(adapter)(request)
-    except (KeyError, ValueError, TypeError, jwt.PyJWTError) as error:  # an answer that no provider should give
+    except (
+        KeyError,
+        ValueError,
+        TypeError,
+        jwt.PyJWTError,
+    ) as error:  # an answer that no provider should give
         return _failed(request, adapter.get_provider(), error)
     return response
 

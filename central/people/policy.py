@@ -43,7 +43,14 @@ class Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("cases", "Cases and their history", "案件与历史", ALL, frozenset({DISPATCHER}), "the centre itself opens them"),
+    Rule(
+        "cases",
+        "Cases and their history",
+        "案件与历史",
+        ALL,
+        frozenset({DISPATCHER}),
+        "the centre itself opens them",
+    ),
     Rule(
         "work_orders",
         "Work orders",
@@ -63,10 +70,23 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("pictures", "Original pictures", "原始图片", ALL, NOBODY, "each look is logged"),
     Rule("notices", "Messages to owners", "车主短信", ALL, NOBODY, "numbers are masked everywhere"),
-    Rule("owners", "The owners' table", "车主库", NOBODY, NOBODY, "no page; the command line asks for a purpose and logs"),
+    Rule(
+        "owners",
+        "The owners' table",
+        "车主库",
+        NOBODY,
+        NOBODY,
+        "no page; the command line asks for a purpose and logs",
+    ),
     Rule("bays", "Bays", "停车泊位", ALL, frozenset({ADMINISTRATOR})),
     Rule("fleet", "Agents and cameras", "边缘设备与摄像机", ALL, frozenset({ADMINISTRATOR})),
-    Rule("strangers", "Agents that are not enrolled", "未登记设备", frozenset({DISPATCHER, ADMINISTRATOR}), NOBODY),
+    Rule(
+        "strangers",
+        "Agents that are not enrolled",
+        "未登记设备",
+        frozenset({DISPATCHER, ADMINISTRATOR}),
+        NOBODY,
+    ),
     Rule("zones", "Zones", "区域", ALL, frozenset({ADMINISTRATOR})),
     Rule("grids", "Grids", "网格", ALL, frozenset({ADMINISTRATOR})),
     Rule("calendars", "Calendars and clocks", "日历与时限", ALL, frozenset({ADMINISTRATOR})),

@@ -102,8 +102,10 @@ class Scoped(models.QuerySet):  # type: ignore[type-arg]
         wanted = user.jurisdictions
         if wanted is None:
             return self.all()
-        return self.filter(**{f"{self.SCOPE}__in": wanted}) if len(wanted) != 1 else self.filter(
-            **{self.SCOPE: wanted[0]}
+        return (
+            self.filter(**{f"{self.SCOPE}__in": wanted})
+            if len(wanted) != 1
+            else self.filter(**{self.SCOPE: wanted[0]})
         )
 
     # What gives rows out.
@@ -197,7 +199,7 @@ def subtree(user: User) -> frozenset[int]:
     """Numbers of the grids that a person by grid sees now: the person's own and all below them."""
     held: frozenset[int] | None = getattr(user, "_subtree", None)
     if held is None:
-        from central.grids.subtree import below
+        from central.people.subtree import below
 
         wanted = user.jurisdictions
         nodes = [

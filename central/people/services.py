@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from django.apps import apps
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
@@ -106,18 +107,19 @@ def set_scope(user: User, scope: str, grid_codes: Sequence[str] | None = None) -
     Raises:
         PatrolError: a name is malformed, or a grid does not exist there or is not alone in its name.
     """
-    from central.grids.models import Grid
-
+    grids = apps.get_model("grids", "Grid").objects
     _check_scope(scope)
     user.scope = scope
     found = []
     for code in grid_codes or ():
-        every = Grid.objects.unscoped("an administrator says what somebody else may see").filter(code=code)
+        every = grids.unscoped("an administrator says what somebody else may see").filter(code=code)
         wanted = user.jurisdictions
         same = list(every if wanted is None else every.filter(jurisdiction_id__in=wanted))
         if len(same) != 1:
             raise PatrolError(
-                "there is no such grid in this scope" if not same else "several jurisdictions have such a grid",
+                "there is no such grid in this scope"
+                if not same
+                else "several jurisdictions have such a grid",
                 field="grid",
                 value=code,
                 mend="See: patrol central grids list" if not same else "Name one jurisdiction as the scope",

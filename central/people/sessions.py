@@ -51,9 +51,7 @@ class IdleEnd:
             touched = request.session.get(TOUCHED, now)
             if now - touched >= settings.PATROL.idle_ms:
                 logout(request)
-            elif TOUCHED not in request.session or (
-                now - touched >= TOUCH_EVERY_MS and _is_a_touch(request)
-            ):
+            elif TOUCHED not in request.session or (now - touched >= TOUCH_EVERY_MS and _is_a_touch(request)):
                 request.session[TOUCHED] = now
         return self.get_response(request)
 

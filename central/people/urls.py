@@ -1,8 +1,8 @@
-"""Addresses of logging in and out, the language switch, one's own account, and who saw what."""
+"""Addresses of logging in and out, the language switch and one's own account."""
 
 from django.urls import path
 
-from central.people import account, looking, views
+from central.people import account, views
 
 app_name = "people"
 urlpatterns = [
@@ -14,6 +14,4 @@ urlpatterns = [
     path("account/password/", account.choose_password, name="password"),
     path("account/sessions/end-others/", account.end_other_sessions, name="end-other-sessions"),
     path("account/sessions/<int:number>/end/", account.end_session, name="end-session"),
-    path("cases/<int:case_id>/plate/", looking.show_plate, name="show-plate"),
-    path("access-log/", looking.access_log_page, name="access-log"),
 ]

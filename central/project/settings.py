@@ -6,8 +6,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from central.people import oidc_config
-from central.project import environment
+from central.project import environment, oidc_config
 from protocol.clock import SystemClock
 
 PATROL = environment.read()

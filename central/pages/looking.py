@@ -6,7 +6,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from central.cases.models import Case
 from central.people import access_log, policy
@@ -22,18 +22,21 @@ class WhyForm(forms.Form):
     why = forms.CharField(min_length=2, max_length=300)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @roles(*policy.readers("plates"))
 def show_plate(request: HttpRequest, case_id: int) -> HttpResponse:
-    """Show a case's plate in full for a while, and write down who asked and why."""
+    """Ask why; then show a case's plate in full for a while, and write down who asked and why."""
     case = get_object_or_404(Case.objects.visible_to(request.user), pk=case_id)
-    form = WhyForm(request.POST)
-    if form.is_valid():
-        access_log.show(request, case, form.cleaned_data["why"])
-    target = request.POST.get("next", "")
+    target = request.POST.get("next") or request.GET.get("next") or ""
     if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
         target = resolve_url("pages:case", case_id)
-    return HttpResponseRedirect(target)
+    form = WhyForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        access_log.show(request, case, form.cleaned_data["why"])
+        return HttpResponseRedirect(target)
+    context = {"case": case, "form": form, "next": target, "nav": "board"}
+    status = 422 if request.method == "POST" else 200
+    return render(request, "pages/show_plate.html", context, status=status)
 
 
 # The auditor's own reading changes nothing but this log, so a POST that only shows is his as well.
@@ -52,7 +55,7 @@ def access_log_page(request: HttpRequest) -> HttpResponse:
         "nav": "access-log",
     }
     context["older"] = f"{context['reads'][-1].pk}" if len(context["reads"]) == PAGE else ""
-    return render(request, "people/access_log.html", context)
+    return render(request, "pages/access_log.html", context)
 
 
 def reads(user: User, who: str = "", case: str = "", before: str = "") -> list[SensitiveRead]:

@@ -52,12 +52,18 @@ def read(path: Path) -> OIDC:
     for key in found:
         if key not in KNOWN:
             raise PatrolError(
-                "this key does not exist", file=path, field=key, mend=f"Known keys: {', '.join(sorted(KNOWN))}"
+                "this key does not exist",
+                file=path,
+                field=key,
+                mend=f"Known keys: {', '.join(sorted(KNOWN))}",
             )
     identifier = _text(found, "id", path)
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,39}", identifier):
         raise PatrolError(
-            "the id stands in addresses: small letters, digits and '-'", file=path, field="id", value=identifier
+            "the id stands in addresses: small letters, digits and '-'",
+            file=path,
+            field="id",
+            value=identifier,
         )
     return OIDC(
         id=identifier,
@@ -126,7 +132,11 @@ def _scopes(value: Any, path: Path) -> tuple[str, ...]:
 def _roles(value: Any, path: Path) -> RoleMap | None:
     if value is None:
         return None
-    if not isinstance(value, dict) or set(value) != {"claim", "values"} or not isinstance(value["values"], dict):
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"claim", "values"}
+        or not isinstance(value["values"], dict)
+    ):
         raise PatrolError("roles has the keys claim and values", file=path, field="roles")
     claim, values = value["claim"], value["values"]
     if not isinstance(claim, str) or not claim:

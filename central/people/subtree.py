@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 
-from central.grids.models import Grid, GridStamp
+from django.apps import apps
 
 Children = Mapping[int, tuple[int, ...]]
 
@@ -25,7 +25,11 @@ def below(nodes: Iterable[tuple[int, str]]) -> frozenset[int]:
         wanted.setdefault(jurisdiction_id, []).append(number)
     if not wanted:
         return frozenset()
-    stamps = dict(GridStamp.objects.filter(pk__in=wanted).values_list("jurisdiction_id", "stamp"))
+    stamps = dict(
+        apps.get_model("grids", "GridStamp")
+        .objects.filter(pk__in=wanted)
+        .values_list("jurisdiction_id", "stamp")
+    )
     for jurisdiction_id, numbers in wanted.items():
         children = _children(jurisdiction_id, stamps.get(jurisdiction_id))
         waiting = list(numbers)
@@ -44,7 +48,8 @@ def _children(jurisdiction_id: str, stamp: str | None) -> Children:
     if held is not None and held[0] == stamp:
         return held[1]
     together: dict[int, list[int]] = {}
-    every = Grid.objects.unscoped("the tree's shape is needed to tell what a person may see")
+    grids = apps.get_model("grids", "Grid").objects
+    every = grids.unscoped("the tree's shape is needed to tell what a person may see")
     rows = every.filter(jurisdiction_id=jurisdiction_id, parent__isnull=False).order_by()
     for number, parent in rows.values_list("pk", "parent_id"):
         together.setdefault(parent, []).append(number)
