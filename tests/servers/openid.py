@@ -67,7 +67,9 @@ class OpenIDProvider:
 
             def do_POST(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
-                form = {name: values[0] for name, values in parse_qs(self.rfile.read(length).decode()).items()}
+                form = {
+                    name: values[0] for name, values in parse_qs(self.rfile.read(length).decode()).items()
+                }
                 if urlsplit(self.path).path != "/token":
                     return self._json({"error": "not_found"}, 404)
                 status, answer = provider.grant(form, self.headers.get("Authorization", ""))

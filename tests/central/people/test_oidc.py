@@ -137,7 +137,9 @@ def test_the_way_back_stays_here_and_what_begins_it_is_ours(city, use, browse, p
     assert walk(browse(), "https://evil.example/")["Location"] == "/start/"
     asked = parse_qs(
         urlsplit(
-            browse().get("/login/with/city/?process=connect&scope=admin&auth_params=prompt%3Dnone")["Location"]
+            browse().get("/login/with/city/?process=connect&scope=admin&auth_params=prompt%3Dnone")[
+                "Location"
+            ]
         ).query
     )
     assert asked["scope"] == ["openid"]
@@ -153,7 +155,10 @@ def test_roles_come_from_claims_only_where_a_mapping_says_so(city, use, browse, 
     walk(browse())
     user.refresh_from_db()
     assert user.role == "officer", "without a mapping no claim counts"
-    use(city, '[roles]\nclaim = "groups"\nvalues = { patrol-dispatch = "dispatcher", patrol-admin = "administrator" }\n')
+    use(
+        city,
+        '[roles]\nclaim = "groups"\nvalues = { patrol-dispatch = "dispatcher", patrol-admin = "administrator" }\n',
+    )
     assert walk(browse()).status_code == 302
     user.refresh_from_db()
     assert user.role == "dispatcher"
