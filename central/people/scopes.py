@@ -114,7 +114,7 @@ class Scoped(models.QuerySet):  # type: ignore[type-arg]
         now = _asking.get()
         if now is None or not now.watched or self._reached or "instance" in self._hints:
             return
-        if self.query.select_for_update and now.looked:
+        if (self.query.select_for_update and now.looked) or self.query.is_empty():
             return
         raise UnscopedError(
             f"{self.model.__name__} was read in a request without a scope. "

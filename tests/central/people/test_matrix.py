@@ -150,7 +150,7 @@ def written(rows):
 @pytest.mark.parametrize(
     "centre", ["sqlite"], indirect=True
 )  # it asks the views; `test_scopes` asks both databases
-def test_every_address_with_every_role(world, tmp_path):
+def test_every_address_with_every_role(world, request):
     rows = list(walk(world))
     # What holds whatever the file says.
     for method, route, row in rows:
@@ -166,7 +166,7 @@ def test_every_address_with_every_role(world, tmp_path):
             assert row["forged"] in {"csrf", "405"}, f"{where} takes a forged request"
     actual, expected = written(rows), FILE.read_text() if FILE.exists() else ""
     if actual != expected:
-        found = tmp_path / "matrix.txt"
+        found = request.config.cache.mkdir("matrix") / "matrix.txt"
         found.write_text(actual)
         difference = "\n".join(
             difflib.unified_diff(
