@@ -20,7 +20,7 @@ from central.cases.records import (
 )
 from central.cases.states import CaseState, ProcessStep, Relation, Result, WorkKind, WorkState
 from central.fleet.models import Agent
-from central.people.scopes import Scoped, ScopedByCase
+from central.people.scopes import Scoped, ScopedByAgent, ScopedByCase
 
 __all__ = [
     "ApiCall",
@@ -145,6 +145,8 @@ class Retraction(models.Model):
     at_ms = models.BigIntegerField()
     reason = models.CharField(max_length=500)
 
+    objects = ScopedByCase.as_manager()
+
 
 class Picture(models.Model):
     """A picture that arrived and was proven to be what its name says. The file is named by its hash."""
@@ -155,6 +157,8 @@ class Picture(models.Model):
     width = models.IntegerField()
     height = models.IntegerField()
     received_at_ms = models.BigIntegerField()
+
+    objects = ScopedByAgent.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["agent", "sha256"], name="picture_once_per_agent"),)
@@ -175,6 +179,8 @@ class Evidence(models.Model):
         null=True, help_text="The vehicle: left, top, right, bottom in pixels of this picture."
     )
     picture = models.ForeignKey(Picture, on_delete=models.PROTECT, null=True, related_name="evidence")
+
+    objects = ScopedByCase.as_manager()
 
     class Meta:
         constraints = (
@@ -231,6 +237,8 @@ class HistoryEntry(models.Model):
     body = models.TextField()
     previous_sha256 = models.CharField(max_length=64)
     sha256 = models.CharField(max_length=64)
+
+    objects = ScopedByCase.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["case", "number"], name="history_without_forks"),)

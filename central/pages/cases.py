@@ -8,9 +8,10 @@ from django.shortcuts import get_object_or_404, render
 from django.utils.http import http_date
 from django.views.decorators.http import require_safe
 
-from central.cases.models import Case, Evidence
+from central.cases.models import Case
 from central.cases.pictures import path_of
 from central.pages import queries, words
+from central.people import access_log
 from central.people.access import EVERYONE, roles
 
 
@@ -31,6 +32,8 @@ def detail(request: HttpRequest, case_id: int) -> HttpResponse:
         "pictures": queries.pictures(case),
         "plates": [item for item in evidence if item.role == "plate"],
         "history": [words.history_line(entry) for entry in case.history.order_by("-number")],
+        "plate_shown": access_log.is_shown(request, case),
+        "may_show_plate": access_log.may_show_plate(request.user),
         "nav": "board",
     }
     return render(request, "pages/_case.html" if request.htmx else "pages/case.html", context)
@@ -51,11 +54,12 @@ def thumbnail(request: HttpRequest, case_id: int, sha256: str) -> HttpResponseBa
 
 
 def _serve(request: HttpRequest, case_id: int, sha256: str, *, thumbnail: bool) -> HttpResponse:
-    get_object_or_404(Case.objects.visible_to(request.user), pk=case_id)
-    evidence = Evidence.objects.filter(case_id=case_id, sha256=sha256, picture__isnull=False)
-    found = evidence.select_related("picture").first()
+    case = get_object_or_404(Case.objects.visible_to(request.user), pk=case_id)
+    found = case.evidence.filter(sha256=sha256, picture__isnull=False).select_related("picture").first()
     if found is None or found.picture is None:
         raise Http404
+    if not thumbnail:
+        access_log.note_read(request, case, access_log.PICTURE, "evidence")
     etag = f'"{sha256}{"-t" if thumbnail else ""}"'
     if request.headers.get("If-None-Match") == etag:
         response = HttpResponse(status=304)

@@ -94,11 +94,8 @@ class Fleet:
 
 def fleet(user: User) -> Fleet:
     """Agents in scope; strangers only for those who can enrol them."""
-    agents = Agent.objects.filter(enabled=True).prefetch_related("cameras")
-    strangers = Stranger.objects.all()
-    if user.scope != User.EVERYWHERE:
-        agents = agents.filter(jurisdiction_id=user.scope)
-        strangers = strangers.filter(jurisdiction_id=user.scope)
+    agents = Agent.objects.visible_to(user).filter(enabled=True).prefetch_related("cameras")
+    strangers = Stranger.objects.visible_to(user)
     shown = []
     for agent in agents:
         silent = agent.heard_at_ms is None or agent.heard_at_ms < now_ms() - HEALTH_STALE_MS

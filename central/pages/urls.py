@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from central.pages import board, cases, following, officer
+from central.pages import board, cases, following, looking, officer
 
 app_name = "pages"
 urlpatterns = [
@@ -12,6 +12,8 @@ urlpatterns = [
     path("cases/<int:case_id>/", cases.detail, name="case"),
     path("cases/<int:case_id>/pictures/<str:sha256>.jpg", cases.picture, name="picture"),
     path("cases/<int:case_id>/thumbnails/<str:sha256>.jpg", cases.thumbnail, name="thumbnail"),
+    path("cases/<int:case_id>/plate/", looking.show_plate, name="show-plate"),
+    path("access-log/", looking.access_log_page, name="access-log"),
     path("officer/", officer.tasks, name="officer"),
     path("officer/<int:order_id>/", officer.task, name="task"),
     path("officer/<int:order_id>/accept/", officer.accept, name="accept"),

@@ -203,6 +203,13 @@ def problem(text: str) -> str:
     return gettext("%(name)s: %(detail)s") % {"name": name, "detail": say(detail)} if detail else str(name)
 
 
+SENSITIVE = {"plate": _("Plate"), "picture": _("Original picture")}
+"""What a page shows in full only when somebody looks; see `central.people.access_log`."""
+
+PURPOSES = {"own task": _("own task"), "evidence": _("evidence")}
+"""Reasons that pages give themselves; others are people's own words."""
+
+
 def mask_plate(plate: str) -> str:
     """A plate that colleagues can tell apart and passers-by cannot read: the middle is hidden."""
     if len(plate) < 5:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from central.cases.models import Case
+from central.cases.models import Case, ScopedByCase
 from central.fleet.models import Agent
 
 
@@ -32,6 +32,8 @@ class Stay(models.Model):
     clock_ends_ms = models.BigIntegerField(null=True)
     rechecked_at_ms = models.BigIntegerField(null=True)
     why = models.TextField(blank=True)
+
+    objects = ScopedByCase.as_manager()
 
     class Meta:
         indexes = (models.Index(fields=["agent_state"], name="stay_by_agent_state"),)

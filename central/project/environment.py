@@ -45,6 +45,9 @@ KNOWN = {
     "NOTICES_FILE": "TOML file that says how owners are warned; without it nobody is",
     "OWNERS_KEY_FILE": "file with the key of the owners' table; by default owners.key in the data folder",
     "OWNERS_KEY": "that key itself, instead of a file",
+    "SECOND_FACTOR": "required or offered, for administrators, dispatchers and auditors; required where HTTPS is 1",
+    "IDLE_MINUTES": "minutes without a touch after which these are logged out",
+    "OIDC_FILE": "TOML file that names the identity provider people may log in with",
 }
 """Suffix of each variable that exists -> what it holds."""
 
@@ -92,6 +95,9 @@ class Environment:
     notices_file: Path | None = None
     owners_key_file: Path | None = None
     owners_key: str | None = field(default=None, repr=False)
+    second_factor: bool = False
+    idle_ms: int = 120 * 60_000
+    oidc_file: Path | None = None
 
     @property
     def allowed_hosts(self) -> list[str]:
@@ -137,6 +143,14 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         notices_file=_path(given, "NOTICES_FILE"),
         owners_key_file=_path(given, "OWNERS_KEY_FILE"),
         owners_key=given.get("OWNERS_KEY"),
+        second_factor=_choice(
+            {"SECOND_FACTOR": "required" if _flag(given, "HTTPS") else "offered", **given},
+            "SECOND_FACTOR",
+            ("required", "offered"),
+        )
+        == "required",
+        idle_ms=_whole(given, "IDLE_MINUTES", 120, 5, 24 * 60) * 60_000,
+        oidc_file=_path(given, "OIDC_FILE"),
     )
 
 

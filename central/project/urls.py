@@ -8,6 +8,7 @@ from central.project import health
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("", include("central.people.door")),
     path("", include("central.people.urls")),
     path("", include("central.cases.urls")),
     path("api/v1/", cases_api.urls),
