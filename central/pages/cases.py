@@ -79,7 +79,7 @@ def _pair(pictures: list[Evidence]) -> tuple[Evidence, Evidence] | None:
     shown = [item for item in pictures if item.picture is not None]
     before = next((item for item in shown if item.role == "confirm"), None)
     after = next((item for item in reversed(shown) if item.role == "recheck"), None)
-    if before is None or after is None or before.width * after.height != after.width * before.height:
+    if len(pictures) != 2 or before is None or after is None or before.width * after.height != after.width * before.height:
         return None
     return before, after
 

@@ -115,7 +115,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = PATROL.data / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "central.project.storage.StaticStorage"},
 }
 
 SESSION_COOKIE_NAME = "patrol_session"

@@ -63,9 +63,15 @@ ROLES = {
     "pages:officer": {Role.OFFICER},
     "pages:accept": {Role.OFFICER},
     "pages:close": {Role.OFFICER},
+    "pages:appearance": set(Role),
+    "pages:map-cases": set(Role),
+    "pages:map-cameras": set(Role),
+    "pages:map-grids": set(Role),
+    "pages:sheet": set(Role),
+    "pages:design": {Role.ADMINISTRATOR},
     "driver:review": {Role.DISPATCHER},
 }
-POSTS = {"people:logout", "people:language", "pages:accept", "pages:close", "driver:review", *CALL_BACKS}
+POSTS = {"people:logout", "people:language", "pages:appearance", "pages:accept", "pages:close", "driver:review", *CALL_BACKS}
 
 
 @pytest.fixture
@@ -95,6 +101,7 @@ def addresses(order):
         "secret": "no-such",
         "token": "no-such",
         "bay_id": "no-such",
+        "level": 4,
     }
     for name, route, _ in walk(get_resolver().url_patterns):
         wanted = re.findall(r"<\w+:(\w+)>", route)
