@@ -28,7 +28,7 @@ def _local(at_ms: int) -> datetime:
 @register.filter
 def clock(at_ms: int | None) -> str | SafeString:
     """Hours and minutes where it is today, else with the date; a dash where it never was."""
-    if at_ms is None:
+    if not at_ms:
         return "–"
     moment = _local(at_ms)
     text = f"{moment:%H:%M:%S}"
@@ -62,7 +62,7 @@ def words_for(ms: int) -> str:
 @register.filter
 def instant(at_ms: int | None) -> str:
     """Date, time and zone in full, as paper needs them."""
-    if at_ms is None:
+    if not at_ms:
         return "–"
     return f"{_local(at_ms):%Y-%m-%d %H:%M:%S %z}"
 
