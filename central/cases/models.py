@@ -88,6 +88,25 @@ class Case(models.Model):
         indexes = (
             models.Index(fields=["jurisdiction_id", "state", "-opened_at_ms"], name="case_list"),
             models.Index(fields=["service_code", "jurisdiction_id", "opened_at_ms"], name="case_likeness"),
+            # Lists read in pages (central.pages.listing): each order of the list, and what narrows it.
+            models.Index(fields=["-opened_at_ms", "-id"], name="case_newest"),
+            models.Index(
+                fields=["-opened_at_ms", "-id"],
+                name="case_open_newest",
+                condition=models.Q(state="open"),
+            ),
+            models.Index(
+                fields=["-closed_at_ms", "-id"], name="case_ended", condition=models.Q(state="closed")
+            ),
+            models.Index(
+                fields=["jurisdiction_id", "-closed_at_ms", "-id"],
+                name="case_ended_in",
+                condition=models.Q(state="closed"),
+            ),
+            models.Index(fields=["grid", "state", "-closed_at_ms"], name="case_by_grid"),
+            models.Index(fields=["service_code", "state", "-closed_at_ms"], name="case_by_service"),
+            models.Index(fields=["place"], name="case_open_place", condition=models.Q(state="open")),
+            models.Index(fields=["place"], name="case_place", opclasses=["varchar_pattern_ops"]),
         )
 
 
@@ -134,6 +153,16 @@ class WorkOrder(models.Model):
             models.Index(fields=["-issued_at_ms", "-id"], name="work_newest"),
             models.Index(fields=["state", "-issued_at_ms", "-id"], name="work_by_state"),
             models.Index(fields=["assignee", "state", "due_at_ms"], name="work_of_officer"),
+            models.Index(
+                fields=["due_at_ms", "-id"],
+                name="work_by_due",
+                condition=models.Q(state__in=["new", "accepted"]),
+            ),
+            models.Index(
+                fields=["state", "-ended_at_ms", "-id"],
+                name="work_ended",
+                condition=models.Q(state__in=["closed", "retracted"]),
+            ),
         )
 
 

@@ -36,4 +36,13 @@ class Stay(models.Model):
     objects = ScopedByCase.as_manager()
 
     class Meta:
-        indexes = (models.Index(fields=["agent_state"], name="stay_by_agent_state"),)
+        indexes = (
+            models.Index(fields=["agent_state"], name="stay_by_agent_state"),
+            models.Index(fields=["agent", "camera_id", "-case"], name="stay_by_camera"),
+            models.Index(fields=["plate"], name="stay_by_plate", opclasses=["varchar_pattern_ops"]),
+            models.Index(
+                fields=["clock_ends_ms", "-case"],
+                name="stay_clock_runs",
+                condition=models.Q(agent_state__in=["confirmed", "notified", "unnotifiable", "rechecking"]),
+            ),
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ KNOWN = {
     "SECOND_FACTOR": "required or offered, for administrators, dispatchers and auditors; required where HTTPS is 1",
     "IDLE_MINUTES": "minutes without a touch after which these are logged out",
     "OIDC_FILE": "TOML file that names the identity provider people may log in with",
+    "TILES": "street map under the grids, e.g. https://tiles.example.org/{z}/{x}/{y}.png; WGS-84, none by default",
+    "TILES_CREDIT": "who made that map; shown in its corner",
 }
 """Suffix of each variable that exists -> what it holds."""
 
@@ -98,6 +101,14 @@ class Environment:
     second_factor: bool = False
     idle_ms: int = 120 * 60_000
     oidc_file: Path | None = None
+    tiles: str | None = None
+    tiles_credit: str = ""
+
+    @property
+    def tiles_origin(self) -> str | None:
+        """Scheme and host of the tile server, as a content security policy names it."""
+        parts = urlsplit(self.tiles) if self.tiles else None
+        return None if parts is None or not parts.netloc else f"{parts.scheme}://{parts.netloc}"
 
     @property
     def allowed_hosts(self) -> list[str]:
@@ -151,6 +162,8 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         == "required",
         idle_ms=_whole(given, "IDLE_MINUTES", 120, 5, 24 * 60) * 60_000,
         oidc_file=_path(given, "OIDC_FILE"),
+        tiles=_tiles(given),
+        tiles_credit=given.get("TILES_CREDIT", "")[:200],
     )
 
 
@@ -293,6 +306,24 @@ def _time_zone(name: str) -> str:
 def _public_url(given: Mapping[str, str]) -> str | None:
     text = given.get("PUBLIC_URL")
     return None if text is None else check_base_url(text, field=PREFIX + "PUBLIC_URL")
+
+
+_TILES = re.compile(r"(?:https?://[A-Za-z0-9.-]+(?::\d{1,5})?)?/[A-Za-z0-9._~/{}?=&%@-]*")
+
+
+def _tiles(given: Mapping[str, str]) -> str | None:
+    """A tile address stands in a page's security policy, so nothing but an address is let through."""
+    text = given.get("TILES")
+    if text is None:
+        return None
+    if not _TILES.fullmatch(text) or not all(part in text for part in ("{z}", "{x}", "{y}")):
+        raise PatrolError(
+            "this is not the address of map tiles",
+            field=PREFIX + "TILES",
+            value=text,
+            mend="Write e.g. https://tiles.example.org/{z}/{x}/{y}.png",
+        )
+    return text
 
 
 def _path(given: Mapping[str, str], name: str) -> Path | None:
