@@ -156,7 +156,11 @@ def _context(opened: Opened, token: str, language: str) -> dict[str, Any]:
     state = _state(case, now)
     place = case.position
     movable = state in {"warned", "over_time", "issued"}
-    offers = nearby(case, vehicle_class=case.vehicle_class, position=place) if place is not None else []
+    offers = []
+    if place is not None:
+        offers = nearby(
+            case, vehicle_class=case.vehicle_class, position=place, until_ms=case.clock_ends_ms
+        )
     if not movable:  # on the way: only the bay that is kept
         offers = [offer for offer in offers if offer.reserved_until_ms is not None and state == "left"]
     shown = tuple(
