@@ -122,7 +122,7 @@ def _days(text: str) -> tuple[DayKind, ...]:
     for part in text.replace(" ", "").lower().split(","):
         first, dash, last = part.partition("-")
         if first not in _SHORT or (dash and last not in _SHORT) or (dash and "ph" in (first, last)):
-            raise ValueError(f"{part[:20]!r} is no day; days are Mo, Tu, We, Th, Fr, Sa, Su, PH")
+            raise ValueError(f"{text.strip()[:40]!r} names no days; days are Mo, Tu, We, Th, Fr, Sa, Su, PH")
         if not dash:
             found[_SHORT[first]] = None
             continue

@@ -148,10 +148,10 @@ def nearby(
 ) -> list[Offer]:
     """What `offer_for_case` would list, the held bay first, without holding, releasing or writing anything. `until_ms`:
     until when the bays have to be open; None: now."""
-    held, until_ms = _held_now(case)
+    held, held_until_ms = _held_now(case)
     offers = []
     if held is not None:
-        offers.append(_offer(_Candidate(held, _metres(position, held)), until_ms))
+        offers.append(_offer(_Candidate(held, _metres(position, held)), held_until_ms))
     near = (
         each
         for each in _free_near(case, vehicle_class, position, limit, until_ms)
