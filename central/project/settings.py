@@ -92,7 +92,12 @@ TEMPLATES = [
             ],
             "builtins": ["django.templatetags.i18n", "django.templatetags.static"],
         },
-    }
+    },
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "APP_DIRS": True,
+        "OPTIONS": {"environment": "central.driver.pages.environment"},
+    },
 ]
 
 DATABASES = {"default": environment.database(PATROL.database_url, PATROL.data)}
