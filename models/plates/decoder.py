@@ -183,7 +183,7 @@ class Decoder:
         log_total = math.log(total) + log_scale
         if log_total < least_log_total:
             return [], log_total
-        found = self._search(scaled, after, accept, total, most, least_share)
+        found = self._search(scaled, after, accept, most, least_share)
         return [Candidate(text, math.log(weight) + log_scale) for text, weight in found], math.log(
             total
         ) + log_scale
@@ -210,7 +210,7 @@ class Decoder:
         return after, float(after_blank[0])
 
     def _search(
-        self, scaled: Floats, after: Floats, accept: Floats, total: float, most: int, least_share: float
+        self, scaled: Floats, after: Floats, accept: Floats, most: int, least_share: float
     ) -> list[tuple[str, float]]:
         tables, characters = self._tables, self.automaton.characters
         blank: list[float] = scaled[:, 0].tolist()
@@ -257,7 +257,9 @@ class Decoder:
             step = prefix.order[rank]
             number = int(tables.char[step])
             in_char, in_blank = _advance(prefix.entering[:, rank], scaled[:, 1 + number].tolist(), blank)
-            opened(prefix.text + characters[number], int(tables.state[tables.enters[step]]), in_char, in_blank)
+            opened(
+                prefix.text + characters[number], int(tables.state[tables.enters[step]]), in_char, in_blank
+            )
             openings += 1
         return found
 
