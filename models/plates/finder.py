@@ -37,6 +37,10 @@ BLUE_BGR = (168, 70, 18)
 LONGEST = 1920
 """Long side, pixels, beyond which a picture is made smaller: plates in it are still larger than the readers need."""
 
+COARSE, COARSE_PLATE = 640, 80
+"""Long side at which a vehicle's own large crop is searched first, and the width (pixels at that size) from which a plate
+found there is not looked for again at full resolution: corners of plates that wide are exact."""
+
 SMALLEST = 320
 """Long side up to which a small crop is enlarged: the smallest priors are 24 pixels wide."""
 
@@ -70,7 +74,12 @@ class PlateFinder:
         self._session = open_session(find_weights(FINDER), ["CPUExecutionProvider"], threads)
 
     def find(
-        self, picture: Image, region: Box | None = None, *, least_score: float = LEAST_SCORE
+        self,
+        picture: Image,
+        region: Box | None = None,
+        *,
+        least_score: float = LEAST_SCORE,
+        longest: int = LONGEST,
     ) -> list[FoundPlate]:
         """The plates in a picture, or in a region of it at full resolution; best score first.
 
@@ -78,13 +87,14 @@ class PlateFinder:
             picture: H x W x 3, uint8, BGR.
             region: left, top, right, bottom in pixels of the picture; None: all of it.
             least_score: plates below it are left out.
+            longest: long side, pixels, beyond which the picture is made smaller before it is searched.
         """
         left, top, part = cut(picture, region)
         if part.shape[0] < 8 or part.shape[1] < 8:
             return []
         height, width = part.shape[:2]
-        longest = max(height, width)
-        scale = min(1.0, LONGEST / longest) if longest >= SMALLEST else min(LARGEST_ZOOM, SMALLEST / longest)
+        side = max(height, width)
+        scale = min(1.0, longest / side) if side >= SMALLEST else min(LARGEST_ZOOM, SMALLEST / side)
         if scale != 1.0:
             way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
             part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=way).astype(np.uint8, copy=False)

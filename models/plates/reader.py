@@ -20,7 +20,7 @@ from models.plates._fusion import Fusion, Look, Opinion, Voice
 from models.plates.calibration import in_force
 from models.plates.colour import ground_colour
 from models.plates.decoder import Decoder, Floats
-from models.plates.finder import FoundPlate, PlateFinder, as_blue_plates, cut
+from models.plates.finder import COARSE, COARSE_PLATE, FoundPlate, PlateFinder, as_blue_plates, cut
 from models.plates.grammar import Automaton, compile_grammar, load_grammar
 from models.plates.reading import PlateReading
 from models.plates.recogniser import FIRST, SECOND, THIRD, Recogniser
@@ -147,6 +147,17 @@ class PlateReader:
             offset = np.array([left, top], np.float32)
             return [FoundPlate(plate.corners + offset, plate.score) for plate in found]
 
+    def _find_coarsely(self, crop: Image) -> list[FoundPlate]:
+        """Plates in one vehicle's crop: those of a large crop are large, and found faster in a smaller picture."""
+        side, width = max(crop.shape[:2]), crop.shape[1]
+        if side > COARSE:
+            with self._stage("find"):
+                found = self._finder.find(crop, longest=COARSE)
+            own = max(found, key=lambda plate: standing(plate.corners, width), default=None)
+            if own is not None and (own.box[2] - own.box[0]) * COARSE / side >= COARSE_PLATE:
+                return found
+        return self._find(crop, None)
+
     def read_best(self, crop: Image) -> PlateReading | None:
         """The plate of the vehicle that fills this crop; None if there is none.
 
@@ -157,7 +168,7 @@ class PlateReader:
         check_picture(crop)
         width = crop.shape[1]
         best, most = None, 0.0
-        for plate in sorted(self._find(crop, None), key=lambda plate: -standing(plate.corners, width)):
+        for plate in sorted(self._find_coarsely(crop), key=lambda plate: -standing(plate.corners, width)):
             stands = standing(plate.corners, width)
             if best is not None and stands <= RIVAL * most:
                 break
