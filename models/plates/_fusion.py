@@ -183,9 +183,7 @@ class Fusion:
         scores[doubted] = np.minimum(scores[doubted] + DIGIT_DOUBT, scores[best])
         shares = np.exp(scores - scores[best])
         shares /= shares.sum()
-        order = np.concatenate(
-            ([best], [index for index in np.argsort(-scores, kind="stable") if index != best])
-        )
+        order = np.array([best, *(index for index in np.argsort(-scores, kind="stable") if index != best)])
         rest = self._without_region(texts[best])
         preferred = [texts[int(np.argmax(opinion))] for opinion in evidence if opinion[best] < opinion.max()]
         objections = tuple(text for text in preferred if self._without_region(text) != rest)
