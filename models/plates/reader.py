@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -147,16 +147,19 @@ class PlateReader:
             offset = np.array([left, top], np.float32)
             return [FoundPlate(plate.corners + offset, plate.score) for plate in found]
 
-    def _find_coarsely(self, crop: Image) -> list[FoundPlate]:
-        """Plates in one vehicle's crop: those of a large crop are large, and found faster in a smaller picture."""
+    def _searches(self, crop: Image) -> Iterator[list[FoundPlate]]:
+        """Plates in one vehicle's crop: those of a large crop are large, and found faster in a smaller picture.
+
+        The second search, of the whole crop, is for what the first overlooked or took for a plate.
+        """
         side, width = max(crop.shape[:2]), crop.shape[1]
         if side > COARSE:
             with self._stage("find"):
                 found = self._finder.find(crop, longest=COARSE)
             own = max(found, key=lambda plate: standing(plate.corners, width), default=None)
             if own is not None and (own.box[2] - own.box[0]) * COARSE / side >= COARSE_PLATE:
-                return found
-        return self._find(crop, None)
+                yield found
+        yield self._find(crop, None)
 
     def read_best(self, crop: Image) -> PlateReading | None:
         """The plate of the vehicle that fills this crop; None if there is none.
@@ -166,9 +169,13 @@ class PlateReader:
         upon.
         """
         check_picture(crop)
+        readings = (self._own(crop, found) for found in self._searches(crop))
+        return next((reading for reading in readings if reading is not None), None)
+
+    def _own(self, crop: Image, found: list[FoundPlate]) -> PlateReading | None:
         width = crop.shape[1]
         best, most = None, 0.0
-        for plate in sorted(self._find_coarsely(crop), key=lambda plate: -standing(plate.corners, width)):
+        for plate in sorted(found, key=lambda plate: -standing(plate.corners, width)):
             stands = standing(plate.corners, width)
             if best is not None and stands <= RIVAL * most:
                 break
