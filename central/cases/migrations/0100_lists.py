@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0005_grids'),
+        ('cases', '0008_cases_follow_rules'),
         ('grids', '0001_grids'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
