@@ -14,7 +14,8 @@ from central.cases.states import OPEN_STATES, CaseState, WorkState
 from central.fleet.models import Agent, Stranger
 from central.fleet.services import HEALTH_STALE_MS
 from central.ingest.state import IngestState, ingest_state
-from central.people.models import Role, User
+from central.people import policy
+from central.people.models import User
 from central.project.clock import now_ms
 
 PAGE = 50
@@ -111,7 +112,7 @@ def fleet(user: User) -> Fleet:
                 ],
             }
         )
-    knocking = list(strangers[:10]) if user.role == Role.DISPATCHER else []
+    knocking = list(strangers[:10]) if user.role in policy.readers("strangers") else []
     return Fleet(ingest_state(), shown, knocking)
 
 

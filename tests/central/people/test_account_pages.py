@@ -138,7 +138,9 @@ def test_from_the_first_link_to_a_second_device(site, person):
         third = browser.new_context(viewport=DESK, locale="en-GB").new_page()
         third.goto(f"{site}/login/{an}/")
         third.get_by_role("button", name="Log in").click()
-        third.get_by_role("textbox", name="Code").fill(Phone(parse_qs(urlsplit(scan(third)).query)["secret"][0]).code())
+        third.get_by_role("textbox", name="Code").fill(
+            Phone(parse_qs(urlsplit(scan(third)).query)["secret"][0]).code()
+        )
         third.get_by_role("button", name="Continue").click()
         third.get_by_role("link", name="Done").click()
         third.get_by_role("link", name="Who saw what").click()
