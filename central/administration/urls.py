@@ -1,6 +1,31 @@
-"""Addresses of this app."""
+"""Addresses of the administration."""
 
-from django.urls import URLPattern
+from django.urls import path
+from django.views.generic import RedirectView
+
+from central.administration import catalogue, devices, duty, ground, people_pages
+from central.people.access import EVERYONE, roles
 
 app_name = "administration"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", roles(*EVERYONE)(RedirectView.as_view(pattern_name="administration:devices")), name="home"),
+    path("devices/", devices.devices, name="devices"),
+    path("devices/enrol/", devices.enrol, name="enrol"),
+    path("devices/<int:agent_id>/disable/", devices.disable, name="disable"),
+    path("zones/", devices.zones, name="zones"),
+    path("grids/", ground.grids, name="grids"),
+    path("grids/<int:grid_id>/", ground.hand, name="hand-over"),
+    path("rosters/", duty.rosters, name="rosters"),
+    path("rosters/add/", duty.add, name="add-shifts"),
+    path("rosters/<int:shift_id>/remove/", duty.remove, name="remove-shift"),
+    path("services/", catalogue.services, name="services"),
+    path("calendar/", catalogue.calendar, name="calendar"),
+    path("calendar/day/", catalogue.set_day, name="set-day"),
+    path("texts/", catalogue.texts, name="texts"),
+    path("people/", people_pages.people, name="people"),
+    path("people/add/", people_pages.add, name="add-person"),
+    path("people/<int:user_id>/", people_pages.change, name="change-person"),
+    path("people/<int:user_id>/active/", people_pages.open_or_close, name="open-or-close"),
+    path("people/<int:user_id>/link/", people_pages.new_link, name="link"),
+    path("people/<int:user_id>/second-factor/", people_pages.reset_factor, name="reset-factor"),
+]

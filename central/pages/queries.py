@@ -20,6 +20,7 @@ from central.grids.models import Grid
 from central.ingest.state import IngestState, ingest_state
 from central.pages.listing import CLOCK_RUNS
 from central.parking.models import Stay
+from central.people import policy
 from central.people.models import Role, User
 from central.project.clock import now_ms
 
@@ -173,7 +174,7 @@ def fleet(user: User) -> Fleet:
             cameras.append({"camera": camera, "state": state, "tone": tone, "shown": named})
         named = not brief or not up or bool(agent.problems) or any(item["shown"] for item in cameras)
         shown.append({"agent": agent, "up": up, "cameras": cameras, "shown": named})
-    knocking = list(strangers[:10]) if user.role == Role.DISPATCHER else []
+    knocking = list(strangers[:10]) if user.role in policy.readers("strangers") else []
     return Fleet(ingest_state(), shown, knocking, more)
 
 

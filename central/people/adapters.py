@@ -36,8 +36,8 @@ class AccountAdapter(DefaultAccountAdapter):
     def add_message(
         self, request: HttpRequest, level: int, message_template: str | None = None, *args: Any, **more: Any
     ) -> None:
-        """Coming and going is plain to see and needs no note."""
-        if message_template and message_template.startswith("account/messages/logged_"):
+        """Our pages show what has changed in our own words; only what is said outright is added."""
+        if message_template:
             return
         super().add_message(request, level, message_template, *args, **more)
 

@@ -131,6 +131,27 @@ def show(name: Name, as_json: Json = False) -> None:
         _table(("", ""), [(key.replace("_", " "), _words(value)) for key, value in answer.items()])
 
 
+@app.command("roles", epilog="Example: patrol central users roles")
+def roles(as_json: Json = False) -> None:
+    """Print what each role reads (r) and changes (w), as the table of docs/access.md."""
+    ready()
+    from central.people import policy
+
+    if as_json:
+        console.print_json(
+            [
+                {
+                    "thing": rule.thing,
+                    "read": sorted(map(str, rule.read)),
+                    "write": sorted(map(str, rule.write)),
+                }
+                for rule in policy.RULES
+            ]
+        )
+    else:
+        console.out.print(policy.table(), soft_wrap=True, markup=False, highlight=False)
+
+
 @app.command("set-role", epilog="Example: patrol central users set-role li.wei --role dispatcher")
 def set_role(
     name: Name,

@@ -20,9 +20,13 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import models
+from django.db import connections, models
+from django.db.models.functions import Coalesce
 
 from central.people.models import User
+
+MANY_GRIDS = 12
+"""From so many grids on the rows of a person by grid are no longer few."""
 
 
 class UnscopedError(RuntimeError):
@@ -98,15 +102,35 @@ class Scoped(models.QuerySet):  # type: ignore[type-arg]
             return self.none()
         path = self.GRID or ("grid_id" if any(f.name == "grid" for f in self.model._meta.fields) else None)
         if user.by_grid and path is not None:
-            return self.filter(**{f"{path}__in": subtree(user)})
+            return self._within(path, subtree(user))
         wanted = user.jurisdictions
         if wanted is None:
             return self.all()
-        return (
-            self.filter(**{f"{self.SCOPE}__in": wanted})
-            if len(wanted) != 1
-            else self.filter(**{self.SCOPE: wanted[0]})
-        )
+        if len(wanted) == 1:
+            return self._of(self.SCOPE, wanted[0])
+        return self.filter(**{f"{self.SCOPE}__in": wanted})
+
+    def _within(self, path: str, seen: Subtree) -> Scoped:
+        """Rows of these grids. The jurisdiction is named as well where that is a column of the row itself: lists are
+        indexed by it, and the database then walks them newest first."""
+        rows = self
+        if "__" not in path and len(seen.jurisdictions) == 1:
+            rows = rows.filter(**{self.SCOPE: next(iter(seen.jurisdictions))})
+        if len(seen.grids) < MANY_GRIDS or not self._is_sqlite():
+            return rows.filter(**{f"{path}__in": seen.grids})
+        return rows.alias(_scope_grid=models.F(path) + 0).filter(_scope_grid__in=seen.grids)
+
+    def _of(self, path: str, jurisdiction_id: str) -> Scoped:
+        if "__" not in path or not self._is_sqlite():
+            return self.filter(**{path: jurisdiction_id})
+        hidden = Coalesce(models.F(path), models.Value(""))
+        return self.alias(_scope_place=hidden).filter(_scope_place=jurisdiction_id)
+
+    def _is_sqlite(self) -> bool:
+        """SQLite keeps no count of how many rows a value has: for a list of fifty it would fetch and sort the rows of a
+        hundred grids, or of a whole jurisdiction. Behind an expression it does not see that index and walks the
+        list's own, newest first. PostgreSQL counts and is left to choose."""
+        return connections[self.db].vendor == "sqlite"
 
     # What gives rows out.
 
@@ -195,9 +219,17 @@ class ScopedGrids(Scoped):
     GRID = "pk"
 
 
-def subtree(user: User) -> frozenset[int]:
-    """Numbers of the grids that a person by grid sees now: the person's own and all below them."""
-    held: frozenset[int] | None = getattr(user, "_subtree", None)
+@dataclass(frozen=True, slots=True)
+class Subtree:
+    """Numbers of the grids that a person by grid sees, and the jurisdictions in which they lie."""
+
+    grids: frozenset[int]
+    jurisdictions: frozenset[str]
+
+
+def subtree(user: User) -> Subtree:
+    """The grids that a person by grid sees now: the person's own and all below them."""
+    held: Subtree | None = getattr(user, "_subtree", None)
     if held is None:
         from central.people.subtree import below
 
@@ -207,7 +239,7 @@ def subtree(user: User) -> frozenset[int]:
             for number, place in user.grids.order_by().values_list("pk", "jurisdiction_id")
             if wanted is None or place in wanted
         ]
-        held = below(nodes)
+        held = Subtree(below(nodes), frozenset(place for _, place in nodes))
         user._subtree = held  # type: ignore[attr-defined]
     return held
 

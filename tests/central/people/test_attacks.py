@@ -200,6 +200,7 @@ def test_a_forged_form_is_refused_whatever_it_brings(order, browse, person):
     assert sum(1 for entry in order.case.history.all() if entry.kind == "accepted") == 1
 
 
+@pytest.mark.parametrize("centre", ["sqlite"], indirect=True)  # it reads pages, whatever the database
 def test_every_page_is_strict_about_scripts_frames_and_caches(order, browse, person):
     values = {"case_id": order.case_id, "order_id": order.pk, "sha256": sha256(PICTURE)}
     clients = {role: browse(person(f"some-{role}", role)) for role in Role}

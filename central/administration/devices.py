@@ -1,0 +1,72 @@
+"""Agents with their cameras and health, and how often each zone was right."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from central.administration.common import back, chosen, jurisdictions, reads, show, told, writes
+from central.dispatch.precision import zone_precision
+from central.fleet import services as fleet
+from central.fleet.models import Agent, Stranger
+from central.fleet.services import HEALTH_STALE_MS
+from central.people.scopes import unscoped
+from central.project.clock import now_ms
+
+
+@require_safe
+@reads("fleet")
+def devices(request: HttpRequest) -> HttpResponse:
+    """Every agent, those that are silent first, with its cameras; and those that knock without being enrolled."""
+    agents = Agent.objects.visible_to(request.user).prefetch_related("cameras")
+    rows = []
+    for agent in agents.order_by("-enabled", "jurisdiction_id", "agent_id"):
+        silent = agent.heard_at_ms is None or agent.heard_at_ms < now_ms() - HEALTH_STALE_MS
+        up = agent.enabled and agent.online and not (silent and agent.health_at_ms is not None)
+        cameras = sorted(agent.cameras.all(), key=lambda camera: (camera.state == "live", camera.camera_id))
+        rows.append({"agent": agent, "up": up, "cameras": cameras})
+    rows.sort(key=lambda row: (not row["agent"].enabled, row["up"]))
+    knocking = Stranger.objects.visible_to(request.user).order_by("-last_at_ms")[:50]
+    return show(request, "devices", {"rows": rows, "strangers": knocking})
+
+
+@require_POST
+@writes("fleet")
+def enrol(request: HttpRequest) -> HttpResponse:
+    """Listen to an agent from now on."""
+    place, name = request.POST.get("j", ""), request.POST.get("agent", "").strip()
+    if place not in jurisdictions(request):
+        raise Http404
+    with told(request, _("The centre listens to %(agent)s.") % {"agent": name}):
+        fleet.enrol(name, place)
+    return back("devices")
+
+
+@require_POST
+@writes("fleet")
+def disable(request: HttpRequest, agent_id: int) -> HttpResponse:
+    """Listen to it no longer; what it said stays."""
+    agent = Agent.objects.visible_to(request.user).filter(pk=agent_id).first()
+    if agent is None:
+        raise Http404
+    with told(request, _("The centre no longer listens to %(agent)s.") % {"agent": agent.agent_id}):
+        fleet.disable(agent)
+    return back("devices")
+
+
+@require_safe
+@reads("zones")
+def zones(request: HttpRequest) -> HttpResponse:
+    """What officers found in each zone under each version of its rules, the worst first."""
+    place = chosen(request)
+    rows = []
+    if place:
+        with unscoped("counts of a jurisdiction that the person sees whole, see `chosen`"):
+            rows = [asdict(row) for row in zone_precision(place)]
+    for row in rows:
+        row["cases"] = "?" + urlencode({"zone": row["zone_id"], "camera": row["camera_id"]})
+    return show(request, "zones", {"rows": rows})
