@@ -13,7 +13,7 @@ from central.cases.models import Case
 from central.cases.states import CaseState
 from central.clocks import alerts
 from central.clocks.calendar import Calendar, Due, reckon
-from central.clocks.calendars import held_for
+from central.clocks.calendars import Held, held_for
 from central.clocks.defaults import default_rules
 from central.clocks.life import Breach, Escalate, Event, Standing, Warn, advance, next_look
 from central.clocks.models import Clock, ClockPause, ClockState, WhistleParty
@@ -25,7 +25,7 @@ from protocol.errors import PatrolError
 
 MAY_COMMAND = frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})
 SYSTEM = "system"
-_PLAIN = Calendar()
+_PLAIN = Held("", Calendar())
 """Plain time asks no calendar."""
 
 FAR_MS = 10 * 366 * 86_400_000
@@ -254,13 +254,15 @@ def run(case: Case, clock: Clock, now: Millis) -> list[Event]:
 
 def reckoned(clock: Clock, pauses: Sequence[tuple[int, int]]) -> Due:
     """Put the due date where the calendar of now says, but never earlier than it was promised. Returns what it says."""
-    due = _reckon(clock, clock.amount + clock.extra, pauses)
+    # Asked for once: the stamp must be that of the very calendar that the dates come from.
+    held = held_for(clock.jurisdiction_id) if _by_calendar(clock) else _PLAIN
+    due = _reckon(clock, clock.amount + clock.extra, pauses, held.calendar)
     clock.due_at_ms = max(clock.due_at_ms, due.at_ms)
     clock.provisional = due.provisional
-    clock.calendar_stamp = held_for(clock.jurisdiction_id).stamp if _by_calendar(clock) else ""
-    clock.warn_at_ms = (
-        None if clock.warn_after is None else _reckon(clock, clock.warn_after + clock.extra, pauses).at_ms
-    )
+    clock.calendar_stamp = held.stamp
+    clock.warn_at_ms = None
+    if clock.warn_after is not None:
+        clock.warn_at_ms = _reckon(clock, clock.warn_after + clock.extra, pauses, held.calendar).at_ms
     return due
 
 
@@ -294,8 +296,7 @@ def pauses_of(clock: Clock) -> list[tuple[int, int]]:
     return [(pause.from_ms, pause.to_ms or 0) for pause in ended]
 
 
-def _reckon(clock: Clock, amount: float, pauses: Sequence[tuple[int, int]]) -> Due:
-    calendar = held_for(clock.jurisdiction_id).calendar if _by_calendar(clock) else _PLAIN
+def _reckon(clock: Clock, amount: float, pauses: Sequence[tuple[int, int]], calendar: Calendar) -> Due:
     try:
         return reckon(clock.started_at_ms, amount, clock.unit, calendar, days=clock.days, pauses=pauses)  # type: ignore[arg-type]
     except ValueError:
@@ -317,7 +318,8 @@ def _climb(clock: Clock, pauses: Sequence[tuple[int, int]]) -> Any:
     def at(level: int) -> Millis:
         if level == 1:
             return clock.due_at_ms
-        return _reckon(clock, clock.amount + clock.extra + every * (level - 1), pauses).at_ms
+        held = held_for(clock.jurisdiction_id) if _by_calendar(clock) else _PLAIN
+        return _reckon(clock, clock.amount + clock.extra + every * (level - 1), pauses, held.calendar).at_ms
 
     return at
 
