@@ -7,14 +7,13 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Max
 
 from central.cases import history
 from central.cases.models import Case
 from central.cases.states import CaseState
 from central.clocks import alerts
-from central.clocks.calendar import Due, reckon
-from central.clocks.calendars import held_for
+from central.clocks.calendar import Calendar, Due, reckon
+from central.clocks.calendars import Held, held_for
 from central.clocks.defaults import default_rules
 from central.clocks.life import Breach, Escalate, Event, Standing, Warn, advance, next_look
 from central.clocks.models import Clock, ClockPause, ClockState, WhistleParty
@@ -26,6 +25,9 @@ from protocol.errors import PatrolError
 
 MAY_COMMAND = frozenset({Role.DISPATCHER, Role.ADMINISTRATOR})
 SYSTEM = "system"
+_PLAIN = Held("", Calendar())
+"""Plain time asks no calendar."""
+
 FAR_MS = 10 * 366 * 86_400_000
 """No extension reaches further."""
 
@@ -58,9 +60,9 @@ def follow(case: Case, at_ms: Millis, state: str | None = None) -> None:
         state: a state that it came through, where it went further since; else the one it is in.
     """
     state = state or state_of(case)
-    closed = case.state == CaseState.CLOSED
-    live = list(_live(case))
-    if closed:
+    known = list(case.clocks.select_related("party__whistle").order_by("pk"))
+    live = [clock for clock in known if clock.state != ClockState.STOPPED]
+    if case.state == CaseState.CLOSED:
         # Whatever the process calls it: nothing is promised any more. Parties of a whistle end with it.
         for clock in live:
             stop(case, clock, at_ms)
@@ -78,21 +80,26 @@ def follow(case: Case, at_ms: Millis, state: str | None = None) -> None:
     running = {clock.kind for clock in live if clock.state != ClockState.STOPPED and clock.party_id is None}
     for rule in rules_for(case):
         if state in rule.starts_in and rule.kind not in running:
-            start(case, rule)
+            rounds = [clock.round for clock in known if clock.kind == rule.kind and clock.party_id is None]
+            start(case, rule, round_=max(rounds, default=0) + 1)
 
 
 def start(
-    case: Case, rule: ClockRule, *, kind: str = "", party: WhistleParty | None = None, actor: str = SYSTEM
+    case: Case,
+    rule: ClockRule,
+    *,
+    round_: int = 1,
+    kind: str = "",
+    party: WhistleParty | None = None,
+    actor: str = SYSTEM,
 ) -> Clock:
     """A new clock, from now on: nobody is late for what the network held back."""
     now = now_ms()
-    kind = kind or rule.kind
-    rounds = case.clocks.filter(kind=kind, party__isnull=True).aggregate(last=Max("round"))["last"] or 0
     clock = Clock(
         case=case,
         jurisdiction_id=case.jurisdiction_id,
-        kind=kind,
-        round=1 if party is not None else rounds + 1,
+        kind=kind or rule.kind,
+        round=round_,
         party=party,
         amount=rule.amount,
         unit=rule.unit,
@@ -231,27 +238,31 @@ def run(case: Case, clock: Clock, now: Millis) -> list[Event]:
             earlier = due.at_ms if due.at_ms < clock.due_at_ms else None
             facts = {"before_ms": before, "by_calendar_ms": earlier, "provisional": clock.provisional}
             _write(case, clock, "clock_reckoned", now_ms(), SYSTEM, **facts)
-    grids = alerts.chain(case)
-    standing, events = advance(_standing(clock, grids), now, _climb(clock, pauses))
+    # Whether a grid lies above matters once the promise is broken, and most looks are only a warning.
+    broken = clock.breached_at_ms is not None or now >= clock.due_at_ms
+    grids = alerts.chain(case) if broken else []
+    climb = _climb(clock, pauses)
+    standing, events = advance(_standing(clock, grids), now, climb)
     for event in events:
         _carry_out(case, clock, grids, event)
     clock.warned_at_ms = (clock.warned_at_ms or now) if standing.warned else None
     clock.breached_at_ms, clock.level = standing.breached_at_ms, standing.level
-    clock.next_at_ms = next_look(standing, _climb(clock, pauses))
+    clock.next_at_ms = next_look(standing, climb)
     clock.save()
     return events
 
 
 def reckoned(clock: Clock, pauses: Sequence[tuple[int, int]]) -> Due:
     """Put the due date where the calendar of now says, but never earlier than it was promised. Returns what it says."""
-    held = held_for(clock.jurisdiction_id)
-    due = _reckon(clock, clock.amount + clock.extra, pauses)
+    # Asked for once: the stamp must be that of the very calendar that the dates come from.
+    held = held_for(clock.jurisdiction_id) if _by_calendar(clock) else _PLAIN
+    due = _reckon(clock, clock.amount + clock.extra, pauses, held.calendar)
     clock.due_at_ms = max(clock.due_at_ms, due.at_ms)
     clock.provisional = due.provisional
-    clock.calendar_stamp = held.stamp if _by_calendar(clock) else ""
-    clock.warn_at_ms = (
-        None if clock.warn_after is None else _reckon(clock, clock.warn_after + clock.extra, pauses).at_ms
-    )
+    clock.calendar_stamp = held.stamp
+    clock.warn_at_ms = None
+    if clock.warn_after is not None:
+        clock.warn_at_ms = _reckon(clock, clock.warn_after + clock.extra, pauses, held.calendar).at_ms
     return due
 
 
@@ -285,12 +296,7 @@ def pauses_of(clock: Clock) -> list[tuple[int, int]]:
     return [(pause.from_ms, pause.to_ms or 0) for pause in ended]
 
 
-def _live(case: Case) -> Any:
-    return case.clocks.exclude(state=ClockState.STOPPED).select_related("party__whistle").order_by("pk")
-
-
-def _reckon(clock: Clock, amount: float, pauses: Sequence[tuple[int, int]]) -> Due:
-    calendar = held_for(clock.jurisdiction_id).calendar
+def _reckon(clock: Clock, amount: float, pauses: Sequence[tuple[int, int]], calendar: Calendar) -> Due:
     try:
         return reckon(clock.started_at_ms, amount, clock.unit, calendar, days=clock.days, pauses=pauses)  # type: ignore[arg-type]
     except ValueError:
@@ -312,7 +318,8 @@ def _climb(clock: Clock, pauses: Sequence[tuple[int, int]]) -> Any:
     def at(level: int) -> Millis:
         if level == 1:
             return clock.due_at_ms
-        return _reckon(clock, clock.amount + clock.extra + every * (level - 1), pauses).at_ms
+        held = held_for(clock.jurisdiction_id) if _by_calendar(clock) else _PLAIN
+        return _reckon(clock, clock.amount + clock.extra + every * (level - 1), pauses, held.calendar).at_ms
 
     return at
 
@@ -331,7 +338,8 @@ def _standing(clock: Clock, grids: Sequence[Any]) -> Standing:
 
 
 def _plan(case: Case, clock: Clock, pauses: Sequence[tuple[int, int]]) -> None:
-    clock.next_at_ms = next_look(_standing(clock, alerts.chain(case)), _climb(clock, pauses))
+    grids = alerts.chain(case) if clock.breached_at_ms is not None else []
+    clock.next_at_ms = next_look(_standing(clock, grids), _climb(clock, pauses))
 
 
 def _carry_out(case: Case, clock: Clock, grids: Sequence[Any], event: Event) -> None:

@@ -100,7 +100,8 @@ class ClockSweeper:
                 jurisdiction_id=jurisdiction_id, state=ClockState.RUNNING, breached_at_ms__isnull=True
             )
             stale = running.exclude(Q(calendar_stamp=stamp) | Q(calendar_stamp=""))
-            for row in list(stale.values_list("pk", "case_id", "next_at_ms")[:BATCH]):
+            # In any order, so that those which cannot be done do not stand in the way of the others.
+            for row in list(stale.order_by("?").values_list("pk", "case_id", "next_at_ms")[:BATCH]):
                 done += self._guarded(*row, stale=True)
         return done
 

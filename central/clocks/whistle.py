@@ -87,7 +87,7 @@ def blow(case_id: int, by: User, calls: Sequence[Call], *, reason: str, urgent: 
             alerts.tell(
                 case.jurisdiction_id,
                 to,
-                key=f"whistle:{whistle.pk}:{party.pk}",
+                key=_alert_key(party),
                 kind="whistle",
                 at_ms=now,
                 case=case,
@@ -119,6 +119,9 @@ def acknowledge(party_id: int, by: User, note: str = "") -> WhistleParty:
         party.acknowledged_at_ms, party.acknowledged_by = now_ms(), by
         party.note = note.strip()[:300]
         party.save()
+        # Who has answered need not take note of the call as well.
+        called = alerts.Alert.objects.filter(key__startswith=f"{_alert_key(party)}:", read_at_ms__isnull=True)
+        called.update(read_at_ms=party.acknowledged_at_ms, read_by=by)
         history.append(
             case,
             "whistle_heard",
@@ -205,6 +208,10 @@ def _check(calls: Sequence[Call], reason: str) -> None:
         raise PatrolError("this party is called twice", field="parties", value=twice)
     if not reason.strip():
         raise PatrolError("those who are called need a reason", field="reason")
+
+
+def _alert_key(party: WhistleParty) -> str:
+    return f"whistle:{party.whistle_id}:{party.pk}"
 
 
 def _name(call: Call) -> str:

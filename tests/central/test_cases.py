@@ -80,7 +80,8 @@ def test_pressing_twice_closes_once(order, person):
     ids = {services.close(order.pk, officer, services.Finding(Result.TICKETED)).outcome_id for _ in range(3)}
     assert len(ids) == 1
     assert Letter.objects.count() == 1
-    kinds = list(HistoryEntry.objects.order_by("number").values_list("kind", flat=True))
+    told = HistoryEntry.objects.exclude(kind__startswith="clock_").order_by("number")
+    kinds = list(told.values_list("kind", flat=True))
     assert kinds == ["opened", "task_issued", "accepted", "outcome"]
 
 
@@ -167,7 +168,10 @@ def test_the_database_itself_refuses_to_change_the_history(order):
         ("UPDATE cases_historyentry SET body = '{}' WHERE number = 2", "changed"),
         ("UPDATE cases_historyentry SET at_ms = at_ms + 1 WHERE number = 1", "changed"),
         ("DELETE FROM cases_historyentry WHERE number = 1", "missing"),
-        ("DELETE FROM cases_historyentry WHERE number = 2", "knows of"),  # the end cut off
+        (  # the end cut off
+            "DELETE FROM cases_historyentry WHERE number = (SELECT MAX(number) FROM cases_historyentry)",
+            "knows of",
+        ),
         ("DELETE FROM cases_historyentry", "knows of"),  # all of it
     ],
 )
@@ -190,7 +194,7 @@ def test_the_audit_digest_changes_with_every_entry(order, person):
     services.accept(order.pk, person("wang"))
     after = history.Audit()
     assert not list(history.verify(after))
-    assert (before.entries, after.entries) == (2, 3)
+    assert after.entries > before.entries > 0
     assert before.digest != after.digest
 
 

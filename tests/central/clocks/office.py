@@ -10,10 +10,11 @@ from datetime import datetime
 from django.db import connection, connections, transaction
 
 from central.cases.models import Case
-from central.cases.services import _set_state, lock_case
 from central.cases.states import CaseState
 from central.clocks.models import Clock
+from central.clocks.services import follow
 from central.grids.models import Grid
+from central.project.clock import now_ms
 from tests.central.street import JURISDICTION
 
 
@@ -42,19 +43,23 @@ def tree(person: Callable) -> list[Grid]:
 
 
 def open_case(key: str = "case", code: str = "fly_tipping", grid: Grid | None = None) -> Case:
-    """A case that was opened and is being handled, as the case engine does it."""
+    """A case without a definition that is being handled; opened once more if it was closed."""
     with transaction.atomic():
-        case, _ = lock_case(
-            key,
-            {"jurisdiction_id": JURISDICTION, "service_code": code, "opened_at_ms": 1, "grid": grid},
-        )
-        _set_state(case, CaseState.OPEN, None)
-    return case
+        facts = {"jurisdiction_id": JURISDICTION, "service_code": code, "opened_at_ms": 1, "grid": grid}
+        Case.objects.get_or_create(source_key=key, defaults=facts)
+        return _move(Case.objects.select_for_update().get(source_key=key), CaseState.OPEN, now_ms())
 
 
 def close_case(case: Case, at_ms: int) -> None:
     with transaction.atomic():
-        _set_state(Case.objects.select_for_update().get(pk=case.pk), CaseState.CLOSED, at_ms)
+        _move(Case.objects.select_for_update().get(pk=case.pk), CaseState.CLOSED, at_ms)
+
+
+def _move(case: Case, state: CaseState, at_ms: int) -> Case:
+    case.state = state
+    case.save(update_fields=["state"])
+    follow(case, at_ms)
+    return case
 
 
 def kinds(case: Case) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 
 from central.cases import history
 from central.clocks import services
@@ -22,9 +23,10 @@ from central.clocks.calendars import (
 from central.clocks.models import Clock
 from central.clocks.rules import ClockRule
 from central.clocks.sweeper import ClockSweeper, alarm_of_missing_years
+from central.parking.services import apply_retraction, apply_task
 from protocol.errors import PatrolError
 from tests.central.clocks.office import MONDAY, beijing, clock_of, close_case, kinds, open_case
-from tests.central.street import JURISDICTION, MINUTE
+from tests.central.street import JURISDICTION, MINUTE, NOON, retraction, task
 
 HOUR = 60 * MINUTE
 
@@ -56,6 +58,21 @@ def test_reply_and_resolution_are_two_clocks_that_start_and_stop_with_the_case(c
     assert kinds(case) == ["clock_started"] * 2 + ["clock_stopped"] * 2
     again = open_case()
     assert clock_of(again).round == 2, "opened once more: promised once more"
+    assert list(history.verify(history.Audit())) == []
+
+
+def test_a_task_from_a_camera_starts_a_clock_and_its_retraction_stops_it(centre, agent):
+    """Through the intake: the signals of a case's life reach its clocks."""
+    centre.clock.set_utc(NOON + MINUTE)
+    with transaction.atomic():
+        apply_task(agent, task())
+    case = agent.stays.get().case
+    assert clock_of(case, "resolution").state == "running"
+    with transaction.atomic():
+        apply_retraction(agent, retraction(at_ms=NOON + MINUTE))
+    clock = clock_of(case, "resolution")
+    assert (clock.state, clock.on_time) == ("stopped", True)
+    assert not Clock.objects.filter(stopped_at_ms__isnull=True).exists()
     assert list(history.verify(history.Audit())) == []
 
 

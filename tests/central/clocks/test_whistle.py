@@ -162,7 +162,9 @@ def test_alerts_are_seen_by_those_they_are_for_and_noted_once(person, browse, ca
     assert "Blower calls Fire: a burst main" in page
     assert "no days off for 2027" not in page
     assert mine.post(f"/whistles/{lead.pk}/acknowledge/").status_code == 302
-    assert "calls you to a case" not in mine.get("/alerts/").content.decode()
+    page = mine.get("/alerts/").content.decode()
+    assert "calls you to a case" not in page
+    assert "a burst main" not in page, "who has answered need not take note as well"
     assert browse(far).post(f"/alerts/{alert.pk}/read/").status_code == 404
     assert browse(far).post(f"/whistles/{lead.pk}/acknowledge/").status_code == 404
     assert browse(far).get("/alerts/count/").content.strip() == b""
