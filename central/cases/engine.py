@@ -7,6 +7,7 @@ case's state can be computed again from its history and its rules, and a move co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import connection, transaction
@@ -92,14 +93,14 @@ def resume(case: Case, at_ms: int) -> tuple[Decision, ...]:
     definition = definition_of(case)
     if not needs_counts(definition, case.process_state, AT_ONCE):
         return ()
-    moves = settle(definition, facts_of(case))
+    moves = settle(definition, facts_of(case, people=False))
     if moves:
         _carry_out(case, moves, "moved", at_ms, CENTRE.name, transition=moves[0].transition)
     return moves
 
 
-def facts_of(case: Case, *, photos: bool = False) -> Facts:
-    """What is known of a case, for deciding on it; two statements, or three with its photos."""
+def facts_of(case: Case, *, people: bool = True, photos: bool = False) -> Facts:
+    """What is known of a case, for deciding on it. One statement, one more for who has done what, one for its photos."""
     counts = (
         Case.objects.filter(pk=case.pk)
         .order_by()
@@ -115,7 +116,7 @@ def facts_of(case: Case, *, photos: bool = False) -> Facts:
         state=case.process_state,
         now_ms=now_ms(),
         closed_at_ms=case.closed_at_ms,
-        parts=_parts(case),
+        parts=_parts(case) if people else {},
         open_commitments=counts["promises"],
         open_children=counts["parts"],
         open_work_orders=counts["orders"],
@@ -151,7 +152,7 @@ def replay(rules: str, moves: Sequence[Sequence[str]], stands_in: str) -> Iterat
 def _react(case: Case, event: str, by: Actor) -> tuple[tuple[Decision, ...], Refusal | None]:
     definition = definition_of(case)
     if needs_counts(definition, case.process_state, event):
-        facts = facts_of(case)
+        facts = facts_of(case, people=by is not CENTRE)
     else:
         known = _parts(case) if by is not CENTRE else {}
         facts = Facts(state=case.process_state, now_ms=now_ms(), closed_at_ms=case.closed_at_ms, parts=known)
@@ -167,17 +168,7 @@ def _at_once(case: Case, first: Decision) -> tuple[Decision, ...]:
     definition = definition_of(case)
     if definition.on_event(first.after, AT_ONCE) is None:
         return ()
-    facts = facts_of(case)
-    return settle(
-        definition,
-        Facts(
-            state=first.after,
-            now_ms=facts.now_ms,
-            open_commitments=facts.open_commitments,
-            open_children=facts.open_children,
-            open_work_orders=facts.open_work_orders,
-        ),
-    )
+    return settle(definition, replace(facts_of(case, people=False), state=first.after))
 
 
 def _parts(case: Case) -> Mapping[str, frozenset[str]]:
