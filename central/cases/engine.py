@@ -194,8 +194,10 @@ def _carry_out(
         case.closed_at_ms = at_ms if move.coarse == CaseState.CLOSED else None
         coarse.append(move.coarse)
         if move.reopens:
-            case.round += 1
-            fields.append("round")
+            if case.relation != Relation.DUPLICATE:
+                # What was put together by mistake was never closed in the reporter's eyes.
+                case.round += 1
+                fields.append("round")
             if case.parent_id is not None:
                 # Its parent may have ended, or end at this moment: what is opened again goes its own way.
                 facts["left_case"], case.parent_id, case.relation = case.parent_id, None, ""
