@@ -59,7 +59,7 @@ def take(case_id: int, who: User | Actor, transition: str, given: Mapping[str, A
         if found is not None and found.issues is not None:
             issue_work_order(
                 case,
-                key=f"{case.source_key[:250]}/{transition}/{case.history_length}",
+                key=f"centre/{case.pk}/{transition}/{case.history_length}",
                 kind=WorkKind(found.issues),
                 issued_at_ms=now,
                 actor=actor.name,

@@ -11,12 +11,12 @@ from dataclasses import replace
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Q
+from django.db.models import Exists, OuterRef
 from django.dispatch import Signal
 
 from central.cases import history, telling
 from central.cases.guards import Actor, Facts
-from central.cases.models import Case, Participant, ServiceDefinition
+from central.cases.models import Case, Commitment, CommitmentState, Participant, ServiceDefinition, WorkOrder
 from central.cases.process import AT_ONCE, CENTRE, Decision, Refusal, needs_counts, react, settle
 from central.cases.rules import by_hash, definition_of
 from central.cases.states import OPEN_STATES, CaseState, Relation
@@ -83,7 +83,13 @@ def carry_out(case: Case, decision: Decision, at_ms: int, **facts: Any) -> tuple
         facts: further ones for the entry.
     """
     moves = (decision, *_at_once(case, decision))
-    entry = {**facts, **decision.fields, "transition": decision.transition}
+    given = dict(decision.fields)
+    entry = {
+        **facts,
+        "transition": decision.transition,
+        "reason": given.get("reason") or given.get("reply"),
+        "fields": given or None,
+    }
     _carry_out(case, moves, "moved", at_ms, decision.actor, **entry)
     return moves
 
@@ -101,14 +107,13 @@ def resume(case: Case, at_ms: int) -> tuple[Decision, ...]:
 
 def facts_of(case: Case, *, people: bool = True, photos: bool = False) -> Facts:
     """What is known of a case, for deciding on it. One statement, one more for who has done what, one for its photos."""
-    counts = (
+    mine = OuterRef("pk")
+    open_ = (
         Case.objects.filter(pk=case.pk)
-        .order_by()
-        .values("pk")
-        .annotate(
-            orders=Count("work_orders", Q(work_orders__state__in=OPEN_STATES), distinct=True),
-            promises=Count("commitments", Q(commitments__state="open"), distinct=True),
-            parts=Count("children", ~Q(children__state=CaseState.CLOSED), distinct=True),
+        .values_list(
+            Exists(Commitment.objects.filter(case=mine, state=CommitmentState.OPEN)),
+            Exists(Case.objects.filter(parent=mine).exclude(state=CaseState.CLOSED)),
+            Exists(WorkOrder.objects.filter(case=mine, state__in=OPEN_STATES)),
         )
         .get()
     )
@@ -117,9 +122,9 @@ def facts_of(case: Case, *, people: bool = True, photos: bool = False) -> Facts:
         now_ms=now_ms(),
         closed_at_ms=case.closed_at_ms,
         parts=_parts(case) if people else {},
-        open_commitments=counts["promises"],
-        open_children=counts["parts"],
-        open_work_orders=counts["orders"],
+        open_commitments=int(open_[0]),
+        open_children=int(open_[1]),
+        open_work_orders=int(open_[2]),
         photos=frozenset(case.attachments.values_list("pk", flat=True)) if photos else frozenset(),
         merged=case.relation == Relation.DUPLICATE,
     )
