@@ -126,10 +126,10 @@ def end_commitment(commitment_id: int, actor: str, state: CommitmentState, note:
         raise PatrolError("a commitment is kept or withdrawn", field="state", value=str(state))
     if state == CommitmentState.WITHDRAWN and not note.strip():
         raise RefusedError(Refusal("field", _("this field is missing"), "note"))
-    case_id = Commitment.objects.values_list("case_id", flat=True).get(pk=commitment_id)
+    case_id = Commitment._base_manager.values_list("case_id", flat=True).get(pk=commitment_id)
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=case_id)
-        found = Commitment.objects.get(pk=commitment_id)
+        found = Commitment._base_manager.get(pk=commitment_id)
         if found.state == state:
             return found
         if found.state != CommitmentState.OPEN:
@@ -209,7 +209,7 @@ def leave_parent(child_id: int, actor: str, reason: str) -> Case:
         RefusedError: it is no part of another case.
     """
     reason = _text(reason, 500, "reason")
-    parent_id = Case.objects.values_list("parent_id", flat=True).get(pk=child_id)
+    parent_id = Case._base_manager.values_list("parent_id", flat=True).get(pk=child_id)
     with transaction.atomic():
         parent, child = lock_both(parent_id or child_id, child_id)
         if parent is child or child.parent_id != parent.pk or child.relation != Relation.PART:

@@ -109,11 +109,11 @@ def facts_of(case: Case, *, people: bool = True, photos: bool = False) -> Facts:
     """What is known of a case, for deciding on it. One statement, one more for who has done what, one for its photos."""
     mine = OuterRef("pk")
     open_ = (
-        Case.objects.filter(pk=case.pk)
+        Case._base_manager.filter(pk=case.pk)  # what binds a case is asked for nobody's eyes
         .values_list(
-            Exists(Commitment.objects.filter(case=mine, state=CommitmentState.OPEN)),
-            Exists(Case.objects.filter(parent=mine).exclude(state=CaseState.CLOSED)),
-            Exists(WorkOrder.objects.filter(case=mine, state__in=OPEN_STATES)),
+            Exists(Commitment._base_manager.filter(case=mine, state=CommitmentState.OPEN)),
+            Exists(Case._base_manager.filter(parent=mine).exclude(state=CaseState.CLOSED)),
+            Exists(WorkOrder._base_manager.filter(case=mine, state__in=OPEN_STATES)),
         )
         .get()
     )
@@ -227,7 +227,7 @@ def _parent_may_go_on(parent_id: int | None) -> None:
 
     def go_on() -> None:
         with transaction.atomic(using=using):
-            parent = Case.objects.select_for_update().filter(pk=parent_id).first()
+            parent = Case._base_manager.select_for_update().filter(pk=parent_id).first()
             if parent is not None and parent.definition_id is not None:
                 resume(parent, now_ms())
 
