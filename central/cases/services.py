@@ -86,7 +86,7 @@ def lock_case(
     Raises:
         PatrolError: there is no such service.
     """
-    locked = Case._base_manager.select_for_update()  # a report finds its case for nobody's eyes
+    locked = Case.objects.select_for_update()
     case = locked.filter(source_key=source_key).first()
     if case is not None:
         return case, False

@@ -164,10 +164,8 @@ def open_stay(agent: Agent, message: Told, opened_at_ms: int) -> tuple[Case, Sta
             service=case.service_code,
             definition=case.definition_id,
         )
-    # The case is locked, so nobody else writes its stay at this moment.
-    stay = None if new else Stay.objects.filter(case=case).first()
-    if stay is None:
-        stay = Stay.objects.create(
-            case=case, agent=agent, camera_id=message.camera_id, agent_case_id=message.case_id
-        )
+    stay, _ = Stay.objects.get_or_create(
+        case=case,
+        defaults={"agent": agent, "camera_id": message.camera_id, "agent_case_id": message.case_id},
+    )
     return case, stay
