@@ -183,6 +183,8 @@ def take_apart(child_id: int, actor: str, reason: str) -> Case:
 
 def _merge(child: Case, parent: Case, how: Score, actor: str, reason: str | None) -> bool:
     """Whether the rules let the child go into the parent; then it and all that was put into it has."""
+    if child.parent_id is not None:
+        return False  # a part of another matter stays there
     definition = definition_of(child)
     if not isinstance(react(definition, facts_of(child), MERGED), Decision):
         return False
