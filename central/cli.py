@@ -91,6 +91,7 @@ def up(
     from central.project.supervisor import Supervisor
 
     bootstrap.start()
+    bootstrap.check_services()
     ran = bootstrap.migrate()
     if ran:
         console.err.print(f"database: {len(ran)} migrations applied")
@@ -138,6 +139,7 @@ def web(
     process.follow_parent()
     bootstrap.start()
     bootstrap.check_schema()
+    bootstrap.check_services()
     if fd is None:
         bootstrap.collect_static()
         listener = process.listen(host, port)
@@ -156,6 +158,7 @@ def ingest(broker: BrokerOption = None) -> None:
     process.follow_parent()
     bootstrap.start()
     bootstrap.check_schema()
+    bootstrap.check_services()
     from central.ingest.worker import run_worker
 
     run_worker()

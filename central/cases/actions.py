@@ -59,7 +59,7 @@ def take(case_id: int, who: User | Actor, transition: str, given: Mapping[str, A
         if found is not None and found.issues is not None:
             issue_work_order(
                 case,
-                key=f"{case.source_key[:250]}/{transition}/{case.history_length}",
+                key=f"centre/{case.pk}/{transition}/{case.history_length}",
                 kind=WorkKind(found.issues),
                 issued_at_ms=now,
                 actor=actor.name,
@@ -126,10 +126,10 @@ def end_commitment(commitment_id: int, actor: str, state: CommitmentState, note:
         raise PatrolError("a commitment is kept or withdrawn", field="state", value=str(state))
     if state == CommitmentState.WITHDRAWN and not note.strip():
         raise RefusedError(Refusal("field", _("this field is missing"), "note"))
-    case_id = Commitment.objects.values_list("case_id", flat=True).get(pk=commitment_id)
+    case_id = Commitment._base_manager.values_list("case_id", flat=True).get(pk=commitment_id)
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=case_id)
-        found = Commitment.objects.get(pk=commitment_id)
+        found = Commitment._base_manager.get(pk=commitment_id)
         if found.state == state:
             return found
         if found.state != CommitmentState.OPEN:
@@ -209,7 +209,7 @@ def leave_parent(child_id: int, actor: str, reason: str) -> Case:
         RefusedError: it is no part of another case.
     """
     reason = _text(reason, 500, "reason")
-    parent_id = Case.objects.values_list("parent_id", flat=True).get(pk=child_id)
+    parent_id = Case._base_manager.values_list("parent_id", flat=True).get(pk=child_id)
     with transaction.atomic():
         parent, child = lock_both(parent_id or child_id, child_id)
         if parent is child or child.parent_id != parent.pk or child.relation != Relation.PART:

@@ -58,7 +58,8 @@ class KeyAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:
         """The key, or None, which is answered with 401."""
         key = find_key(token.strip())
-        _slow_down(CALLS, key.name) if key is not None else _slow_down(STRANGERS, _address(request))
+        brake, caller = (STRANGERS, _address(request)) if key is None else (CALLS, key.name)
+        _slow_down(brake, caller)
         return key
 
     def __call__(self, request: HttpRequest) -> Any:

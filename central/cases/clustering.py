@@ -49,7 +49,7 @@ def gate(jurisdiction_id: str, service_code: str) -> None:
 
 
 def _gate_of(case_id: int) -> None:
-    gate(*Case.objects.values_list("jurisdiction_id", "service_code").get(pk=case_id))
+    gate(*Case._base_manager.values_list("jurisdiction_id", "service_code").get(pk=case_id))
 
 
 def report_of(case: Case) -> Report:
@@ -71,7 +71,7 @@ def alike(definition: Definition, report: Report, jurisdiction_id: str) -> list[
     if rule is None:
         return []
     window = rule.minutes * 60_000
-    near = Case.objects.filter(
+    near = Case._base_manager.filter(
         service_code=definition.service_code,
         jurisdiction_id=jurisdiction_id,
         opened_at_ms__gte=report.at_ms - window,
@@ -105,7 +105,9 @@ def cluster(case: Case) -> Case | None:
     if not roots:
         return None
     # The case itself is new: nobody else knows of it yet, so the order in which it is locked does not matter.
-    locked = {each.pk: each for each in Case.objects.select_for_update().filter(pk__in=roots).order_by("pk")}
+    locked = {
+        each.pk: each for each in Case._base_manager.select_for_update().filter(pk__in=roots).order_by("pk")
+    }
     able: list[Case] = []
     for number, one in roots.items():
         other = locked[number]
@@ -168,7 +170,7 @@ def take_apart(child_id: int, actor: str, reason: str) -> Case:
     reason = _reason(reason)
     with transaction.atomic():
         _gate_of(child_id)
-        parent_id = Case.objects.values_list("parent_id", flat=True).get(pk=child_id)
+        parent_id = Case._base_manager.values_list("parent_id", flat=True).get(pk=child_id)
         parent, child = lock_both(parent_id or child_id, child_id)
         if parent is child or child.relation != Relation.DUPLICATE or child.parent_id != parent.pk:
             raise RefusedError(Refusal("parent", _("it was not put together with another case")))
@@ -181,6 +183,8 @@ def take_apart(child_id: int, actor: str, reason: str) -> Case:
 
 def _merge(child: Case, parent: Case, how: Score, actor: str, reason: str | None) -> bool:
     """Whether the rules let the child go into the parent; then it and all that was put into it has."""
+    if child.parent_id is not None:
+        return False  # a part of another matter stays there
     definition = definition_of(child)
     if not isinstance(react(definition, facts_of(child), MERGED), Decision):
         return False

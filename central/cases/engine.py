@@ -7,15 +7,16 @@ case's state can be computed again from its history and its rules, and a move co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Count, Q
+from django.db.models import Exists, OuterRef
 from django.dispatch import Signal
 
 from central.cases import history, telling
 from central.cases.guards import Actor, Facts
-from central.cases.models import Case, Participant, ServiceDefinition
+from central.cases.models import Case, Commitment, CommitmentState, Participant, ServiceDefinition, WorkOrder
 from central.cases.process import AT_ONCE, CENTRE, Decision, Refusal, needs_counts, react, settle
 from central.cases.rules import by_hash, definition_of
 from central.cases.states import OPEN_STATES, CaseState, Relation
@@ -82,7 +83,13 @@ def carry_out(case: Case, decision: Decision, at_ms: int, **facts: Any) -> tuple
         facts: further ones for the entry.
     """
     moves = (decision, *_at_once(case, decision))
-    entry = {**facts, **decision.fields, "transition": decision.transition}
+    given = dict(decision.fields)
+    entry = {
+        **facts,
+        "transition": decision.transition,
+        "reason": given.get("reason") or given.get("reply"),
+        "fields": given or None,
+    }
     _carry_out(case, moves, "moved", at_ms, decision.actor, **entry)
     return moves
 
@@ -92,22 +99,21 @@ def resume(case: Case, at_ms: int) -> tuple[Decision, ...]:
     definition = definition_of(case)
     if not needs_counts(definition, case.process_state, AT_ONCE):
         return ()
-    moves = settle(definition, facts_of(case))
+    moves = settle(definition, facts_of(case, people=False))
     if moves:
         _carry_out(case, moves, "moved", at_ms, CENTRE.name, transition=moves[0].transition)
     return moves
 
 
-def facts_of(case: Case, *, photos: bool = False) -> Facts:
-    """What is known of a case, for deciding on it; two statements, or three with its photos."""
-    counts = (
-        Case.objects.filter(pk=case.pk)
-        .order_by()
-        .values("pk")
-        .annotate(
-            orders=Count("work_orders", Q(work_orders__state__in=OPEN_STATES), distinct=True),
-            promises=Count("commitments", Q(commitments__state="open"), distinct=True),
-            parts=Count("children", ~Q(children__state=CaseState.CLOSED), distinct=True),
+def facts_of(case: Case, *, people: bool = True, photos: bool = False) -> Facts:
+    """What is known of a case, for deciding on it. One statement, one more for who has done what, one for its photos."""
+    mine = OuterRef("pk")
+    open_ = (
+        Case._base_manager.filter(pk=case.pk)  # what binds a case is asked for nobody's eyes
+        .values_list(
+            Exists(Commitment._base_manager.filter(case=mine, state=CommitmentState.OPEN)),
+            Exists(Case._base_manager.filter(parent=mine).exclude(state=CaseState.CLOSED)),
+            Exists(WorkOrder._base_manager.filter(case=mine, state__in=OPEN_STATES)),
         )
         .get()
     )
@@ -115,10 +121,10 @@ def facts_of(case: Case, *, photos: bool = False) -> Facts:
         state=case.process_state,
         now_ms=now_ms(),
         closed_at_ms=case.closed_at_ms,
-        parts=_parts(case),
-        open_commitments=counts["promises"],
-        open_children=counts["parts"],
-        open_work_orders=counts["orders"],
+        parts=_parts(case) if people else {},
+        open_commitments=int(open_[0]),
+        open_children=int(open_[1]),
+        open_work_orders=int(open_[2]),
         photos=frozenset(case.attachments.values_list("pk", flat=True)) if photos else frozenset(),
         merged=case.relation == Relation.DUPLICATE,
     )
@@ -151,7 +157,7 @@ def replay(rules: str, moves: Sequence[Sequence[str]], stands_in: str) -> Iterat
 def _react(case: Case, event: str, by: Actor) -> tuple[tuple[Decision, ...], Refusal | None]:
     definition = definition_of(case)
     if needs_counts(definition, case.process_state, event):
-        facts = facts_of(case)
+        facts = facts_of(case, people=by is not CENTRE)
     else:
         known = _parts(case) if by is not CENTRE else {}
         facts = Facts(state=case.process_state, now_ms=now_ms(), closed_at_ms=case.closed_at_ms, parts=known)
@@ -167,17 +173,7 @@ def _at_once(case: Case, first: Decision) -> tuple[Decision, ...]:
     definition = definition_of(case)
     if definition.on_event(first.after, AT_ONCE) is None:
         return ()
-    facts = facts_of(case)
-    return settle(
-        definition,
-        Facts(
-            state=first.after,
-            now_ms=facts.now_ms,
-            open_commitments=facts.open_commitments,
-            open_children=facts.open_children,
-            open_work_orders=facts.open_work_orders,
-        ),
-    )
+    return settle(definition, replace(facts_of(case, people=False), state=first.after))
 
 
 def _parts(case: Case) -> Mapping[str, frozenset[str]]:
@@ -203,8 +199,10 @@ def _carry_out(
         case.closed_at_ms = at_ms if move.coarse == CaseState.CLOSED else None
         coarse.append(move.coarse)
         if move.reopens:
-            case.round += 1
-            fields.append("round")
+            if case.relation != Relation.DUPLICATE:
+                # What was put together by mistake was never closed in the reporter's eyes.
+                case.round += 1
+                fields.append("round")
             if case.parent_id is not None:
                 # Its parent may have ended, or end at this moment: what is opened again goes its own way.
                 facts["left_case"], case.parent_id, case.relation = case.parent_id, None, ""
@@ -229,7 +227,7 @@ def _parent_may_go_on(parent_id: int | None) -> None:
 
     def go_on() -> None:
         with transaction.atomic(using=using):
-            parent = Case.objects.select_for_update().filter(pk=parent_id).first()
+            parent = Case._base_manager.select_for_update().filter(pk=parent_id).first()
             if parent is not None and parent.definition_id is not None:
                 resume(parent, now_ms())
 

@@ -36,6 +36,8 @@ class Facts:
     """collector, handler, verifier -> the actors who have done that."""
 
     open_commitments: int = 0
+    """How many, or 1 for any number: a guard asks whether there is one."""
+
     open_children: int = 0
     open_work_orders: int = 0
     photos: frozenset[int] = frozenset()

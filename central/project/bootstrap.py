@@ -48,6 +48,17 @@ def check_schema() -> None:
         )
 
 
+def check_services() -> None:
+    """Refuse to run with a definition of a service that cannot be followed: better at the start than at the first case.
+
+    Raises:
+        PatrolError: a file is wrong; named with its field.
+    """
+    from central.cases.rules import services
+
+    services()
+
+
 def migrate() -> list[str]:
     """Bring the database to this version; returns the names of the migrations that ran.
 

@@ -209,3 +209,22 @@ def test_the_same_call_from_two_threads_makes_one_case_and_one_answer(hotline):
     assert answers[0][0] == 201
     assert Case.objects.count() == 1
     assert not list(history.verify(history.Audit()))
+
+
+def test_reporters_are_sealed_anew_when_the_key_changes(hotline):
+    from central.cases.reporters import Contact, find_or_make, reseal
+    from central.owners.keys import the_key
+    from notifier.owners import key_of, new_secret
+
+    made = find_or_make("sanlihe", Contact("王秀英", "13800138000"))
+    nameless = find_or_make("sanlihe", Contact("老李"))
+    assert find_or_make("sanlihe", Contact("another name", "+86 138-0013-8000")).pk == made.pk
+    assert find_or_make("yuetan", Contact("", "13800138000")).pk != made.pk
+    before = made.mark
+    reseal(the_key(), key_of(new_secret(), where=None, field=None))
+    for reporter in (made, nameless):
+        reporter.refresh_from_db()
+        with pytest.raises(PatrolError):
+            contact_of(reporter)
+    assert made.mark not in {before, ""}
+    assert nameless.mark == ""

@@ -165,3 +165,24 @@ def test_a_case_in_flight_keeps_its_rules_when_the_file_changes(centre, monkeypa
     assert case.definition_id != newer.definition_id
     with pytest.raises(PatrolError, match="no such service"):
         rules.service("alchemy")
+
+
+def test_fields_of_any_name_reach_the_history_and_change_nothing_else(centre, monkeypatch, person):
+    """An operator may call a field what the engine calls something of its own."""
+    import json
+
+    from central.cases import actions, history
+    from tests.central.cases.test_engine import report
+
+    content = city()
+    names = ["moved", "kind", "actor", "case", "changed", "definition", "transition", "at_ms"]
+    content["fields"] = [{"name": name, "titles": {"zh": "字", "en": "W"}, "kind": "text"} for name in names]
+    named(content, "transitions", "establish")["required"] = names
+    changed = Definition.model_validate(content)
+    assert not list(catalogue.faults(changed))
+    monkeypatch.setattr(rules, "_current", {None: {"city_appearance": changed}})
+    case = report()
+    given = dict.fromkeys(names, "[[]]")
+    actions.take(case.pk, person("duty", "dispatcher"), "establish", given)
+    assert json.loads(case.history.get(number=2).body)["fields"] == given
+    assert not list(history.verify(history.Audit()))
