@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from central.cases.models import HistoryEntry
 from central.cases.states import Result
+from central.dispatch.words import REASONS, why_words
 from central.driver.models import ObjectionState, RecheckResult
 from central.pages.sayings import say
 
@@ -122,7 +123,11 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         title = str(AGENT_STATES.get(facts.get("state"), facts.get("state")))
     elif entry.kind in {"offer_declined", "reassigned"}:
         detail = " · ".join(part for part in (facts.get("officer", ""), facts.get("reason", "")) if part)
-    elif entry.kind in {"accepted", "offered", "offer_expired"}:
+    elif entry.kind == "offered":
+        detail = " · ".join((facts.get("officer", ""), why_words(facts.get("why", {}))))
+    elif entry.kind == "unassigned":
+        detail = str(REASONS.get(facts.get("why"), ""))
+    elif entry.kind in {"accepted", "offer_expired"}:
         detail = facts.get("officer", "")
     elif entry.kind == "outcome":
         label = Result(facts["result"]).label if facts.get("result") in Result.values else ""

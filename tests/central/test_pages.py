@@ -70,6 +70,7 @@ ROLES = {
     "dispatch:decline": {Role.OFFICER, Role.GRID_WORKER},
     "dispatch:reassign": {Role.DISPATCHER},
     "dispatch:duty": {Role.DISPATCHER, Role.ADMINISTRATOR},
+    "dispatch:unassigned": {Role.DISPATCHER, Role.ADMINISTRATOR},
 }
 DISPATCH_POSTS = {f"dispatch:{name}" for name in ("position", "accept", "decline", "reassign")}
 POSTS = {

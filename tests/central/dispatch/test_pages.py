@@ -92,6 +92,21 @@ def test_another_jurisdictions_task_does_not_exist(crew, browse, person):
     assert browse(foreign["officer"]).get("/dispatch/mine/").json()["offers"] == []
 
 
+def test_a_dispatcher_sees_what_nobody_was_found_for_and_the_history_says_why(crew, browse, centre):
+    centre.clock.advance(61 * MINUTE)
+    order = send()
+    lease.work()
+    answer = browse(crew["chief"]).get("/dispatch/unassigned/").json()
+    assert (answer["count"], answer["tasks"][0]["task"]["task"]) == (1, order.pk)
+    assert answer["tasks"][0]["words"] == "Nobody is on duty for this place."
+    rosters.store(JURISDICTION, [rosters.Wanted("wang", NOON + 60 * MINUTE, NOON + 90 * MINUTE)])
+    lease.work()
+    assert browse(crew["chief"]).get("/dispatch/unassigned/").json()["count"] == 0
+    page = browse(crew["chief"]).get(f"/cases/{order.case_id}/").content.decode()
+    assert "Nobody is on duty for this place." in page
+    assert "whereabouts not known, no open task" in page
+
+
 def test_off_duty_nobody_is_followed_and_a_forged_form_is_refused(crew, browse, person):
     here = {"longitude": 116.3, "latitude": 39.9, "accuracy_m": 5, "at_ms": NOON}
     idle = browse(person("idle", scope=JURISDICTION)).post("/dispatch/position/", here)
