@@ -131,7 +131,7 @@ def measure_flood(
         ingest = [_start(stack, world, "ingest") for _ in range(workers)]
         others = [_start(stack, world, "dispatch", "work")] if route else []
         _wait_for_ingest(world, workers)
-        agents = Agents(world, seed=3)
+        agents = Agents(world, seed=3, first=10_000_000)
         stack.callback(agents.close)
         for one in ingest:
             processes.watch("ingest", one.pid)

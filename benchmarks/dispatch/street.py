@@ -23,12 +23,12 @@ AGAIN_MS = 5_000
 class Agents:
     """Real MQTT clients, one for each agent, in one thread that keeps the rate."""
 
-    def __init__(self, world: World, seed: int = 2) -> None:
+    def __init__(self, world: World, seed: int = 2, first: int = 0) -> None:
         self._world = world
         self._dice = random.Random(seed)
         self._lock = threading.Lock()
         self._waiting: dict[str, tuple[str, str, bytes, int]] = {}
-        self._numbers = 0
+        self._numbers = first
         self.sent_ms: dict[str, int] = {}
         """Key -> when it was first published, UTC."""
         self.accepted_ms: dict[str, int] = {}

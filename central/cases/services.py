@@ -130,6 +130,12 @@ def hold_cases(unit: Unit, wanted: dict[str, dict[str, Any]]) -> None:
         unit.held[f"new {case.pk}"] = {"orders", "evidence", "facts", "objections"}
 
 
+def release_new(unit: Unit) -> None:
+    """From here on new cases of the unit are looked up like any other: what belongs to them has been written."""
+    for name in [name for name in unit.held if name.startswith("new ")]:
+        del unit.held[name]
+
+
 def untouched(case: Case, what: str) -> bool:
     """Whether the case was made in this unit and nobody has asked this for it: then there is nothing to look up."""
     unit = current()

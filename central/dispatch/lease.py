@@ -18,7 +18,15 @@ from central.cases.states import WorkState
 from central.dispatch import desk as desks
 from central.dispatch import offers
 from central.dispatch.choose import Ask, Asked, decide
-from central.dispatch.models import Assignment, AssignmentState, Offer, OfferState, OfficerPosition, Push
+from central.dispatch.models import (
+    Assignment,
+    AssignmentState,
+    Offer,
+    OfferState,
+    OfficerPosition,
+    Push,
+    Shift,
+)
 from central.dispatch.words import facts_of
 from central.live.services import announce
 from central.people.models import User
@@ -182,8 +190,9 @@ def wake(jurisdiction_id: str) -> None:
 def sweep() -> None:
     """Forget places that are too old to help, or whose officer is not on duty, and messages that lost their sense."""
     now = now_ms()
+    # A query of its own: negated, two conditions on shifts could be met by two different shifts.
+    working = Shift.rows.filter(from_ms__lte=now, to_ms__gt=now).values("officer")
     OfficerPosition.objects.filter(
-        Q(received_at_ms__lt=now - STALE_PLACE_MS)
-        | ~Q(officer__shifts__from_ms__lte=now, officer__shifts__to_ms__gt=now)
+        Q(received_at_ms__lt=now - STALE_PLACE_MS) | ~Q(officer__in=working)
     ).delete()
     Push.objects.filter(expires_at_ms__lt=now).delete()

@@ -99,9 +99,10 @@ def store(jurisdiction_id: str, wanted: Sequence[Wanted]) -> Stored:
         PatrolError: one of them is wrong; the first fault is named.
     """
     with transaction.atomic():
-        # Two imports for one officer would otherwise not see each other's shifts.
+        # Two imports for one officer would otherwise not see each other's shifts. The weaker lock lets offers be made to
+        # them meanwhile, whose makers hold what `wake` will wait for.
         list(
-            User.objects.select_for_update()
+            User.objects.select_for_update(no_key=True)
             .filter(username__in={shift.officer for shift in wanted})
             .order_by("pk")
             .values_list("pk")

@@ -49,10 +49,10 @@ def decline(order_id: int, user: User, reason: str) -> Offer:
         PatrolError: no reason was given.
     """
     words = reason.strip()
-    if not words:
-        raise PatrolError("say why, so that the next one knows", field="reason")
     with transaction.atomic():
         order = handing.lock_order(order_id, user)
+        if not words:
+            raise PatrolError("say why, so that the next one knows", field="reason")
         offer = Offer.rows.filter(order=order, officer=user).order_by("-pk").first()
         if offer is None or offer.state not in {OfferState.OFFERED, OfferState.DECLINED}:
             raise NotPossibleError("it is not offered to this officer now", WorkState(order.state))
@@ -86,10 +86,10 @@ def reassign(order_id: int, by: User, to: User, reason: str) -> WorkOrder:
         PatrolError: no reason was given, or `to` cannot be sent there.
     """
     words = reason.strip()
-    if not words:
-        raise PatrolError("say why, so that both officers know", field="reason")
     with transaction.atomic():
         order = handing.lock_order(order_id, by)
+        if not words:
+            raise PatrolError("say why, so that both officers know", field="reason")
         if not desk.able(to) or not WorkOrder.objects.visible_to(to).filter(pk=order.pk).exists():
             raise PatrolError(
                 "this person cannot be sent there", field="officer", value=to.get_username(),

@@ -15,8 +15,8 @@ from pydantic import ValidationError
 from central.cases.models import WorkOrder
 from central.cases.states import NotPossibleError
 from central.dispatch import desk, positions, services
-from central.dispatch.models import Offer, OfferState, Shift
-from central.dispatch.words import why_words
+from central.dispatch.models import Assignment, AssignmentState, Offer, OfferState, Shift
+from central.dispatch.words import REASONS, why_words
 from central.people.access import roles
 from central.people.models import Role, User
 from central.project.clock import now_ms
@@ -133,6 +133,28 @@ def duty(request: HttpRequest) -> JsonResponse:
     )
     loads = desk.loads(shift.officer_id for shift in shifts)
     return _answer({"officers": [_on_duty(shift, loads[shift.officer_id]) for shift in shifts]})
+
+
+@require_safe
+@roles(Role.DISPATCHER, Role.ADMINISTRATOR)
+def unassigned(request: HttpRequest) -> JsonResponse:
+    """Tasks that nobody was found for, the longest first, with the reason."""
+    found = (
+        Assignment.objects.visible_to(request.user)
+        .filter(state=AssignmentState.UNASSIGNED)
+        .select_related("order__case__stay")
+        .order_by("since_ms", "order_id")
+    )
+    rows = [
+        {
+            "since_ms": search.since_ms,
+            "reason": search.reason,
+            "words": str(REASONS.get(search.reason, search.reason)),
+            "task": _order(search.order),
+        }
+        for search in found[:SHOWN]
+    ]
+    return _answer({"count": found.count(), "tasks": rows})
 
 
 def _on_duty(shift: Shift, load: int) -> dict[str, Any]:

@@ -88,9 +88,9 @@ def take_all(messages: Sequence[tuple[str, bytes]]) -> list[Answer]:
         together.take([one for one in ready if one is not None])
     except (OperationalError, InterfaceError):
         raise
-    except Exception:
+    except Exception as error:
         # One that cannot be applied, or another worker at the same new case. Nothing of it was kept: one at a time, then.
-        log.info("a batch is taken message by message", exc_info=True)
+        log.info("a batch is taken message by message: %s", type(error).__name__)
         ready = [None] * len(ordered)
     taken = [None if one is None else _accepted(one) for one in ready]
     alone = [number for number, one in enumerate(ready) if one is None]

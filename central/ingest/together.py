@@ -7,6 +7,7 @@ A batch in which anything goes wrong leaves no trace; `central.ingest.intake` th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -71,5 +72,21 @@ def take(batch: Sequence[Ready]) -> None:
         first = first_receipts([(key, one.message.kind, one.keyed.digest) for key, one in by_key.items()])
         news = [one for one in batch if one.keyed.key in first and by_key[one.keyed.key] is one]
         parking.hold(work, [(one.agent, one.message) for one in news])
-        for one in news:
-            parking.apply(one.agent, one.message)
+        for wave in _waves(news):
+            for one in wave:
+                parking.apply(one.agent, one.message)
+            # The next message of a case looks up what this one wrote.
+            parking.written(work)
+
+
+def _waves(news: Sequence[Ready]) -> list[list[Ready]]:
+    """The first messages of all cases, then the second ones, and so on: each case's in their order."""
+    waves: list[list[Ready]] = []
+    seen: Counter[str] = Counter()
+    for one in news:
+        case = parking.source_key(one.message)
+        if seen[case] == len(waves):
+            waves.append([])
+        waves[seen[case]].append(one)
+        seen[case] += 1
+    return waves

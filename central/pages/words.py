@@ -12,6 +12,7 @@ from central.cases.models import Case, HistoryEntry
 from central.cases.rules import definition_of
 from central.cases.states import Result
 from central.clocks import wording as clock_wording
+from central.dispatch.words import REASONS, why_words
 from central.driver.models import ObjectionState, RecheckResult
 from central.field.models import Kind
 from central.pages.sayings import say
@@ -153,7 +154,11 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         title = str(AGENT_STATES.get(facts.get("state"), facts.get("state")))
     elif entry.kind in {"offer_declined", "reassigned"}:
         detail = " · ".join(part for part in (facts.get("officer", ""), facts.get("reason", "")) if part)
-    elif entry.kind in {"accepted", "offered", "offer_expired"}:
+    elif entry.kind == "offered":
+        detail = " · ".join((facts.get("officer", ""), why_words(facts.get("why", {}))))
+    elif entry.kind == "unassigned":
+        detail = str(REASONS.get(facts.get("why"), ""))
+    elif entry.kind in {"accepted", "offer_expired"}:
         detail = facts.get("officer", "")
     elif entry.kind in {"outcome", "finding_refused", "field_note"}:
         label = Result(facts["result"]).label if facts.get("result") in Result.values else ""

@@ -183,6 +183,12 @@ def hold(unit: Unit, told: Sequence[tuple[Agent, Told]]) -> None:
     )
 
 
+def written(unit: Unit) -> None:
+    """Write what waits: later messages of the same cases find it."""
+    unit.flush()
+    cases.release_new(unit)
+
+
 def open_stay(agent: Agent, message: Told, opened_at_ms: int, *, keep: bool = False) -> tuple[Case, Stay]:
     """The case of this message, locked; made on the first word of it.
 

@@ -122,7 +122,8 @@ RANK = {
     "driver": 6,
     "notices": 7,
     "ingest": 8,
-    "pages": 9,
+    "dispatch": 9,
+    "pages": 10,
 }
 PUTS_TOGETHER = {"project/urls.py", "project/health.py", "project/web.py", "cli.py"}
 
