@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import math
 import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from benchmarks.pages.fill import CAMERAS, MINE, OFFICERS, SERVICES, Size
 
@@ -25,7 +28,7 @@ class Figure:
         what: the page.
         asked: how often.
         median_ms, p95_ms, worst_ms: by the wall clock.
-        cpu_ms: median of this process's processor time; on PostgreSQL the database's own is not in it.
+        cpu_ms, cpu_p95_ms: processor time of this process and, on PostgreSQL, of the database's process that serves it.
         kb: size of the largest answer, not compressed.
         gzip_kb: the same compressed, where it was measured.
         goal: in words.
@@ -38,13 +41,16 @@ class Figure:
     p95_ms: float
     worst_ms: float
     cpu_ms: float
+    cpu_p95_ms: float
     kb: float
     gzip_kb: float | None
     goal: str
     met: bool
 
 
-def measure(size: Size, rounds: int, seed: int, progress: Callable[[str, float], None]) -> list[Figure]:
+def measure(
+    size: Size, rounds: int, seed: int, progress: Callable[[str, float], None], *, by_cpu: bool
+) -> list[Figure]:
     """Every list with every filter, deep pages, the case, and the map.
 
     Args:
@@ -52,6 +58,7 @@ def measure(size: Size, rounds: int, seed: int, progress: Callable[[str, float],
         rounds: how often each page is asked for.
         seed: of chance.
         progress: called with the page and the share done.
+        by_cpu: judge by processor time, for a machine that has other work.
     """
     from django.test import Client
 
@@ -65,58 +72,94 @@ def measure(size: Size, rounds: int, seed: int, progress: Callable[[str, float],
     figures = []
     for number, (what, who, addresses) in enumerate(pages):
         progress(what, number / len(pages))
-        figures.append(_ask(what, clients[who], addresses, rounds))
-    figures.append(_unchanged(clients["neighbour"], rounds))
+        figures.append(_ask(what, clients[who], addresses, rounds, by_cpu))
+    figures.append(_unchanged(clients["neighbour"], rounds, by_cpu))
     return figures
 
 
-def _ask(what: str, client: object, addresses: Callable[[], str], rounds: int) -> Figure:
-    walls, cpus, largest = [], [], b""
-    get = client.get  # type: ignore[attr-defined]
-    get(addresses(), headers={"hx-request": "true"} if what.endswith("(live)") else {})
+def _ask(what: str, client: Any, addresses: Callable[[], str], rounds: int, by_cpu: bool) -> Figure:
+    times, largest = _Times(), b""
+    headers = {"hx-request": "true"} if what.endswith("(live)") else {}
+    client.get(addresses(), headers=headers)
     for _ in range(rounds):
         address = addresses()
-        wall, cpu = time.perf_counter(), time.process_time()
-        answer = get(address, headers={"hx-request": "true"} if what.endswith("(live)") else {})
-        walls.append((time.perf_counter() - wall) * 1000)
-        cpus.append((time.process_time() - cpu) * 1000)
+        with times.one():
+            answer = client.get(address, headers=headers)
         if answer.status_code != 200:
             raise RuntimeError(f"{address} answered HTTP {answer.status_code}")
         largest = max(largest, answer.content, key=len)
-    is_map = "5,000" in what
-    p95 = statistics.quantiles(walls, n=20)[18] if len(walls) > 1 else walls[0]
-    kb = len(largest) / 1000
-    return Figure(
-        what=what,
-        asked=rounds,
-        median_ms=statistics.median(walls),
-        p95_ms=p95,
-        worst_ms=max(walls),
-        cpu_ms=statistics.median(cpus),
-        kb=kb,
-        gzip_kb=len(gzip.compress(largest, 6)) / 1000 if is_map else None,
-        goal=f"< {MAP_GOAL_KB:g} kB" if is_map else f"p95 < {GOAL_MS:g} ms",
-        met=kb < MAP_GOAL_KB if is_map else p95 < GOAL_MS,
-    )
+    return times.figure(what, largest, by_cpu)
 
 
-def _unchanged(client: object, rounds: int) -> Figure:
+def _unchanged(client: Any, rounds: int, by_cpu: bool) -> Figure:
     """The map asked for again while nothing changed: 304, without a body."""
-    get = client.get  # type: ignore[attr-defined]
-    mark = get("/map/cases/")["ETag"]
-    walls, cpus = [], []
+    mark = client.get("/map/cases/")["ETag"]
+    times = _Times()
     for _ in range(rounds):
-        wall, cpu = time.perf_counter(), time.process_time()
-        answer = get("/map/cases/", headers={"if-none-match": mark})
-        walls.append((time.perf_counter() - wall) * 1000)
-        cpus.append((time.process_time() - cpu) * 1000)
+        with times.one():
+            answer = client.get("/map/cases/", headers={"if-none-match": mark})
         if answer.status_code != 304 or answer.content:
             raise RuntimeError(f"the map answered HTTP {answer.status_code} although nothing changed")
-    p95 = statistics.quantiles(walls, n=20)[18] if rounds > 1 else walls[0]
-    return Figure(
-        "map, nothing changed (304)", rounds, statistics.median(walls), p95, max(walls), statistics.median(cpus), 0.0,
-        None, f"p95 < {GOAL_MS:g} ms", p95 < GOAL_MS,
-    )  # fmt: skip
+    return times.figure("map, nothing changed (304)", b"", by_cpu)
+
+
+class _Times:
+    """Times of one page, by the wall clock and in processor time."""
+
+    def __init__(self) -> None:
+        self.walls: list[float] = []
+        self.cpus: list[float] = []
+        self._database = _database_process()
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        wall, cpu = time.perf_counter(), self._cpu_s()
+        yield
+        self.walls.append((time.perf_counter() - wall) * 1000)
+        self.cpus.append((self._cpu_s() - cpu) * 1000)
+
+    def figure(self, what: str, largest: bytes, by_cpu: bool) -> Figure:
+        is_map = "5,000" in what
+        kb = len(largest) / 1000
+        p95, cpu_p95 = _p95(self.walls), _p95(self.cpus)
+        return Figure(
+            what=what,
+            asked=len(self.walls),
+            median_ms=statistics.median(self.walls),
+            p95_ms=p95,
+            worst_ms=max(self.walls),
+            cpu_ms=statistics.median(self.cpus),
+            cpu_p95_ms=cpu_p95,
+            kb=kb,
+            gzip_kb=len(gzip.compress(largest, 6)) / 1000 if is_map else None,
+            goal=f"< {MAP_GOAL_KB:g} kB" if is_map else f"p95 < {GOAL_MS:g} ms",
+            met=kb < MAP_GOAL_KB if is_map else (cpu_p95 if by_cpu else p95) < GOAL_MS,
+        )
+
+    def _cpu_s(self) -> float:
+        spent = time.process_time()
+        if self._database is not None:
+            used = self._database.cpu_times()
+            spent += used.user + used.system
+        return spent
+
+
+def _p95(values: list[float]) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * 0.95) - 1)]
+
+
+def _database_process() -> Any:
+    """PostgreSQL's process behind this connection; None on SQLite, whose work is in this process."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return None
+    import psutil
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return psutil.Process(cursor.fetchone()[0])
 
 
 def _pages(size: Size, dice: random.Random) -> Iterator[tuple[str, str, Callable[[], str]]]:

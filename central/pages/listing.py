@@ -19,6 +19,7 @@ from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
 
 from central.cases.models import Case, Evidence, WorkOrder
 from central.cases.states import OPEN_STATES, CaseState, WorkState
+from central.fleet.models import Agent
 from central.grids.models import Grid
 from central.pages.filters import Filters
 from central.parking.models import Stay
@@ -108,29 +109,49 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Narrowing:
-    """The filters as conditions on a case; `to` says how a table reaches it."""
+    """The filters, looked up, as conditions on a case."""
 
     conditions: dict[str, Any] = field(default_factory=dict)
-    officer: str = ""
+    officer: list[int] | None = None
+    """Whose tasks; None where the filter is not set."""
     nothing: bool = False
     text: str = ""
+    among_open: list[int] | None = None
+    among_all: list[int] | None = None
+    """Numbers of the cases that the text finds; None where those are too many to name."""
 
     def on(self, to: str, *, open_only: bool) -> Q:
         """The condition for a table that reaches its case by the path `to` ('' for the case itself)."""
         prefix = f"{to}__" if to else ""
         wanted = Q(**{prefix + name: value for name, value in self.conditions.items()})
-        return wanted & self._says(prefix, open_only) if self.text else wanted
+        if not self.text:
+            return wanted
+        named = self.among_open if open_only else self.among_all
+        if named is not None:
+            return wanted & Q(**{f"{prefix}pk__in": named})
+        return wanted & (_plate(prefix, self.text) | _place(prefix, self.text, open_only=open_only))
 
-    def _says(self, prefix: str, open_only: bool) -> Q:
-        text = self.text
-        wanted = begins(prefix + "stay__plate", text.upper())
-        number = text.removeprefix("#")
-        if number.isascii() and number.isdigit() and len(number) < 19:
-            wanted |= Q(**{prefix + "pk": int(number)})
-        matching = Case.objects.filter(
-            Q(place__icontains=text) & Q(state=CaseState.OPEN) if open_only else begins("place", text)
-        )
-        return wanted | Q(**{prefix + "pk__in": matching.values("pk")})
+
+def _plate(prefix: str, text: str) -> Q:
+    return begins(f"{prefix}stay__plate", text.upper())
+
+
+def _place(prefix: str, text: str, *, open_only: bool) -> Q:
+    """Open cases: anywhere in the place. All cases: at its beginning, which an index finds among millions."""
+    if not open_only:
+        return begins(f"{prefix}place", text)
+    return Q(**{f"{prefix}place__contains": text, f"{prefix}state": CaseState.OPEN})
+
+
+def _found(text: str, *, open_only: bool) -> list[int] | None:
+    """Cases whose plate, place or number the text means; not yet narrowed to what the reader may see."""
+    found = set(Case.objects.filter(_place("", text, open_only=open_only)).order_by().values_list("pk", flat=True)[: FEW + 1])
+    plates = Stay.objects.filter(begins("plate", text.upper()))
+    found |= set(plates.order_by().values_list("case_id", flat=True)[: FEW + 1])
+    number = text.removeprefix("#")
+    if number.isascii() and number.isdigit() and len(number) < 19:
+        found.add(int(number))
+    return sorted(found) if len(found) <= FEW else None
 
 
 def begins(name: str, text: str) -> Q:
@@ -153,9 +174,20 @@ def narrow(user: User, filters: Filters) -> Narrowing:
     if filters.camera:
         agent, _, camera = filters.camera.rpartition("/")
         conditions["stay__camera_id"] = camera
-        if agent:
-            conditions["stay__agent__agent_id"] = agent
-    return Narrowing(conditions, filters.officer, text=filters.q)
+        agents = Agent.objects.filter(agent_id=agent) if agent else Agent.objects.all()
+        conditions["stay__agent__in"] = list(agents.values_list("pk", flat=True))
+    officer = None
+    if filters.officer:
+        officer = list(User.objects.filter(username=filters.officer).values_list("pk", flat=True))
+    if not filters.q:
+        return Narrowing(conditions, officer)
+    return Narrowing(
+        conditions,
+        officer,
+        text=filters.q,
+        among_open=_found(filters.q, open_only=True),
+        among_all=_found(filters.q, open_only=False),
+    )
 
 
 def subtree(user: User, code: str) -> list[int]:
@@ -173,13 +205,13 @@ def parts(user: User, filters: Filters) -> list[Part]:
     orders: QuerySet[WorkOrder] = WorkOrder.objects.visible_to(user)
     cases: QuerySet[Case] = Case.objects.visible_to(user)
     by_order = wanted.on("case", open_only=True)
-    if wanted.officer:
-        by_order &= Q(assignee__username=wanted.officer)
+    if wanted.officer is not None:
+        by_order &= Q(assignee__in=wanted.officer)
     due = _due(orders.filter(by_order), filters.show)
     if filters.show in {"new", "accepted", "overdue"}:
         return [due]
     if filters.show == "watched":
-        if wanted.officer:
+        if wanted.officer is not None:
             return []
         stays = Stay.objects.filter(case__in=cases.filter(state=CaseState.WATCHED)).filter(
             wanted.on("case", open_only=False), agent_state__in=CLOCK_RUNS
@@ -187,19 +219,19 @@ def parts(user: User, filters: Filters) -> list[Part]:
         return [Part("w", stays, "clock_ends_ms", "case_id", rising=True, number="case_id")]
     if filters.show in {"closed", "retracted"}:
         ended = orders.filter(wanted.on("case", open_only=False), state=filters.show)
-        if wanted.officer:
-            ended = ended.filter(assignee__username=wanted.officer)
+        if wanted.officer is not None:
+            ended = ended.filter(assignee__in=wanted.officer)
         return [Part("e", ended, "ended_at_ms", "case_id")]
     found = cases.filter(wanted.on("", open_only=filters.show == "open"))
-    if wanted.officer:
-        theirs = WorkOrder.objects.filter(assignee__username=wanted.officer)
+    if wanted.officer is not None:
+        theirs = WorkOrder.objects.filter(assignee__in=wanted.officer)
         found = found.filter(pk__in=theirs.values("case"))
     if filters.sort == "newest":
         shown = found.filter(state=CaseState.OPEN) if filters.show == "open" else found
         return [Part("n", shown, "opened_at_ms", "pk")]
     idle = cases.filter(wanted.on("", open_only=True), state=CaseState.OPEN)
     idle = idle.exclude(Exists(WorkOrder.objects.filter(case=OuterRef("pk"), state__in=OPEN_STATES)))
-    chain = [due] if wanted.officer else [due, Part("i", idle, "opened_at_ms", "pk")]
+    chain = [due] if wanted.officer is not None else [due, Part("i", idle, "opened_at_ms", "pk")]
     if filters.show == "all":
         chain.append(Part("c", found.filter(state=CaseState.CLOSED), "closed_at_ms", "pk"))
     return chain

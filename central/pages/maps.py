@@ -100,13 +100,13 @@ def _live_rows(user: User, filters: Filters) -> list[tuple[Any, ...]]:
         orders = orders.filter(
             wanted.on("case", open_only=True), state__in=states, case__longitude__isnull=False
         )
-        if wanted.officer:
-            orders = orders.filter(assignee__username=wanted.officer)
+        if wanted.officer is not None:
+            orders = orders.filter(assignee__in=wanted.officer)
         if filters.show == "overdue":
             orders = orders.filter(due_at_ms__lt=now_ms())
         columns = ("case_id", "case__longitude", "case__latitude", "due_at_ms", "state")
         rows += orders.order_by("due_at_ms", "-pk").values_list(*columns)[: SHOWN + 1]
-    if filters.show in {"all", "watched"} and not wanted.officer:
+    if filters.show in {"all", "watched"} and wanted.officer is None:
         stays = Stay.objects.filter(
             wanted.on("case", open_only=False),
             agent_state__in=listing.CLOCK_RUNS,

@@ -308,7 +308,7 @@ def _public_url(given: Mapping[str, str]) -> str | None:
     return None if text is None else check_base_url(text, field=PREFIX + "PUBLIC_URL")
 
 
-_TILES = re.compile(r"(?:https?://[A-Za-z0-9.-]+(?::\d{1,5})?)?/[A-Za-z0-9._~/{}?=&%@-]*")
+_TILES = re.compile(r"(?:https?://[A-Za-z0-9.-]+(?::\d{1,5})?)?/(?!/)[A-Za-z0-9._~/{}?=&%@-]*")
 
 
 def _tiles(given: Mapping[str, str]) -> str | None:

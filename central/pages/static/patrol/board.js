@@ -136,6 +136,16 @@
     if (map() && listing) map().load(listing.dataset.map);
   });
 
+  // What changed is asked for with the filters of this moment; an answer to older filters is not shown.
+  const address = () => document.querySelector(".listing").dataset.address + (wall ? "&wall=1" : "");
+  document.addEventListener("htmx:configRequest", function (event) {
+    if (event.detail.elt.id === "follow") event.detail.path = window.location.pathname + address();
+  });
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    const asked = event.detail.requestConfig;
+    if (asked && asked.elt.id === "follow" && asked.path !== window.location.pathname + address()) event.detail.shouldSwap = false;
+  });
+
   // The wall display turns its pages only when somebody has asked for it.
   let turning = false;
   function dressWall() {

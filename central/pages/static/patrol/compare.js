@@ -14,6 +14,7 @@
     button.className = "button small plain";
     const slider = document.createElement("input");
     slider.type = "range";
+    slider.id = section.id + "-at";
     slider.min = "0";
     slider.max = "100";
     slider.setAttribute("aria-label", section.dataset.slide);

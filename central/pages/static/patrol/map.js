@@ -96,7 +96,7 @@
       for (const finer of [2, 3, 4]) {
         const known = this.counts[finer];
         // A level has several times as many grids as the one above; ask for it only when there is room.
-        const expected = known === undefined ? (this.counts[finer - 1] || 1) * 5 : known;
+        const expected = known === undefined ? (this.counts[finer - 1] || 1) * 2 : known;
         if (expected && Math.sqrt(area / expected) < 64) break;
         const body = await this.get(finer);
         this.counts[finer] = body.code.length;

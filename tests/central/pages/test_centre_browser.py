@@ -1,0 +1,311 @@
+"""The command centre in a real Chromium: usable by keyboard, without script, without colour; nothing jumps."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from central.cases import services
+from central.cases.models import Case, WorkOrder
+from central.cases.states import Result
+from central.ingest import intake
+from central.people.models import Role
+from protocol.clock import SystemClock
+from tests.central.pages.city import make_grids
+from tests.central.street import MINUTE, NOON, TOPICS, picture, reference, sha256, task
+
+DESK, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PASSWORD = "correct horse 9"
+
+pytestmark = pytest.mark.parametrize("centre", ["sqlite"], indirect=True)
+"""What a browser shows does not depend on the database; test_listing.py compares those."""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="1"), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Site:
+    """A running web process on the test's own database."""
+
+    url: str
+    people: dict[str, Any]
+    problems: list[str]
+    open_page: Callable[..., Page]
+
+
+@pytest.fixture
+def site(centre: Any, agent: Any, person: Any, chromium: Browser, free_port: Callable[[], int]) -> Iterator[Site]:
+    # The web process lives by the system's clock, so this one must too.
+    centre.clock.advance(SystemClock().utc_ms() - NOON)
+    make_grids()
+    people = {
+        name: person(name, role, password=PASSWORD)
+        for name, role in (("chen", Role.DISPATCHER), ("wang", Role.OFFICER), ("root", Role.ADMINISTRATOR))
+    }
+    port = free_port()
+    command = [sys.executable, "-m", "patrol", "central", "web", "--port", str(port)]
+    process = subprocess.Popen(command, env=centre.env(), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert "pages at" in process.stderr.readline()
+    contexts, problems = [], []
+    url = f"http://127.0.0.1:{port}"
+
+    def open_page(name: str = "chen", viewport: Any = DESK, **how: Any) -> Page:
+        context = chromium.new_context(viewport=viewport, **{"locale": "en-GB", "timezone_id": "Asia/Shanghai", **how})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda said: problems.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("request", lambda asked: None if asked.url.startswith(url) else problems.append(asked.url))
+        page.goto(url + "/login/")
+        page.fill("[name=username]", name)
+        page.fill("[name=password]", PASSWORD)
+        page.locator("section.login button").click()
+        page.wait_for_url(lambda address: "/login/" not in address)
+        return page
+
+    try:
+        yield Site(url, people, problems, open_page)
+    finally:
+        for context in contexts:
+            context.close()
+        process.terminate()
+        process.wait(20)
+        process.stderr.close()
+
+
+def send(name: str, *, due_in: int = 20, at: tuple[float, float] = (116.305, 39.905), **changes: Any) -> WorkOrder:
+    """A task of this moment with both pictures, its deadline `due_in` minutes away."""
+    from protocol.messages import Position
+
+    now = SystemClock().utc_ms()
+    before, after = picture(len(name) * 7), picture(len(name) * 7 + 3)
+    refs = (reference(before, "confirm", now - 10 * MINUTE), reference(after, "recheck", now))
+    message = task(
+        name,
+        pictures=refs,
+        issued_at_ms=now,
+        first_seen_ms=now - 11 * MINUTE,
+        confirmed_at_ms=now - 10 * MINUTE,
+        clock_ends_ms=now,
+        position=Position(longitude=at[0], latitude=at[1]),
+        **changes,
+    )
+    intake.take_all([(TOPICS.of("tasks"), message.model_dump_json().encode())])
+    intake.take_all([(TOPICS.evidence(sha256(data)), data) for data in (before, after)])
+    order = WorkOrder.objects.latest("pk")
+    WorkOrder.objects.filter(pk=order.pk).update(due_at_ms=now + due_in * MINUTE)
+    return order
+
+
+def test_a_dispatcher_works_by_keyboard(site):
+    for number, due in ((1, -3), (2, 5), (3, 40)):
+        send(f"case-{number}", due_in=due, place=f"Road {number}")
+    page = site.open_page()
+    expect(page.locator(".row h2")).to_have_text(["Road 1", "Road 2", "Road 3"])
+    expect(page.locator(".row .clock").first).to_have_text(re.compile(r"^\+03:\d\d$"))
+    running = page.locator(".row .clock").nth(1)
+    shown = running.inner_text()
+    expect(running).not_to_have_text(shown)
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    expect(page.locator(".row .cover").nth(1)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel h1")).to_have_text("Road 2")
+    expect(page.locator("#panel .pictures img")).to_have_count(2)
+    expect(page).to_have_url(re.compile(r"[?&]case=\d+"))
+    page.keyboard.press("j")
+    expect(page.locator("#panel h1")).to_have_text("Road 3")
+    page.reload()
+    expect(page.locator("#panel h1")).to_have_text("Road 3")
+    page.keyboard.press("Escape")
+    expect(page.locator("#panel")).to_be_hidden()
+    page.keyboard.press("/")
+    page.keyboard.type("Road 2")
+    expect(page.locator(".row h2")).to_have_text(["Road 2"])
+    expect(page).to_have_url(re.compile("q=Road"))
+    expect(page.locator(".found")).to_contain_text("1 case")
+    page.get_by_role("link", name="Clear filters").click()
+    expect(page.locator(".row")).to_have_count(3)
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.locator("select[name=sort]").select_option("newest")
+    expect(page.locator(".row h2")).to_have_text(["Road 3", "Road 2", "Road 1"])
+    page.locator(".filters").get_by_role("link", name="Overdue").click()
+    expect(page.locator(".row h2")).to_have_text(["Road 1"])
+    assert page.locator("#filters [name=show]").input_value() == "overdue"
+    page.go_back()
+    expect(page.locator(".row")).to_have_count(3)
+    assert site.problems == []
+
+
+def test_what_changes_on_the_street_moves_nothing_else_on_the_page(site):
+    orders = [send(f"case-{number}", place=f"Road {number}", due_in=number - 2) for number in range(4)]
+    page = site.open_page()
+    page.wait_for_selector("#map[data-ready]")
+    page.evaluate(
+        """() => { window.moved = 0; new PerformanceObserver(list => { for (const shift of list.getEntries()) window.moved += shift.value; })
+             .observe({type: "layout-shift", buffered: true}); }"""
+    )
+    page.locator(".row .cover").nth(2).focus()
+    services.accept(orders[2].pk, site.people["wang"])
+    expect(page.locator(".row .badge.accepted")).to_have_count(1)
+    assert page.evaluate("document.activeElement.id") == f"open-{orders[2].case_id}", "the focus stays where it was"
+    services.close(orders[2].pk, site.people["wang"], services.Finding(Result.TOWED))
+    expect(page.locator(".row .badge.closed")).to_have_count(1)
+    send("another", place="Road 9")
+    expect(page.locator(".row")).to_have_count(5)
+    expect(page.locator(".row .thumbs img")).to_have_count(10)
+    running = page.locator(".row .clock").last
+    shown = running.inner_text()
+    expect(running).not_to_have_text(shown)
+    assert page.evaluate("window.moved") < 0.02
+
+
+def test_the_map_draws_grids_and_live_cases_and_opens_them(site):
+    send("near", at=(116.305, 39.905), place="Road 1", due_in=-2)
+    send("near-2", at=(116.3051, 39.9051), place="Road 2")
+    send("far", at=(116.375, 39.905), place="Road 3")
+    page = site.open_page()
+    page.wait_for_selector("#map[data-ready]")
+    expect(page.locator("#map .pin:not(.cam)")).to_have_count(2)
+    both = page.locator("#map .pin", has_text="2")
+    expect(both).to_have_class(re.compile(r"\blate\b"))
+    assert both.get_attribute("aria-label") == "2 cases, 1 late"
+    expect(page.locator("#map .maplabel")).not_to_have_count(0)
+    page.locator("#map .pin.single").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel h1")).to_have_text("Road 3")
+    page.keyboard.press("Escape")
+    page.route("**/map/cases/**", lambda route: route.abort())
+    services.accept(WorkOrder.objects.earliest("pk").pk, site.people["wang"])
+    expect(page.locator(".mapsay")).to_contain_text("could not be loaded")
+    expect(page.locator("#map .pin:not(.cam)")).to_have_count(2), "what was known stays"
+
+
+def test_two_pictures_can_be_laid_on_one_another(site):
+    order = send("case")
+    page = site.open_page()
+    page.goto(f"{site.url}/cases/{order.case_id}/")
+    expect(page.locator(".pictures .frame")).to_have_count(2)
+    page.wait_for_selector(".map.small[data-ready]")
+    page.get_by_role("button", name="Slider").click()
+    slider = page.get_by_role("slider")
+    slider.focus()
+    for _ in range(10):
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.querySelector('.pictures').style.getPropertyValue('--at')") == "60%"
+    one, other = (page.locator(".pictures .shot").nth(n).bounding_box() for n in (0, 1))
+    assert one == other
+    services.accept(order.pk, site.people["wang"])
+    expect(page.locator(".history")).to_contain_text("Accepted by an officer")
+    expect(page.get_by_role("slider")).to_have_value("60"), "a live change leaves the slider where it was"
+    page.get_by_role("button", name="Side by side").click()
+    expect(page.get_by_role("slider")).to_be_hidden()
+    assert site.problems == []
+
+
+def test_without_any_script_everything_can_be_read(site):
+    order = send("case", place="Road 1")
+    send("other", place="Road 2")
+    page = site.open_page(java_script_enabled=False)
+    expect(page.locator(".row")).to_have_count(2)
+    page.fill("[name=q]", "Road 1")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator(".row h2")).to_have_text(["Road 1"])
+    page.locator(".tile.accepted").click()
+    expect(page.locator(".list .empty")).to_be_visible()
+    page.goto(f"{site.url}/cases/{order.case_id}/")
+    expect(page.locator(".pictures img")).to_have_count(2)
+    page.get_by_role("link", name="Evidence sheet").click()
+    expect(page.locator(".sheetpage")).to_contain_text(order.case.evidence.first().sha256)
+    page.locator("summary.quiet").click()
+    page.get_by_role("button", name="Dark").click()
+    assert page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_the_theme_is_the_readers_choice_before_that_of_the_system(site):
+    page = site.open_page(color_scheme="dark")
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(ground)
+    page.locator("summary.quiet").click()
+    page.get_by_role("button", name="Light").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    light = page.evaluate(ground)
+    assert light != dark
+    page.locator("summary.quiet").click()
+    page.locator("[name=contrast][value=more]").click()
+    expect(page.locator("html")).to_have_attribute("data-contrast", "more")
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    page.goto(site.url + "/nothing")
+    assert page.evaluate(ground) == light
+
+
+def test_the_wall_turns_its_pages_only_when_asked(site):
+    send("case", place="Road 1")
+    page = site.open_page()
+    page.keyboard.press("w")
+    expect(page.locator("body.wall")).to_be_visible()
+    expect(page.locator(".bar")).to_be_hidden()
+    assert not page.locator("#turn input").is_checked()
+    page.locator("#turn input").check()
+    send("other", place="Road 2")
+    expect(page.locator(".row")).to_have_count(2)
+    assert page.locator("#turn input").is_checked()
+    page.keyboard.press("Escape")
+    expect(page.locator(".bar")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("viewport", "how"),
+    [
+        (DESK, {"color_scheme": "light", "locale": "zh-CN"}),
+        (DESK, {"color_scheme": "dark", "locale": "en-GB"}),
+        (PHONE, {"color_scheme": "dark", "locale": "zh-CN"}),
+    ],
+    ids=["desk-light-zh", "desk-dark-en", "phone-dark-zh"],
+)
+def test_axe_finds_nothing(site, viewport, how):
+    order = send("case", due_in=-5, place="三里河路12号北门人行道")
+    send("check", due_in=5, manual_check=True)
+    services.accept(order.pk, site.people["wang"])
+    number = Case.objects.earliest("pk").pk
+    page = site.open_page("root", viewport, **how)
+    found = []
+    for address in ("/", f"/?show=open&case={number}", "/?wall=1", "/?show=closed", f"/cases/{number}/", f"/cases/{number}/sheet/", "/design/", "/nothing"):
+        page.goto(site.url + address)
+        if page.locator("#map").is_visible():
+            page.wait_for_selector("#map[data-ready]")
+        if viewport is PHONE:
+            assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
+        result = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
+        found += [f"{address} {each['id']}: {each['nodes'][0]['html'][:160]}" for each in result.response["violations"]]
+    assert found == []
