@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from benchmarks.bays.cli import bays
+from benchmarks.dispatch import cli as dispatch_cli
 from benchmarks.grids import cli as grids_cli
 from benchmarks.plates.cli import plates
 from benchmarks.rehearsal.cli import app as rehearsal_app
@@ -178,6 +179,7 @@ app.add_typer(suggest_cli.app)
 app.command(epilog="Example: patrol bench plates --out-pictures worst.png --json plates.json")(plates)
 app.command(epilog="Example: patrol bench bays --bays 10000 --rate 100 --json bays.json")(bays)
 app.add_typer(grids_cli.app)
+app.add_typer(dispatch_cli.app)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

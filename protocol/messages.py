@@ -360,7 +360,9 @@ class OfficerTask(Message):
     zone_name: str = Field(default="", max_length=200)
     vehicle_class: str = Field(default="", max_length=40)
     plate: str | None = Field(default=None, max_length=12, repr=False)
-    distance_m: int | None = Field(default=None, ge=0, description="Way from where the officer was last seen.")
+    distance_m: int | None = Field(
+        default=None, ge=0, description="Way from where the officer was last seen."
+    )
     travel_s: int | None = Field(default=None, ge=0)
     reason: str = Field(default="", max_length=500, description="withdrawn or assigned: why.")
 

@@ -25,7 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from protocol.topics import AgentTopics, ingest_filters
+from protocol.topics import AgentTopics, OfficerTopics, ingest_filters
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = "my-subdistrict"
@@ -112,7 +112,7 @@ def port(tmp_path: Path, free_port: Callable[[], int], wait_until: Callable[...,
     """Where a broker with the shipped configuration listens; certificates and keys lie in `tmp_path`."""
     port = free_port()
     authority = Authority(tmp_path)
-    for name in ("broker", "centre", "agent-1", "agent-2"):
+    for name in ("broker", "centre", "agent-1", "agent-2", "officer-7", "officer-8"):
         authority.issue(name)
     shutil.copy(ROOT / "deploy/mosquitto/acl", tmp_path / "acl")
     (tmp_path / "acl").chmod(0o644)
@@ -209,6 +209,31 @@ def test_an_agent_hears_nothing_that_is_not_its_own(connect: Callable[[str], Cli
 
 def test_the_centre_cannot_speak_as_an_agent(connect: Callable[[str], Client]) -> None:
     assert connect("centre").publish(AgentTopics(HOME, "agent-1").of("tasks")) == NOT_AUTHORISED
+
+
+def test_an_officer_hears_the_own_topic_alone_and_says_nothing(connect: Callable[[str], Client]) -> None:
+    centre, seven, eight = connect("centre"), connect("officer-7"), connect("officer-8")
+    mine, other = OfficerTopics(HOME, "officer-7").tasks, OfficerTopics(HOME, "officer-8").tasks
+    for officer in (seven, eight):
+        # Mosquitto grants filters and withholds what comes through them.
+        officer.subscribe("patrol/v1/#", f"patrol/v1/{HOME}/officers/+/tasks", mine, other)
+    assert centre.publish(AgentTopics(HOME, "agent-1").of("inbox"), b"an agent's") == 0
+    assert centre.publish(other, b"for eight") == 0
+    assert centre.publish(mine, b"for seven") == 0
+    assert {seven.heard.get(timeout=WAIT_S) for _ in range(1)} == {(mine, b"for seven")}
+    assert eight.heard.get(timeout=WAIT_S) == (other, b"for eight")
+    for topic in (
+        mine,
+        other,
+        AgentTopics(HOME, "agent-1").of("tasks"),
+        AgentTopics(HOME, "agent-1").of("inbox"),
+    ):
+        assert seven.publish(topic) == NOT_AUTHORISED
+    agent = connect("agent-1")
+    agent.subscribe(mine, AgentTopics(HOME, "agent-1").of("inbox"))
+    assert centre.publish(mine, b"for seven again") == 0
+    assert centre.publish(AgentTopics(HOME, "agent-1").of("inbox"), b"for the agent") == 0
+    assert agent.heard.get(timeout=WAIT_S)[1] == b"for the agent"
 
 
 def test_nobody_enters_without_a_certificate(port: int, tmp_path: Path) -> None:

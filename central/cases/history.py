@@ -11,12 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-
 from central.cases.models import Case, HistoryEntry
 from central.live.services import announce, case_topic
 from central.project.clock import now_ms
-from central.project.unit import Unit, current
+from central.project.unit import insert, save
 
 GENESIS = "0" * 64
 
@@ -48,35 +46,10 @@ def append(case: Case, kind: str, at_ms: int, actor: str, **facts: Any) -> Histo
     entry.sha256 = digest(entry)
     case.history_length = number
     case.history_head = entry.sha256
-    unit = current()
-    if unit is None:
-        entry.save(force_insert=True)
-        case.save(update_fields=["history_length", "history_head"])
-    else:
-        unit.add(entry)
-        unit.held[f"head {case.pk}"] = case
-        unit.at_end("heads", lambda: _write_heads(unit))
+    insert(entry)
+    save(case, "history_length", "history_head")
     announce(case_topic(case.pk))
     return entry
-
-
-def _write_heads(unit: Unit) -> None:
-    """Move on the heads of all cases of a unit with one statement."""
-    names = [name for name in unit.held if name.startswith("head ")]
-    cases = [unit.held.pop(name) for name in names]
-    table = connection.ops.quote_name(Case._meta.db_table)
-    values = ", ".join(["(%s, %s, %s)"] * len(cases))
-    # The first row tells PostgreSQL the types; SQLite names the columns of VALUES by itself.
-    sql = (
-        f"WITH head (id, length, digest) AS (VALUES {values})"  # noqa: S608
-        f" UPDATE {table} SET history_length = head.length, history_head = head.digest"
-        f" FROM head WHERE {table}.id = head.id"
-    )
-    facts: list[Any] = []
-    for case in cases:
-        facts += [case.pk, case.history_length, case.history_head]
-    with connection.cursor() as cursor:
-        cursor.execute(sql, facts)
 
 
 def digest(entry: HistoryEntry) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,7 +29,7 @@ from central.grids.services import leaf_of
 from central.live.services import TASKS, announce
 from central.people.models import User
 from central.project.clock import now_ms
-from central.project.unit import Unit, current
+from central.project.unit import Unit, current, save
 from protocol.messages import EvidenceRef, Position
 
 NOTE_LENGTH = 2000
@@ -88,7 +88,7 @@ def hold_cases(unit: Unit, wanted: dict[str, dict[str, Any]]) -> None:
         unit.held[f"case {case.source_key}"] = (case, False)
     for case in missing:
         unit.held[f"case {case.source_key}"] = (case, True)
-        unit.held[f"new {case.pk}"] = {"orders", "evidence", "facts"}
+        unit.held[f"new {case.pk}"] = {"orders", "evidence", "facts", "objections"}
 
 
 def untouched(case: Case, what: str) -> bool:
@@ -109,11 +109,11 @@ def set_place(case: Case, place: str, position: Position | None) -> None:
         grid = leaf_of(case.jurisdiction_id, case.longitude, case.latitude)
         if grid is not None and case.grid_id != grid.pk:
             before, case.grid = case.grid_id, grid
-            case.save(update_fields=["place", "longitude", "latitude", "grid"])
+            save(case, "place", "longitude", "latitude", "grid")
             history.append(case, "grid", now_ms(), "centre", code=grid.code, name=grid.name)
             case_placed.send(sender=Case, case=case, before=before)
             return
-    case.save(update_fields=["place", "longitude", "latitude"])
+    save(case, "place", "longitude", "latitude")
 
 
 def issue_work_order(
@@ -245,17 +245,18 @@ def close(order_id: int, user: User, finding: Finding) -> WorkOrder:
 
 def name_evidence(case: Case, agent: Agent, refs: tuple[EvidenceRef, ...]) -> None:
     """Note which pictures prove the case; those that came before are tied to it at once."""
-    pictures = {
-        picture.sha256: picture
-        for picture in Picture.objects.filter(agent=agent, sha256__in={ref.sha256 for ref in refs})
-    }
+    unit = current()
+    hashes = {ref.sha256 for ref in refs}
+    held = None if unit is None else unit.held.get("pictures")
+    if held is None:
+        held = _arrived({(agent.pk, digest) for digest in hashes})
     bare = untouched(case, "evidence")
     named: set[tuple[str, str]] = set()
     for ref in refs:
         if (ref.sha256, ref.role) in named:
             continue
         named.add((ref.sha256, ref.role))
-        picture = pictures.get(ref.sha256)
+        picture = held.get((agent.pk, ref.sha256))
         facts = {
             "agent": agent,
             "taken_at_ms": ref.taken_at_ms,
@@ -264,7 +265,6 @@ def name_evidence(case: Case, agent: Agent, refs: tuple[EvidenceRef, ...]) -> No
             "box": None if ref.box is None else list(ref.box),
             "picture": picture,
         }
-        unit = current()
         if bare and unit is not None:
             unit.add(Evidence(case=case, sha256=ref.sha256, role=ref.role, **facts))
             new = True
@@ -276,6 +276,27 @@ def name_evidence(case: Case, agent: Agent, refs: tuple[EvidenceRef, ...]) -> No
             history.append(case, "picture", picture.received_at_ms, f"agent:{agent}", sha256=ref.sha256)
 
 
+def hold_pictures(unit: Unit, wanted: Collection[tuple[int, str]]) -> None:
+    """Look up the pictures (agent, hash) that messages of a unit name, together."""
+    unit.held["pictures"] = _arrived(wanted)
+
+
+def agents_with_pictures(wanted: Collection[tuple[int, str]]) -> set[int]:
+    """Whose pictures (agent, hash) are here, so that there is something to tie."""
+    return {agent for agent, _ in _arrived(wanted)}
+
+
+def _arrived(wanted: Collection[tuple[int, str]]) -> dict[tuple[int, str], Picture]:
+    if not wanted:
+        return {}
+    found = Picture.objects.filter(sha256__in={digest for _, digest in wanted}).select_related("agent")
+    return {
+        (picture.agent_id, picture.sha256): picture
+        for picture in found
+        if (picture.agent_id, picture.sha256) in wanted
+    }
+
+
 def tie_pictures(agent_id: int, hashes: Iterable[str]) -> None:
     """Tie pictures that have arrived to the cases that named them; in transactions of its own.
 
@@ -283,8 +304,8 @@ def tie_pictures(agent_id: int, hashes: Iterable[str]) -> None:
     committed. So each side calls this after its own commit: the later one sees both. Cases are locked one at a
     time, so that workers never wait for one another in a circle.
     """
-    arrived = Picture.objects.filter(agent_id=agent_id, sha256__in=set(hashes))
-    pictures = {picture.sha256: picture for picture in arrived.select_related("agent")}
+    wanted = {(agent_id, digest) for digest in hashes}
+    pictures = {digest: picture for (_, digest), picture in _arrived(wanted).items()}
     awaited = Evidence.objects.filter(agent_id=agent_id, sha256__in=list(pictures), picture__isnull=True)
     for case_id in sorted(set(awaited.values_list("case_id", flat=True))):
         with transaction.atomic():
@@ -320,7 +341,7 @@ def _set_state(case: Case, state: CaseState, closed_at_ms: int | None) -> None:
     if case.state != state:
         before, case.state = case.state, state
         case.closed_at_ms = closed_at_ms
-        case.save(update_fields=["state", "closed_at_ms"])
+        save(case, "state", "closed_at_ms")
         case_moved.send(sender=Case, case=case, before=before, at_ms=closed_at_ms or now_ms())
 
 

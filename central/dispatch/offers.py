@@ -12,7 +12,7 @@ from central.dispatch.models import Assignment, AssignmentState, Offer, OfferSta
 from central.live.services import TASKS, announce, officer_topic
 from central.people.models import User
 from central.project.clock import now_ms
-from central.project.unit import current
+from central.project.unit import current, insert, save
 from protocol.messages import OfficerTask, Position
 from protocol.topics import OfficerTopics, officer_name
 
@@ -48,7 +48,7 @@ def make(
         why=dict(why or {}),
         reason=reason[:500],
     )
-    offer.save(force_insert=True)
+    insert(offer)
     if tell:
         push(offer, "offered" if state == OfferState.OFFERED else "assigned")
     announce(officer_topic(officer.pk))
@@ -60,7 +60,7 @@ def end(offer: Offer, state: OfferState, reason: str = "", *, tell: bool = True)
     offer.state = state
     offer.ended_at_ms = now_ms()
     offer.reason = reason[:500]
-    offer.save(update_fields=["state", "ended_at_ms", "reason"])
+    offer.save(update_fields=["state", "ended_at_ms", "reason"])  # at once: the next offer needs its place
     if tell:
         push(offer, "withdrawn")
     announce(officer_topic(offer.officer_id))
@@ -78,7 +78,7 @@ def settle(assignment: Assignment, state: AssignmentState, due_at_ms: int | None
     assignment.state = state
     assignment.due_at_ms = due_at_ms
     assignment.reason = reason
-    assignment.save(update_fields=["state", "due_at_ms", "reason", "since_ms"])
+    save(assignment, "state", "due_at_ms", "reason", "since_ms")
 
 
 def assignment_of(order: WorkOrder) -> Assignment:
@@ -98,6 +98,10 @@ def note(case: Case, kind: str, actor: str, **facts: Any) -> None:
 
 def push(offer: Offer, state: str) -> None:
     """Keep a message for the officer's device, in the caller's transaction, until the broker has it."""
+    unit = current()
+    if unit is not None and offer.pk is None:
+        unit.at_end(("push", id(offer)), lambda: push(offer, state))  # once the offer has its number
+        return
     order, at = offer.order, now_ms()
     case = order.case
     stay = getattr(case, "stay", None)
@@ -134,8 +138,4 @@ def push(offer: Offer, state: str) -> None:
         next_at_ms=at,
         expires_at_ms=lost_at,
     )
-    unit = current()
-    if unit is None:
-        row.save(force_insert=True)
-    else:
-        unit.add(row)
+    insert(row)

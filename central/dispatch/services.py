@@ -20,7 +20,7 @@ from central.dispatch.models import Assignment, AssignmentState, Offer, OfferSta
 from central.live.services import announce, officer_topic
 from central.people.models import User
 from central.project.clock import now_ms
-from central.project.unit import current
+from central.project.unit import insert
 from protocol.errors import PatrolError
 
 REASON_LENGTH = 500
@@ -49,10 +49,10 @@ def decline(order_id: int, user: User, reason: str) -> Offer:
         PatrolError: no reason was given.
     """
     words = reason.strip()
-    if not words:
-        raise PatrolError("say why, so that the next one knows", field="reason")
     with transaction.atomic():
         order = handing.lock_order(order_id, user)
+        if not words:
+            raise PatrolError("say why, so that the next one knows", field="reason")
         offer = Offer.rows.filter(order=order, officer=user).order_by("-pk").first()
         if offer is None or offer.state not in {OfferState.OFFERED, OfferState.DECLINED}:
             raise NotPossibleError("it is not offered to this officer now", WorkState(order.state))
@@ -86,10 +86,10 @@ def reassign(order_id: int, by: User, to: User, reason: str) -> WorkOrder:
         PatrolError: no reason was given, or `to` cannot be sent there.
     """
     words = reason.strip()
-    if not words:
-        raise PatrolError("say why, so that both officers know", field="reason")
     with transaction.atomic():
         order = handing.lock_order(order_id, by)
+        if not words:
+            raise PatrolError("say why, so that both officers know", field="reason")
         if not desk.able(to) or not WorkOrder.objects.visible_to(to).filter(pk=order.pk).exists():
             raise PatrolError(
                 "this person cannot be sent there", field="officer", value=to.get_username(),
@@ -106,11 +106,7 @@ def on_issued(order: WorkOrder, **_: Any) -> None:
         return
     now = now_ms()
     search = Assignment(order=order, jurisdiction_id=order.case.jurisdiction_id, due_at_ms=now, since_ms=now)
-    unit = current()
-    if unit is None:
-        search.save(force_insert=True)
-    else:
-        unit.add(search)
+    insert(search)
 
 
 def on_accepted(order: WorkOrder, by: User | None = None, reason: str = "", **_: Any) -> None:

@@ -29,8 +29,15 @@ BODY = 16 * 1024
 @require_safe
 @roles(Role.OFFICER, Role.GRID_WORKER)
 def mine(request: HttpRequest) -> JsonResponse:
-    """What is offered to me and what I have accepted, by deadline; and whether I am on duty."""
+    """What is offered to me and what I have accepted, by deadline; and whether I am on duty.
+
+    `?after=N` leaves out offers up to that number and what I have accepted: a page that knows them asks for news alone.
+    """
     seen = Offer.objects.visible_to(request.user).filter(officer=request.user)
+    after = request.GET.get("after", "")
+    news = after.isascii() and after.isdigit() and len(after) < 19
+    if news:
+        seen = seen.filter(pk__gt=int(after))
     shift = desk.on_duty(request.user)
     offered = (
         seen.filter(state=OfferState.OFFERED, expires_at_ms__gt=now_ms())
@@ -47,7 +54,7 @@ def mine(request: HttpRequest) -> JsonResponse:
         {
             "on_duty_until_ms": None if shift is None else shift.to_ms,
             "offers": [_offer(offer) for offer in offered[:SHOWN]],
-            "tasks": [_order(order) for order in mine[:SHOWN]],
+            "tasks": [] if news else [_order(order) for order in mine[:SHOWN]],
         }
     )
 

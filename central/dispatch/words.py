@@ -48,7 +48,7 @@ def why_words(why: Why | Mapping[str, Any]) -> str:
         parts.append(_("1 open task") if load == 1 else _("%(count)d open tasks") % {"count": load})
     if facts.get("asked", 0):
         parts.append(_("was asked before"))
-    return ", ".join(parts)
+    return _(", ").join(parts)
 
 
 def facts_of(why: Why) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from central.cases import history
 from central.cases.models import Case, WorkOrder
-from central.cases.services import Finding
+from central.cases.services import Finding, untouched
 from central.cases.states import OPEN_STATES, ObjectedError, Result, WorkKind, WorkState
 from central.driver.links import keys
 from central.driver.models import CaseLink, Objection, ObjectionState, Recheck
@@ -22,7 +22,7 @@ from central.parking.models import Stay
 from central.parking.services import ENDED
 from central.people.models import User
 from central.project.clock import now_ms
-from central.project.unit import current
+from central.project.unit import current, insert
 from notifier.links import Link, case_mark, read_token
 from protocol.errors import PatrolError
 from protocol.messages import RecheckAnswer, RecheckRequest
@@ -68,9 +68,8 @@ def remember_link(instance: Stay, created: bool, **_: Any) -> None:
     if created:
         agent = instance.agent
         mark = case_mark(agent.jurisdiction_id, agent.agent_id, instance.agent_case_id)
-        unit = current()
-        if unit is not None:
-            unit.add(CaseLink(case_id=instance.case_id, mark=mark.hex()))
+        if current() is not None:
+            insert(CaseLink(case_id=instance.case_id, mark=mark.hex()))
             return
         CaseLink.objects.get_or_create(case_id=instance.case_id, defaults={"mark": mark.hex()})
 
@@ -158,6 +157,8 @@ def review(case_id: int, user: User, *, upheld: bool, note: str) -> Objection:
 
 def on_work_order_issued(order: WorkOrder, **_: Any) -> None:
     """A task for a case that a driver objected to: a person has to look first."""
+    if untouched(order.case, "objections"):
+        return
     if Objection.objects.filter(case=order.case).exclude(state=ObjectionState.REJECTED).exists():
         _by_hand(order)
 

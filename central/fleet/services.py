@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db import connection, transaction
@@ -69,6 +70,18 @@ def disable(agent: Agent) -> None:
 def find_agent(jurisdiction_id: str, agent_id: str) -> Agent | None:
     """The enrolled, enabled agent of this name."""
     return Agent.objects.filter(jurisdiction_id=jurisdiction_id, agent_id=agent_id, enabled=True).first()
+
+
+def find_agents(names: Collection[tuple[str, str]]) -> dict[tuple[str, str], Agent]:
+    """The enrolled, enabled agents among these (jurisdiction, agent)."""
+    if not names:
+        return {}
+    found = Agent.objects.filter(agent_id__in={agent for _, agent in names}, enabled=True)
+    return {
+        (agent.jurisdiction_id, agent.agent_id): agent
+        for agent in found
+        if (agent.jurisdiction_id, agent.agent_id) in names
+    }
 
 
 def note_stranger(jurisdiction_id: str, agent_id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import shapely
@@ -17,6 +17,7 @@ from central.grids.models import Grid, GridArea, GridStamp
 from central.grids.reading import Entry
 from central.people.models import User
 from central.project.clock import now_ms
+from central.project.unit import Unit, current
 from protocol.clock import Millis
 from protocol.errors import PatrolError
 
@@ -65,7 +66,27 @@ def leaf_of(jurisdiction_id: str, longitude: float | None, latitude: float | Non
     if longitude is None or latitude is None:
         return None
     code = leaf_code(jurisdiction_id, longitude, latitude)
-    return None if code is None else Grid.objects.filter(jurisdiction_id=jurisdiction_id, code=code).first()
+    if code is None:
+        return None
+    unit, name = current(), f"grid {jurisdiction_id}/{code}"
+    if unit is not None and name in unit.held:
+        return unit.held[name]  # type: ignore[no-any-return]
+    grid = Grid.objects.filter(jurisdiction_id=jurisdiction_id, code=code).first()
+    if unit is not None:
+        unit.held[name] = grid
+    return grid
+
+
+def hold_leaves(unit: Unit, places: Iterable[tuple[str, float, float]]) -> None:
+    """Look up the leaf grids of many places (jurisdiction, longitude, latitude) together; `leaf_of` then asks no more."""
+    codes: dict[str, set[str]] = {}
+    for jurisdiction_id, longitude, latitude in places:
+        code = leaf_code(jurisdiction_id, longitude, latitude)
+        if code is not None:
+            codes.setdefault(jurisdiction_id, set()).add(code)
+    for jurisdiction_id, wanted in codes.items():
+        for grid in Grid.objects.filter(jurisdiction_id=jurisdiction_id, code__in=wanted):
+            unit.held[f"grid {jurisdiction_id}/{grid.code}"] = grid
 
 
 def index_at(jurisdiction_id: str, at_ms: Millis) -> GridIndex:
@@ -196,6 +217,16 @@ def _people(entries: Sequence[Entry]) -> dict[str, User]:
 
 def _index(jurisdiction_id: str) -> GridIndex:
     """The index of now, built once per change and process. A change that was stored ahead comes into force by itself."""
+    unit, name = current(), f"tree {jurisdiction_id}"
+    if unit is not None:
+        # Within one transaction the tree is asked for once.
+        if name not in unit.held:
+            unit.held[name] = _newest(jurisdiction_id)
+        return unit.held[name]  # type: ignore[no-any-return]
+    return _newest(jurisdiction_id)
+
+
+def _newest(jurisdiction_id: str) -> GridIndex:
     stamp = GridStamp.objects.filter(jurisdiction_id=jurisdiction_id).values_list("stamp", flat=True).first()
     if stamp is None:
         return GridIndex(())

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from central.bays.observations import take_report as take_bay_report
 from central.cases import pictures
 from central.cases.models import Picture
-from central.cases.services import tie_pictures
+from central.cases.services import agents_with_pictures, tie_pictures
 from central.driver import services as driver
 from central.fleet import services as fleet
 from central.fleet.models import Agent
@@ -103,8 +103,9 @@ def take_all(messages: Sequence[tuple[str, bytes]]) -> list[Answer]:
     for answer in answers:
         if answer.pictures:
             named.setdefault(answer.agent_pk, set()).update(answer.pictures)
-    for agent_pk, hashes in sorted(named.items()):
-        tie_pictures(agent_pk, hashes)
+    arrived = agents_with_pictures({(agent, digest) for agent, hashes in named.items() for digest in hashes})
+    for agent_pk in sorted(arrived):
+        tie_pictures(agent_pk, named[agent_pk])
     return answers
 
 

@@ -37,17 +37,16 @@ class Ready:
 
 def ready(messages: Sequence[tuple[str, bytes]]) -> list[Ready | None]:
     """For each message what is to be applied, or None: then it needs to be looked at by itself."""
-    agents: dict[tuple[str, str], Agent | None] = {}
+    wheres = [parse_agent_topic(topic) for topic, _ in messages]
+    agents = fleet.find_agents(
+        {(where.jurisdiction_id, where.agent_id) for where in wheres if where and where.channel in CHANNELS}
+    )
     found: list[Ready | None] = []
-    for topic, payload in messages:
+    for where, (_, payload) in zip(wheres, messages, strict=True):
         found.append(None)
-        where = parse_agent_topic(topic)
         if where is None or where.channel not in CHANNELS:
             continue
-        name = (where.jurisdiction_id, where.agent_id)
-        if name not in agents:
-            agents[name] = fleet.find_agent(*name)
-        agent = agents[name]
+        agent = agents.get((where.jurisdiction_id, where.agent_id))
         if agent is None:
             continue
         try:
@@ -70,8 +69,7 @@ def take(batch: Sequence[Ready]) -> None:
     by_key = {one.keyed.key: one for one in reversed(batch)}
     with unit() as work:
         first = first_receipts([(key, one.message.kind, one.keyed.digest) for key, one in by_key.items()])
-        news = [one for one in by_key.values() if one.keyed.key in first]
-        news.sort(key=lambda one: batch.index(one))
+        news = [one for one in batch if one.keyed.key in first and by_key[one.keyed.key] is one]
         parking.hold(work, [(one.agent, one.message) for one in news])
         for one in news:
             parking.apply(one.agent, one.message)

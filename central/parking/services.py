@@ -13,9 +13,10 @@ from central.cases.models import Case, WorkOrder
 from central.cases.states import WorkKind
 from central.fleet.models import Agent
 from central.fleet.services import confirm_letter, write_letter
+from central.grids.services import hold_leaves
 from central.live.services import TASKS, announce
 from central.parking.models import Stay
-from central.project.unit import Unit
+from central.project.unit import Unit, insert
 from protocol.messages import CaseRecord, EnforcementTask, NoticeRequest, Outcome, TaskRetraction
 
 ENDED = {"self_corrected", "exempt", "closed"}
@@ -168,6 +169,16 @@ def hold(unit: Unit, told: Sequence[tuple[Agent, Told]]) -> None:
         at_ms = message.at_ms if isinstance(message, TaskRetraction) else message.first_seen_ms
         wanted.setdefault(source_key(message), _opening(agent, at_ms))
     cases.hold_cases(unit, wanted)
+    tasks = [(agent, message) for agent, message in told if isinstance(message, EnforcementTask)]
+    cases.hold_pictures(unit, {(agent.pk, ref.sha256) for agent, task in tasks for ref in task.evidence})
+    hold_leaves(
+        unit,
+        (
+            (agent.jurisdiction_id, task.position.longitude, task.position.latitude)
+            for agent, task in tasks
+            if task.position is not None
+        ),
+    )
 
 
 def open_stay(agent: Agent, message: Told, opened_at_ms: int, *, keep: bool = False) -> tuple[Case, Stay]:
@@ -196,4 +207,7 @@ def _opening(agent: Agent, opened_at_ms: int) -> dict[str, Any]:
 
 
 def _save(stay: Stay) -> None:
-    stay.save(force_insert=stay._state.adding)
+    if stay._state.adding:
+        insert(stay)
+    else:
+        stay.save()
