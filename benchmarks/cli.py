@@ -17,8 +17,10 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 
 from benchmarks.bays.cli import bays
+from benchmarks.clocks import cli as clocks_cli
 from benchmarks.dispatch import cli as dispatch_cli
 from benchmarks.grids import cli as grids_cli
+from benchmarks.pages.cli import pages
 from benchmarks.plates.cli import plates
 from benchmarks.rehearsal.cli import app as rehearsal_app
 from benchmarks.suggest import cli as suggest_cli
@@ -44,7 +46,8 @@ app = typer.Typer(
     "patrol bench rehearse --seed 7 --json rehearse.json\n\n"
     "patrol bench notices\n\n"
     "patrol bench plates --condition day --out-pictures worst.png\n\n"
-    "patrol bench bays --rate 100",
+    "patrol bench bays --rate 100\n\n"
+    "patrol bench pages --database sqlite",
 )
 
 Json = Annotated[
@@ -179,7 +182,9 @@ app.add_typer(suggest_cli.app)
 app.command(epilog="Example: patrol bench plates --out-pictures worst.png --json plates.json")(plates)
 app.command(epilog="Example: patrol bench bays --bays 10000 --rate 100 --json bays.json")(bays)
 app.add_typer(grids_cli.app)
+app.add_typer(clocks_cli.app)
 app.add_typer(dispatch_cli.app)
+app.command(epilog="Example: patrol bench pages --database sqlite --json pages.json")(pages)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

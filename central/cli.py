@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from central.bays.cli import app as bays_app
+from central.cases.cli import keys_app, services_app
+from central.clocks import cli as clocks_cli
 from central.dispatch.cli import dispatch_app, rosters_app, zones_app
 from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
 from central.owners.cli import app as owners_app
+from central.statistics.cli import app as statistics_app
+from central.people.cli import app as users_app
+from central.people.cli import log_app, print_link
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -23,19 +28,25 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="Example: patrol central up --broker mqtt://127.0.0.1:1883",
 )
-users_app = typer.Typer(help="People who may log in.", no_args_is_help=True)
 agents_app = typer.Typer(help="Agents that the centre listens to.", no_args_is_help=True)
 audit_app = typer.Typer(help="The append-only history.", no_args_is_help=True)
 app.add_typer(users_app, name="users")
 app.add_typer(bays_app, name="bays")
+app.add_typer(clocks_cli.calendar_app, name="calendar")
+app.add_typer(clocks_cli.clocks_app, name="clocks")
+app.command("sweep", epilog="Example: patrol central sweep")(clocks_cli.sweep)
 app.add_typer(dispatch_app, name="dispatch")
 app.add_typer(grids_app, name="grids")
+app.add_typer(keys_app, name="keys")
+app.add_typer(services_app, name="services")
 app.add_typer(notices_app, name="notices")
 app.add_typer(owners_app, name="owners")
+app.add_typer(statistics_app, name="statistics")
 app.add_typer(rosters_app, name="rosters")
 app.add_typer(zones_app, name="zones")
 app.add_typer(agents_app, name="agents")
 app.add_typer(audit_app, name="audit")
+app.add_typer(log_app, name="access-log")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 Host = Annotated[str, typer.Option(help="Address to listen at.")]
@@ -150,64 +161,14 @@ def ingest(broker: BrokerOption = None) -> None:
     run_worker()
 
 
-@users_app.command("add", epilog="Example: patrol central users add li.wei --role officer --full-name 李伟")
-def users_add(
-    name: Annotated[str, typer.Argument(help="Log-in name.")],
-    role: Annotated[str, typer.Option(help="officer or dispatcher.")],
-    full_name: Annotated[str, typer.Option(help="The name that colleagues read.")] = "",
-    jurisdiction: Annotated[
-        str, typer.Option(help="The jurisdiction whose cases they see; '*' for each.")
-    ] = "*",
-    password_file: Annotated[
-        Path | None, typer.Option(help="File with the password; without it a log-in link is printed.")
-    ] = None,
-    url: Url = "",
-    as_json: Json = False,
-) -> None:
-    """Add a person who may log in."""
-    password = None
-    if password_file is not None:
-        try:
-            password = password_file.read_text().rstrip("\n")
-        except OSError as error:
-            raise PatrolError(
-                f"the password file cannot be read: {error.strerror}",
-                file=password_file,
-                field="--password-file",
-            ) from error
-    _ready()
-    from central.people import services
-
-    user = services.add_user(name, role, password=password, scope=jurisdiction, full_name=full_name)
-    answer: dict[str, Any] = {"name": user.get_username(), "role": user.role, "scope": user.scope}
-    if password is None:
-        answer["login_url"] = _link(user, url)
-    if as_json:
-        console.print_json(answer)
-        return
-    console.out.print(f"{answer['name']} may log in as {answer['role']}")
-    if "login_url" in answer:
-        console.out.print(f"log in once, within 15 minutes: {answer['login_url']}", soft_wrap=True)
-
-
 @app.command("login-link", epilog="Example: patrol central login-link li.wei --url http://127.0.0.1:8000")
 def login_link(
     name: Annotated[str, typer.Argument(help="Log-in name.")],
     url: Url = "",
     as_json: Json = False,
 ) -> None:
-    """Print a link that logs this person in once, within 15 minutes."""
-    _ready()
-    from central.people.models import User
-
-    user = User.objects.filter(username=name, is_active=True).first()
-    if user is None:
-        raise PatrolError("there is no such person", field="name", value=name)
-    link = _link(user, url)
-    if as_json:
-        console.print_json({"name": name, "login_url": link})
-    else:
-        console.out.print(link, soft_wrap=True)
+    """Print a link that logs this person in once, within 15 minutes; the same as `users link`."""
+    print_link(name, url, as_json)
 
 
 @agents_app.command("add", epilog="Example: patrol central agents add north-gate --jurisdiction sanlihe")
@@ -283,14 +244,23 @@ def agents_list(as_json: Json = False) -> None:
     console.out.print(table)
 
 
-@audit_app.command("verify", epilog="Example: patrol central audit verify --json")
-def audit_verify(as_json: Json = False) -> None:
-    """Walk every history and prove that nothing was changed, removed or put in between."""
+@audit_app.command("verify", epilog="Example: patrol central audit verify --files --json")
+def audit_verify(
+    files: Annotated[
+        bool, typer.Option("--files", help="Also read every photo and text, and compare it with its hash.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Walk every history and prove that nothing was changed, removed or put in between, and that each case stands where
+    its history and its rules lead."""
     _ready()
+    from central.cases.audit import verify_files
     from central.cases.history import Audit, verify
 
     audit = Audit()
     faults = list(verify(audit))
+    if files:
+        faults += verify_files()
     if as_json:
         console.print_json(
             {
@@ -334,11 +304,3 @@ def _allow(host: str) -> None:
         os.environ["PATROL_CENTRAL_HOSTS"] = ",".join(
             dict.fromkeys(("127.0.0.1", "localhost", "[::1]", name))
         )
-
-
-def _link(user: Any, url: str) -> str:
-    from django.urls import reverse
-
-    from central.people.services import make_login_link
-
-    return url.rstrip("/") + reverse("people:login-link", args=[make_login_link(user)])

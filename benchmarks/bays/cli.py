@@ -32,11 +32,11 @@ def bays(
 
     from benchmarks._machine import machine
     from benchmarks.bays import Speed, make_town, measure_page, measure_search, measure_watch
-    from benchmarks.cli import _bar, _tell
+    from benchmarks.cli import progress_bar, tell
 
     facts = machine()
     speeds: list[Speed] = []
-    with _bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
+    with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
         task = bar.add_task("making a sub-district", total=None)
         town = make_town(Path(folder), bays=bays, drivers=300)
         bar.update(task, description="searching", total=1.0)
@@ -66,6 +66,6 @@ def bays(
         {"what": s.what, "value": round(s.value, 3), "unit": s.unit, "goal": s.goal, "met": s.met}
         for s in speeds
     ]
-    _tell(table, rows, facts, json)
+    tell(table, rows, facts, json)
     if any(speed.met is False for speed in speeds):
         raise typer.Exit(1)

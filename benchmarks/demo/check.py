@@ -32,11 +32,9 @@ def compare(
     warned = 0
     for item in footage:
         start = began[item.camera]
-        forbidden = {zone.id for zone in item.truth.zones if zone.kind in ("no_parking", "fire_lane")}
         mine = [e for e in events if e["camera"] == item.camera and e["case"] is not None]
         cases = list(dict.fromkeys(str(e["case"]) for e in mine))
-        due = [stay for stay in item.truth.stays if forbidden & set(stay.zones) and _long_enough(stay, item)]
-        due.sort(key=lambda stay: stay.standing_ms)
+        due = due_stays(item)
         findings.append(_equal(f"{item.camera}: cases", str(len(due)), str(len(cases))))
         for stay, case in zip(due, cases, strict=False):
             states = {str(e["state"]): from_iso(str(e["time"])) for e in mine if e["case"] == case}
@@ -47,6 +45,13 @@ def compare(
         _equal("warnings sent twice", "0", str(len(sms) - len({record["key"] for record in sms})))
     )
     return findings
+
+
+def due_stays(item: Footage) -> list[Stay]:
+    """The stays that have to become a case, in their order."""
+    forbidden = {zone.id for zone in item.truth.zones if zone.kind in ("no_parking", "fire_lane")}
+    due = [stay for stay in item.truth.stays if forbidden & set(stay.zones) and _long_enough(stay, item)]
+    return sorted(due, key=lambda stay: stay.standing_ms)
 
 
 def _one(stay: Stay, start: Millis, states: dict[str, Millis], name: str) -> list[Finding]:

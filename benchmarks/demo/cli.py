@@ -25,9 +25,11 @@ from protocol.errors import UnavailableError
 
 if TYPE_CHECKING:
     from benchmarks.demo.check import Finding
+    from benchmarks.demo.driver import ScriptedDriver
     from benchmarks.demo.officer import ScriptedOfficer
     from benchmarks.demo.scenes import Footage
     from benchmarks.demo.stage import Stage
+    from benchmarks.simulator.truth import Stay
 
 app = typer.Typer(
     help="The whole loop on this machine: cameras, agent, broker, centre.", add_completion=False
@@ -65,7 +67,7 @@ def demo(
     headless: Annotated[
         bool,
         typer.Option(
-            "--headless", help="A scripted officer; compare with the ground truth; exit 1 on a difference."
+            "--headless", help="A scripted officer too; compare with the ground truth; exit 1 on a difference."
         ),
     ] = False,
     port: Annotated[int, typer.Option(help="Port of the pages; 0 takes a free one.", min=0, max=65535)] = 0,
@@ -77,8 +79,9 @@ def demo(
     """Watch a vehicle on a pavement be seen, warned, given its time, looked at again and handed to an officer.
 
     Everything runs on this machine: two simulated cameras over RTSP with a password, the agent with the real
-    detector and plate reader, an MQTT 5 broker, and the centre with its pages, which finds the owner and warns. Nothing
-    leaves it; the SMS goes into a file. The time to leave is shortened to 30 s and the confirmation to 8 s, and Ctrl-C ends all of it.
+    detector and plate reader, an MQTT 5 broker, and the centre with its pages, which finds the owner and warns. One
+    scripted driver follows the link in his message, is kept a bay and drives off; another stays. Nothing leaves this
+    machine; the SMS goes into a file. The time to leave is shortened to 30 s and the confirmation to 8 s, and Ctrl-C ends all of it.
     """
     if keep is not None and keep.exists():
         raise UnavailableError(
@@ -119,10 +122,27 @@ def _play(folder: Path, *, headless: bool, port: int, json: bool) -> bool:
             officer = ScriptedOfficer(stage.login_link("officer"))
             officer.log_in()
         stage.start_agent(footage, cameras)
-        events, pictures = _watch(stage, footage, officer)
+        driver = _leaving_driver(footage)
+        events, pictures = _watch(stage, footage, officer, driver)
         if not headless:
             return True
-        return _judge(stage, footage, events, pictures, json=json)
+        return _judge(stage, footage, events, pictures, driver, json=json)
+
+
+def _leaving_driver(footage: list[Footage]) -> ScriptedDriver:
+    """The driver of the vehicle that, in the second scene, leaves the pavement in time."""
+    from benchmarks.demo.driver import ScriptedDriver
+
+    item, stay = _leaving(footage)
+    plate = next(v.plate for v in item.truth.vehicles if v.id == stay.vehicle)
+    return ScriptedDriver(item.camera, plate or "")
+
+
+def _leaving(footage: list[Footage]) -> tuple[Footage, Stay]:
+    from benchmarks.demo.check import due_stays
+
+    item = next(item for item in footage if item.camera == "bays")
+    return item, next(stay for stay in due_stays(item) if stay.leaving_ms is not None)
 
 
 def _set_up(stage: Stage) -> tuple[list[Footage], dict[str, str]]:
@@ -165,7 +185,7 @@ def _announce(stage: Stage, *, headless: bool) -> None:
 
 
 def _watch(
-    stage: Stage, footage: list[Footage], officer: ScriptedOfficer | None
+    stage: Stage, footage: list[Footage], officer: ScriptedOfficer | None, driver: ScriptedDriver
 ) -> tuple[list[dict[str, Any]], dict[int, int]]:
     """Tell events as they happen, until the scenes are over (headless) or for ever (until Ctrl-C)."""
     events: list[dict[str, Any]] = []
@@ -188,6 +208,7 @@ def _watch(
             _tell(stage, event)
         if officer is not None:
             _work(officer, pictures)
+        _drive(stage, footage, driver)
         if began is None and all(_begun(stage, item.camera) for item in footage):
             began = min(stage.scene_began_ms(item.camera) for item in footage)
         if began is not None and clock.utc_ms() - began > length_ms + _TAIL_S * 1000:
@@ -215,9 +236,27 @@ def _work(officer: ScriptedOfficer, pictures: dict[int, int]) -> None:
         pictures[number] = officer.pictures(number)
         officer.accept(number)
         officer.close(number, "ticketed", "demo")
-        console.err.print(
-            f"[dim]         officer  [/]accepted task {number} on the page, saw {pictures[number]} pictures, closed it"
-        )
+        _say("officer", f"accepted task {number} on the page, saw {pictures[number]} pictures, closed it")
+
+
+def _drive(stage: Stage, footage: list[Footage], driver: ScriptedDriver) -> None:
+    """The driver follows his link when it comes, and says that he has left when his vehicle in the scene does."""
+    if (link := driver.open(_messages(stage))) is not None:
+        kept = f"{driver.bays[0]} is kept for him" if driver.kept and driver.bays else "no bay is kept for him"
+        _say("driver", f"followed the link, sees {len(driver.bays)} bays; {escape(kept)}  {escape(link)}")
+    driver.look()
+    item, stay = _leaving(footage)
+    assert stay.leaving_ms is not None
+    if _begun(stage, item.camera):
+        leaves_ms = stage.scene_began_ms(item.camera) + stay.leaving_ms
+        if driver.leave(SystemClock().utc_ms(), leaves_ms):
+            _say("driver", "pulls out and presses 'I have left' on his page")
+    if driver.thanks():
+        _say("driver", "is thanked on his page: the sidewalk is clear")
+
+
+def _say(who: str, what: str) -> None:
+    console.err.print(f"[dim]         {who:<9}[/]{what}", soft_wrap=True)
 
 
 def _tell(stage: Stage, event: dict[str, Any]) -> None:
@@ -248,6 +287,7 @@ def _judge(
     footage: list[Footage],
     events: list[dict[str, Any]],
     pictures: dict[int, int],
+    driver: ScriptedDriver,
     *,
     json: bool,
 ) -> bool:
@@ -258,6 +298,7 @@ def _judge(
     sms = _messages(stage)
     findings = compare(footage, began, events, sms)
     tasks = sum(1 for event in events if event["state"] == "tasked")
+    findings += driver.findings()
     findings += [
         Finding(
             "centre: tasks on the officer's page", str(tasks), str(len(pictures)), tasks == len(pictures)

@@ -21,8 +21,9 @@ from benchmarks.rtsp import Credentials, MediaFile, ServerThread
 from benchmarks.rtsp.server import RtspServer
 from benchmarks.simulator import zone_file
 from notifier.mqtt import EmbeddedBroker
-from protocol.clock import Millis, SystemClock
+from protocol.clock import Millis, SystemClock, iso
 from protocol.errors import UnavailableError
+from protocol.messages import Position
 from zones import parse_zone_file
 
 JURISDICTION = "demo-street"
@@ -37,6 +38,21 @@ gateway = "log"
 log_file = "sms.jsonl"
 """
 """How the centre warns: into a file instead of a phone."""
+
+AT = {"pavement": (121.4244, 31.2201), "bays": (121.4330, 31.2230)}
+"""Where each camera's pavement lies, (longitude, latitude): 长宁路 and 愚园路."""
+
+OFFERED_BAYS = ("愚园路 8 号泊位", "江苏路停车场", "愚园路 21 号泊位")
+"""Those of the bays below that a driver of the second street may be sent to, nearest first."""
+
+_BAYS: tuple[tuple[str, dict[str, Any], tuple[float, float]], ...] = (
+    ("愚园路 8 号泊位", {"status": "free"}, (121.4341, 31.2232)),
+    ("愚园路 11 号泊位", {"status": "occupied"}, (121.4335, 31.2231)),
+    ("愚园路 15 号泊位", {"status": "free", "category": ["onlyResidents"]}, (121.4333, 31.2229)),
+    ("江苏路停车场", {"type": "OffStreetParking", "totalSpotNumber": 80, "availableSpotNumber": 12}, (121.4313, 31.2226)),
+    ("愚园路 21 号泊位", {"status": "free"}, (121.4362, 31.2236)),
+)  # fmt: skip
+"""Name, NGSI-LD attributes, position of each bay near the second street: one is taken and one is for residents."""
 
 _UP_S = 90
 _LEAVE_S = 20
@@ -129,8 +145,10 @@ class Stage:
         data = self.folder / "agent"
         data.mkdir(mode=0o700)
         for item in footage:
-            (self.folder / f"{item.camera}.zones.toml").write_text(_short(zone_file(item.scene)), "utf-8")
+            text = _short(zone_file(item.scene), AT[item.camera])
+            (self.folder / f"{item.camera}.zones.toml").write_text(text, "utf-8")
         self._make_owners(footage)
+        self._make_bays()
         (self.folder / "agent.toml").write_text(self._agent_config(cameras), "utf-8")
         process = self._spawn("agent", "agent", "run", str(self.folder / "agent.toml"), "--json")
         self.agent = process
@@ -147,6 +165,28 @@ class Stage:
         source.write_text("\n".join(rows) + "\n", "utf-8")
         self._patrol("central", "owners", "import", str(source))
         source.unlink()
+
+    def _make_bays(self) -> None:
+        """The street's bays, as the city's file has them and as they were seen a moment ago."""
+        seen = iso(SystemClock().utc_ms())
+        features = [
+            {
+                "type": "Feature",
+                "id": f"urn:ngsi-ld:ParkingSpot:demo-{number}",
+                "geometry": {"type": "Point", "coordinates": list(place)},
+                "properties": {
+                    "type": "ParkingSpot",
+                    "name": name,
+                    "allowedVehicleType": "anyVehicle",  # the detector takes the red SUV for a small truck
+                    "observedAt": seen,
+                    **attributes,
+                },
+            }
+            for number, (name, attributes, place) in enumerate(_BAYS)
+        ]
+        source = self.folder / "bays.geojson"
+        source.write_text(json.dumps({"type": "FeatureCollection", "features": features}), "utf-8")
+        self._patrol("central", "bays", "import", str(source), "--jurisdiction", JURISDICTION)
 
     def _agent_config(self, cameras: dict[str, str]) -> str:
         lines = [
@@ -221,14 +261,21 @@ class Stage:
         return UnavailableError(f"{what} did not come up: {tail or 'it said nothing'}")
 
 
-def _short(text: str) -> str:
-    """The scene's zone file with the demo's shortened times."""
+def _short(text: str, at: tuple[float, float]) -> str:
+    """The scene's zone file with the demo's shortened times, and with the place of its pavement on the map."""
     from zones import dump_zone_file
 
     zones = parse_zone_file(text)
     changes = {"confirm_after_s": CONFIRM_S, "grace_s": GRACE_S, "recheck_window_s": RECHECK_S}
+    place = {"position": Position(longitude=at[0], latitude=at[1])}
     return dump_zone_file(
-        zones.model_copy(update={"zone": tuple(z.model_copy(update=changes) for z in zones.zone)})
+        zones.model_copy(
+            update={
+                "zone": tuple(
+                    z.model_copy(update=changes | ({} if z.kind == "parking_bay" else place)) for z in zones.zone
+                )
+            }
+        )
     )
 
 

@@ -135,14 +135,25 @@ def drawn_rows(reads: Sequence[Read], threshold: float) -> list[Row]:
 
 
 def stay_rows(stays: Sequence[Stay]) -> list[Row]:
-    """Simulated stays: how many plates the vote gives out, and how many of those are right."""
-    told = [stay for stay in stays if stay.text is not None]
+    """Simulated stays: how many plates the vote gives out, and how many of those are right; by condition too."""
     looks = sum(stay.looks for stay in stays)
+    rows = [
+        share("stays", "single looks right", looks - sum(stay.wrong_looks for stay in stays), looks),
+        *_told("stays", "", stays, PRECISION),
+    ]
+    for condition in CONDITIONS:
+        chosen = [stay for stay in stays if stay.condition == condition]
+        if chosen:
+            rows += _told("stays by condition", f"{condition}: ", chosen)
+    return rows
+
+
+def _told(table: str, prefix: str, stays: Sequence[Stay], least: float | None = None) -> list[Row]:
+    told = [stay for stay in stays if stay.text is not None]
     right = sum(stay.text == stay.plate for stay in told)
     return [
-        share("stays", "single looks right", looks - sum(stay.wrong_looks for stay in stays), looks),
-        share("stays", "plate given out by the vote", len(told), len(stays)),
-        share("stays", "precision of those", right, len(told), PRECISION),
+        share(table, f"{prefix}plate given out by the vote", len(told), len(stays)),
+        share(table, f"{prefix}precision of those", right, len(told), least),
     ]
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from django.db import transaction
 
-from central.bays import ngsi, services
+from central.bays import hours, ngsi, services
 from central.bays.models import Bay, BayKind, BayStatus
 from central.bays.observations import AHEAD_MS
 from central.project.clock import now_ms
@@ -185,6 +185,7 @@ def _write(new: list[Bay], changed: list[Bay], missing: list[Bay], jurisdiction_
         "site",
         "allowed",
         "public",
+        "hours",
         "total",
         "imported_at_ms",
     ]
@@ -239,6 +240,7 @@ def _complete(entity: ngsi.Entity, options: Options) -> ngsi.Entity:
         raise ngsi.BadEntityError("id", "is missing")
     if entity.position is None:
         raise ngsi.BadEntityError("location", "is missing")
+    _hours(entity)
     if entity.kind is None:
         entity = replace(entity, kind=BayKind.SPOT)
     if entity.kind == BayKind.SPOT and entity.total not in (None, 1):
@@ -250,6 +252,13 @@ def _complete(entity: ngsi.Entity, options: Options) -> ngsi.Entity:
         outline = entity.outline and [[list(to_wgs84(x, y, options.datum)) for x, y in entity.outline[0]]]
         entity = replace(entity, position=Position(longitude=lon, latitude=lat), outline=outline)
     return entity
+
+
+def _hours(entity: ngsi.Entity) -> list[hours.Rule] | None:
+    try:
+        return None if entity.hours is None else hours.read_hours(*entity.hours)
+    except ValueError as error:
+        raise ngsi.BadEntityError("openingHours", str(error)) from None
 
 
 def _warnings(entity: ngsi.Entity) -> tuple[str, ...]:
@@ -319,6 +328,7 @@ def _apply(before: Bay | None, entity: ngsi.Entity, jurisdiction_id: str) -> tup
         "site": entity.site or "",
         "allowed": list(entity.allowed) if entity.allowed is not None else ["car"],
         "public": entity.public is not False,
+        "hours": _hours(entity),
         "total": entity.total or 1,
     }
     live: dict[str, Any] = {}

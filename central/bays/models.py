@@ -43,6 +43,7 @@ class Bay(models.Model):
     site = models.CharField(max_length=200, blank=True, help_text="NGSI-LD refParkingSite.")
     allowed = models.JSONField(default=list, help_text="Vehicle classes that may stand here; empty: none.")
     public = models.BooleanField(default=True, help_text="Not for residents, permit holders, members alone.")
+    hours = models.JSONField(null=True, help_text="When it is open (central.bays.hours); null: always.")
     total = models.IntegerField(default=1, help_text="NGSI-LD totalSpotNumber.")
     status = models.CharField(max_length=10, choices=BayStatus.choices, default=BayStatus.UNKNOWN)
     free = models.IntegerField(default=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
@@ -86,7 +87,7 @@ class BayIndex:
     """Positions and classes of bays, for many look-ups. Immutable; make another where bays change.
 
     Distances come from a flat map around the place that is asked for (error below 0.1% within 20 km), so that one
-    multiplication over all positions finds the candidates; those are then measured by `haversine`.
+    multiplication over the bays of its strip of latitudes finds the candidates; those are then measured by `haversine`.
 
     Args:
         longitudes: degrees, one per bay.
@@ -102,11 +103,14 @@ class BayIndex:
         classes: Sequence[Sequence[str]],
         walking: WalkingDistance | None = None,
     ) -> None:
-        self._lon = np.asarray(longitudes, float)
-        self._lat = np.asarray(latitudes, float)
+        # From south to north, so that a search looks at the strip of bays that its reach covers and at no others.
+        self._rows = np.argsort(np.asarray(latitudes, float), kind="stable")
+        self._lon = np.asarray(longitudes, float)[self._rows]
+        self._lat = np.asarray(latitudes, float)[self._rows]
         names = sorted({name for each in classes for name in each})
         self._bit = {name: 1 << number for number, name in enumerate(names)}
-        self._mask = np.array([sum(self._bit[name] for name in set(each)) for each in classes], np.uint64)
+        masks = np.array([sum(self._bit[name] for name in set(each)) for each in classes], np.uint64)
+        self._mask = masks[self._rows]
         self._walking = walking or StraightLine()
 
     def __len__(self) -> int:
@@ -123,21 +127,23 @@ class BayIndex:
         bit = self._bit.get(vehicle_class)
         if bit is None:
             return
-        east = (self._lon - place.longitude + 180.0) % 360.0 - 180.0
-        east *= np.cos(np.radians(place.latitude))
-        north = self._lat - place.latitude
-        squared = east * east + north * north
         # The straight line is never longer than the way, so nothing beyond it can come in.
-        reach = np.degrees(within_m / EARTH_M) * 1.01
-        rows = np.flatnonzero((squared <= reach * reach) & ((self._mask & np.uint64(bit)) != 0))
+        reach = math.degrees(within_m / EARTH_M) * 1.01
+        first = int(self._lat.searchsorted(place.latitude - reach, "left"))
+        last = int(self._lat.searchsorted(place.latitude + reach, "right"))
+        east = (self._lon[first:last] - place.longitude + 180.0) % 360.0 - 180.0
+        east *= math.cos(math.radians(place.latitude))
+        north = self._lat[first:last] - place.latitude
+        squared = east * east + north * north
+        near = np.flatnonzero((squared <= reach * reach) & ((self._mask[first:last] & np.uint64(bit)) != 0))
         held: list[tuple[float, int]] = []
-        for batch, rest_from in _by_distance(rows, squared[rows], _FIRST_BATCH):
+        for batch, rest_from in _by_distance(near + first, squared[near], _FIRST_BATCH):
             straight = haversine(place, self._lon[batch], self._lat[batch])
             metres = self._walking.metres(place, self._lon[batch], self._lat[batch], straight)
-            for pair in zip(metres.tolist(), batch.tolist(), strict=True):
+            for pair in zip(metres.tolist(), self._rows[batch].tolist(), strict=True):
                 heappush(held, pair)
             # Whatever comes later is at least as far as its straight line: what is nearer is settled.
-            settled = np.radians(rest_from) * EARTH_M * 0.99
+            settled = math.radians(rest_from) * EARTH_M * 0.99
             while held and held[0][0] <= settled:
                 metre, row = heappop(held)
                 if metre > within_m:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from central.bays import hours
 from central.bays.models import Bay, BayKind, BayStatus
 from protocol.clock import Millis, from_iso, iso
 from protocol.messages import Position
@@ -65,7 +66,7 @@ IGNORED = frozenset(
     {
         "@context", "address", "alternateName", "areaServed", "color", "dataProvider", "dateCreated", "dateModified",
         "description", "extCategory", "image", "length", "owner", "ownedBy", "provider", "contactPoint", "refDevice",
-        "refParkingGroup", "seeAlso", "source", "width", "layout", "openingHours", "priceRatePerMinute",
+        "refParkingGroup", "seeAlso", "source", "width", "layout", "priceRatePerMinute",
         "acceptedPaymentMethod", "chargeType", "requiredPermit", "maximumParkingDuration", "firstAvailableFloor",
         "measuresPeriod", "parkingMode", "usageScenario", "security", "facilities", "highestFloor", "lowestFloor",
         "occupancy", "specialLocation", "maximumAllowedHeight", "maximumAllowedWidth", "permitActiveHours",
@@ -78,7 +79,7 @@ IGNORED = frozenset(
 KNOWN = frozenset(
     {
         "id", "type", "name", "location", "status", "availableSpotNumber", "totalSpotNumber", "allowedVehicleType",
-        "category", "refParkingSite", "observedAt", "dateObserved", "occupancyModified", "observationDateTime",
+        "category", "refParkingSite", "openingHours", "openingHoursSpecification", "observedAt", "dateObserved", "occupancyModified", "observationDateTime",
     }
 )  # fmt: skip
 
@@ -111,6 +112,8 @@ class Entity:
     status: str | None = None
     free: int | None = None
     observed_at_ms: Millis | None = None
+    hours: tuple[Any, Any] | None = None
+    """`openingHours` and `openingHoursSpecification` as they were said; `central.bays.hours` reads them."""
     unknown: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 
@@ -164,6 +167,7 @@ def read_entity(body: Any) -> Entity:
         status=status,
         free=free,
         observed_at_ms=_observed(body),
+        hours=_hours(body),
         unknown=tuple(sorted(set(body) - KNOWN - IGNORED)),
         warnings=tuple(warnings),
     )
@@ -189,6 +193,8 @@ def write_entity(bay: Bay, status: BayStatus) -> dict[str, Any]:
         entity["totalSpotNumber"] = bay.total
         if known:
             entity["availableSpotNumber"] = {"value": bay.free, **observed}
+    if bay.hours:
+        entity["openingHoursSpecification"] = {"value": hours.write_hours(bay.hours)}
     if bay.site:
         entity["refParkingSite"] = {"object": bay.site}
     return entity
@@ -298,6 +304,11 @@ def _allowed(value: Any, warnings: list[str]) -> tuple[str, ...] | None:
         for each in CLASSES.get(name, ()):
             found[each] = None
     return tuple(found)
+
+
+def _hours(body: Mapping[str, Any]) -> tuple[Any, Any] | None:
+    said = (_value(body, "openingHours"), _value(body, "openingHoursSpecification"))
+    return None if said == (None, None) else said
 
 
 def _public(value: Any) -> bool | None:

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q
 
+from central.bays.hours import Rule, open_throughout
 from central.bays.models import Bay, BayKind, BayStatus, Layout, Reservation
 from central.bays.nearest import BayIndex, StraightLine, WalkingDistance, haversine
 from central.cases import history
@@ -103,10 +104,10 @@ def offer_for_case(
         if held is not None and not _usable(held.bay, held=True):
             _release([held], "occupied")
             held = None
-        if held is not None and until_ms > held.until_ms:
+        if held is not None and until_ms > held.until_ms and _open(held.bay.hours, until_ms):
             held.until_ms = until_ms
             held.save(update_fields=["until_ms"])
-        near = _free_near(case, vehicle_class, position, limit)
+        near = _free_near(case, vehicle_class, position, limit, until_ms)
         found: list[_Candidate] = []
         passed_over: list[_Candidate] = []
         for candidate in near:
@@ -137,15 +138,23 @@ class CaseRef(Protocol):
     jurisdiction_id: str
 
 
-def nearby(case: CaseRef, *, vehicle_class: str, position: Position, limit: int = OFFERED) -> list[Offer]:
-    """What `offer_for_case` would list, the held bay first, without holding, releasing or writing anything."""
-    held, until_ms = _held_now(case)
+def nearby(
+    case: CaseRef,
+    *,
+    vehicle_class: str,
+    position: Position,
+    until_ms: Millis | None = None,
+    limit: int = OFFERED,
+) -> list[Offer]:
+    """What `offer_for_case` would list, the held bay first, without holding, releasing or writing anything. `until_ms`:
+    until when the bays have to be open; None: now."""
+    held, held_until_ms = _held_now(case)
     offers = []
     if held is not None:
-        offers.append(_offer(_Candidate(held, _metres(position, held)), until_ms))
+        offers.append(_offer(_Candidate(held, _metres(position, held)), held_until_ms))
     near = (
         each
-        for each in _free_near(case, vehicle_class, position, limit)
+        for each in _free_near(case, vehicle_class, position, limit, until_ms)
         if held is None or each.bay.pk != held.pk
     )
     offers.extend(_offer(each) for each in islice(near, limit - len(offers)))
@@ -227,12 +236,17 @@ def layout_changed(jurisdiction_id: str) -> None:
 # How it is done
 
 
-def _free_near(case: CaseRef, vehicle_class: str, position: Position, wanted: int) -> Iterator[_Candidate]:
-    """Bays that are free for this case, nearest first, their state read as it is now; about `wanted` will be taken."""
+def _free_near(
+    case: CaseRef, vehicle_class: str, position: Position, wanted: int, until_ms: Millis | None
+) -> Iterator[_Candidate]:
+    """Bays that are free for this case and open until then, nearest first, their state read as it is now; about
+    `wanted` will be taken."""
     layout = _layouts.of(case.jurisdiction_id)
     if layout is None:
         return
     walk = layout.index.walk(position, vehicle_class, settings.PATROL.bay_radius_m)
+    if layout.hours:
+        walk = (near for near in walk if _open(layout.hours.get(near.row), until_ms))
     size = max(_BATCH, 4 * wanted)
     while batch := list(islice(walk, size)):
         size *= 2
@@ -241,6 +255,12 @@ def _free_near(case: CaseRef, vehicle_class: str, position: Position, wanted: in
             bay = free.get(layout.keys[near.row])
             if bay is not None:
                 yield _Candidate(bay, near.metres)
+
+
+def _open(rules: list[Rule] | None, until_ms: Millis | None) -> bool:
+    """Whether a bay is open now and stays so until then: nobody is sent to a gate that closes before he is there."""
+    now = now_ms()
+    return rules is None or open_throughout(rules, now, max(now, until_ms or now), settings.PATROL.time_zone)
 
 
 _HELD_NOW = """
@@ -292,7 +312,7 @@ def _hold(bay: _FreeBay | Bay, case: Case, until_ms: Millis) -> Reservation | No
     """
     locked = Bay.objects.select_for_update(skip_locked=connection.features.has_select_for_update_skip_locked)
     bay_now = locked.filter(pk=bay.pk).first()
-    if bay_now is None or not _usable(bay_now, held=False):
+    if bay_now is None or not _usable(bay_now, held=False) or not _open(bay_now.hours, until_ms):
         return None
     now = now_ms()
     Reservation.objects.filter(
@@ -353,6 +373,8 @@ class _Layout:
     stamp: str
     index: BayIndex
     keys: list[int]
+    hours: dict[int, list[Rule]]
+    """By row, of the few that have any."""
 
 
 class _Layouts:
@@ -381,10 +403,15 @@ class _Layouts:
             rows = list(
                 Bay.objects.filter(jurisdiction_id=jurisdiction_id)
                 .order_by("pk")
-                .values_list("pk", "longitude", "latitude", "allowed")
+                .values_list("pk", "longitude", "latitude", "allowed", "hours")
             )
-            keys, longitudes, latitudes, allowed = zip(*rows, strict=True) if rows else ((), (), (), ())
-            loaded = _Layout(stamp, BayIndex(longitudes, latitudes, allowed, WALKING), list(keys))
+            keys, longitudes, latitudes, allowed, hours = zip(*rows, strict=True) if rows else ((),) * 5
+            loaded = _Layout(
+                stamp,
+                BayIndex(longitudes, latitudes, allowed, WALKING),
+                list(keys),
+                {row: rules for row, rules in enumerate(hours) if rules is not None},
+            )
             self._known[jurisdiction_id] = loaded
             return loaded
 

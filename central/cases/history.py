@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,9 @@ from central.project.unit import insert, save
 GENESIS = "0" * 64
 
 
-def append(case: Case, kind: str, at_ms: int, actor: str, **facts: Any) -> HistoryEntry:
+def append(
+    case: Case, kind: str, at_ms: int, actor: str, *, changed: Sequence[str] = (), **facts: Any
+) -> HistoryEntry:
     """Add an entry. The caller holds the case's lock (`services.lock_case`) and its transaction.
 
     Args:
@@ -27,6 +29,7 @@ def append(case: Case, kind: str, at_ms: int, actor: str, **facts: Any) -> Histo
         kind: what happened, a word of `central.pages.words.HISTORY`.
         at_ms: when it happened, by the one who saw it.
         actor: ``agent:…``, ``user:…`` or ``system``.
+        changed: further fields of the case to save with its head, in the same statement.
         facts: JSON values; those that are None are left out.
     """
     number = case.history_length + 1
@@ -47,7 +50,7 @@ def append(case: Case, kind: str, at_ms: int, actor: str, **facts: Any) -> Histo
     case.history_length = number
     case.history_head = entry.sha256
     insert(entry)
-    save(case, "history_length", "history_head")
+    save(case, "history_length", "history_head", *changed)
     announce(case_topic(case.pk))
     return entry
 
@@ -93,24 +96,41 @@ class Audit:
 
 
 def verify(audit: Audit) -> Iterator[Fault]:
-    """Walk every history and yield each fault; `audit` is filled on the way."""
+    """Walk every history and yield each fault; `audit` is filled on the way.
+
+    Each state of a case is followed from its first one by the moves in its history and the rules that it was opened under,
+    and must end where the case says that it stands: what is counted can be computed again.
+    """
+    from central.cases.engine import replay  # it writes histories itself
+
     total = hashlib.sha256()
     entries = iter(HistoryEntry.objects.order_by("case_id", "number").iterator(chunk_size=2000))
     entry = next(entries, None)
-    for case_id, length, head in (
-        Case.objects.order_by("pk").values_list("pk", "history_length", "history_head").iterator(2000)
+    for case_id, length, head, rules, stands_in in (
+        Case.objects.order_by("pk")
+        .values_list("pk", "history_length", "history_head", "definition_id", "process_state")
+        .iterator(2000)
     ):
         audit.cases += 1
         number, previous = 0, GENESIS
+        opened_under, moves = None, []
         while entry is not None and entry.case_id <= case_id:
             if entry.case_id == case_id:
                 number += 1
                 audit.entries += 1
                 yield from _faults(entry, number, previous)
                 number, previous = entry.number, entry.sha256
+                if '"moved":' in entry.body or '"definition":' in entry.body:
+                    facts = json.loads(entry.body)
+                    moves += facts.get("moved", [])
+                    opened_under = opened_under or facts.get("definition")
             entry = next(entries, None)
         if number != length or (previous if number else "") != head:
             yield Fault(case_id, number, f"the case knows of {length} entries, the history has {number}")
+        if opened_under is not None:
+            yield from (Fault(case_id, number, problem) for problem in replay(opened_under, moves, stands_in))
+            if opened_under != rules:
+                yield Fault(case_id, number, "the case follows other rules than it was opened under")
         total.update(f"{case_id}:{length}:{head}\n".encode())
     audit.digest = total.hexdigest()
 

@@ -5,19 +5,43 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import models
 
-from central.cases.states import CaseState, Result, WorkKind, WorkState
+from central.cases.records import (
+    ApiCall,
+    ApiKey,
+    ClusterGate,
+    Commitment,
+    CommitmentState,
+    Likeness,
+    Note,
+    Participant,
+    Reporter,
+    ServiceDefinition,
+    Told,
+)
+from central.cases.states import CaseState, ProcessStep, Relation, Result, WorkKind, WorkState
 from central.fleet.models import Agent
-from central.people.scopes import Scoped, ScopedByCase
+from central.people.scopes import Scoped, ScopedByAgent, ScopedByCase
 
 __all__ = [
+    "ApiCall",
+    "ApiKey",
     "Attachment",
     "Case",
+    "ClusterGate",
+    "Commitment",
+    "CommitmentState",
     "Evidence",
     "HistoryEntry",
+    "Likeness",
+    "Note",
+    "Participant",
     "Picture",
+    "Reporter",
     "Retraction",
     "Scoped",
     "ScopedByCase",
+    "ServiceDefinition",
+    "Told",
     "WorkOrder",
 ]
 
@@ -34,6 +58,18 @@ class Case(models.Model):
     latitude = models.FloatField(null=True)
     grid = models.ForeignKey("grids.Grid", on_delete=models.PROTECT, null=True, related_name="cases")
     state = models.CharField(max_length=20, choices=CaseState.choices, default=CaseState.WATCHED)
+    definition = models.ForeignKey(
+        ServiceDefinition, on_delete=models.PROTECT, null=True, related_name="cases", db_index=False
+    )
+    process_state = models.CharField(max_length=40, blank=True)
+    step = models.CharField(max_length=20, choices=ProcessStep.choices, blank=True)
+    priority = models.SmallIntegerField(default=3, help_text="1 urgent, 2 high, 3 normal, 4 low.")
+    round = models.SmallIntegerField(default=0, help_text="How often it was opened again.")
+    text = models.TextField(max_length=4000, blank=True, help_text="What the reporter wrote.")
+    plate = models.CharField(max_length=12, blank=True, help_text="A plate that the reporter named.")
+    reporter = models.ForeignKey(Reporter, on_delete=models.PROTECT, null=True, related_name="cases")
+    parent = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="children")
+    relation = models.CharField(max_length=20, choices=Relation.choices, blank=True)
     opened_at_ms = models.BigIntegerField()
     closed_at_ms = models.BigIntegerField(null=True)
     history_length = models.IntegerField(default=0)
@@ -42,7 +78,36 @@ class Case(models.Model):
     objects = Scoped.as_manager()
 
     class Meta:
-        indexes = (models.Index(fields=["jurisdiction_id", "state", "-opened_at_ms"], name="case_list"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(parent__isnull=True, relation="")
+                | (models.Q(parent__isnull=False) & ~models.Q(relation="")),
+                name="a_child_says_how",
+            ),
+        )
+        indexes = (
+            models.Index(fields=["jurisdiction_id", "state", "-opened_at_ms"], name="case_list"),
+            models.Index(fields=["service_code", "jurisdiction_id", "opened_at_ms"], name="case_likeness"),
+            # Lists read in pages (central.pages.listing): each order of the list, and what narrows it.
+            models.Index(fields=["-opened_at_ms", "-id"], name="case_newest"),
+            models.Index(
+                fields=["-opened_at_ms", "-id"],
+                name="case_open_newest",
+                condition=models.Q(state="open"),
+            ),
+            models.Index(
+                fields=["-closed_at_ms", "-id"], name="case_ended", condition=models.Q(state="closed")
+            ),
+            models.Index(
+                fields=["jurisdiction_id", "-closed_at_ms", "-id"],
+                name="case_ended_in",
+                condition=models.Q(state="closed"),
+            ),
+            models.Index(fields=["grid", "state", "-closed_at_ms"], name="case_by_grid"),
+            models.Index(fields=["service_code", "state", "-closed_at_ms"], name="case_by_service"),
+            models.Index(fields=["place"], name="case_open_place", condition=models.Q(state="open")),
+            models.Index(fields=["place"], name="case_place", opclasses=["varchar_pattern_ops"]),
+        )
 
 
 class WorkOrder(models.Model):
@@ -88,6 +153,16 @@ class WorkOrder(models.Model):
             models.Index(fields=["-issued_at_ms", "-id"], name="work_newest"),
             models.Index(fields=["state", "-issued_at_ms", "-id"], name="work_by_state"),
             models.Index(fields=["assignee", "state", "due_at_ms"], name="work_of_officer"),
+            models.Index(
+                fields=["due_at_ms", "-id"],
+                name="work_by_due",
+                condition=models.Q(state__in=["new", "accepted"]),
+            ),
+            models.Index(
+                fields=["state", "-ended_at_ms", "-id"],
+                name="work_ended",
+                condition=models.Q(state__in=["closed", "retracted"]),
+            ),
         )
 
 
@@ -99,6 +174,8 @@ class Retraction(models.Model):
     at_ms = models.BigIntegerField()
     reason = models.CharField(max_length=500)
 
+    objects = ScopedByCase.as_manager()
+
 
 class Picture(models.Model):
     """A picture that arrived and was proven to be what its name says. The file is named by its hash."""
@@ -109,6 +186,8 @@ class Picture(models.Model):
     width = models.IntegerField()
     height = models.IntegerField()
     received_at_ms = models.BigIntegerField()
+
+    objects = ScopedByAgent.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["agent", "sha256"], name="picture_once_per_agent"),)
@@ -129,6 +208,8 @@ class Evidence(models.Model):
         null=True, help_text="The vehicle: left, top, right, bottom in pixels of this picture."
     )
     picture = models.ForeignKey(Picture, on_delete=models.PROTECT, null=True, related_name="evidence")
+
+    objects = ScopedByCase.as_manager()
 
     class Meta:
         constraints = (
@@ -185,6 +266,8 @@ class HistoryEntry(models.Model):
     body = models.TextField()
     previous_sha256 = models.CharField(max_length=64)
     sha256 = models.CharField(max_length=64)
+
+    objects = ScopedByCase.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["case", "number"], name="history_without_forks"),)

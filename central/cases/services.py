@@ -11,9 +11,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.dispatch import Signal
+from django.utils.translation import gettext_lazy as _
 
 from central.cases import history
+from central.cases.engine import RefusedError, case_moved, record
+from central.cases.guards import Actor
 from central.cases.models import Case, Evidence, Picture, Retraction, WorkOrder
+from central.cases.process import Refusal
+from central.cases.rules import opening
 from central.cases.states import (
     OPEN_STATES,
     CaseState,
@@ -32,13 +37,29 @@ from central.project.clock import now_ms
 from central.project.unit import Unit, current, save
 from protocol.messages import EvidenceRef, Position
 
+__all__ = [
+    "Finding",
+    "accept",
+    "case_moved",
+    "case_opened",
+    "case_placed",
+    "close",
+    "issue_work_order",
+    "lock_case",
+    "name_evidence",
+    "retract",
+    "set_place",
+    "tie_pictures",
+    "work_order_closed",
+    "work_order_closing",
+    "work_order_issued",
+    "work_order_retracted",
+]
+
 NOTE_LENGTH = 2000
 
 case_opened = Signal()
 """Sent in the opening transaction with `case`, locked."""
-
-case_moved = Signal()
-"""Sent in the transaction that changed its state, with `case`, locked, `before` and `at_ms`."""
 
 case_placed = Signal()
 """Sent in the transaction that put a case into another grid, with `case` and `before` (a grid's number or None)."""
@@ -59,15 +80,32 @@ work_order_closed = Signal()
 """Sent in the closing transaction with `order`; the trade whose case it is passes the outcome on."""
 
 
-def lock_case(source_key: str, defaults: dict[str, Any]) -> tuple[Case, bool]:
-    """The case of this key, made if need be, locked until the transaction ends; (case, whether it is new)."""
+def lock_case(
+    source_key: str, defaults: dict[str, Any], service_code: str = "sidewalk_parking"
+) -> tuple[Case, bool]:
+    """The case of this key, made if need be, locked until the transaction ends; (case, whether it is new).
+
+    It begins as the service's rules say. Whoever made it writes the first entry of its history, with its `definition`.
+
+    Raises:
+        PatrolError: there is no such service.
+    """
     unit = current()
     if unit is not None and f"case {source_key}" in unit.held:
         case, new = unit.held[f"case {source_key}"]
         unit.held[f"case {source_key}"] = (case, False)
-    else:
-        _, new = Case.objects.get_or_create(source_key=source_key, defaults=defaults)
-        case = Case.objects.select_for_update().get(source_key=source_key)
+        if new:
+            case_opened.send(sender=Case, case=case)
+        return case, new
+    locked = Case.objects.select_for_update()
+    case = locked.filter(source_key=source_key).first()
+    if case is not None:
+        return case, False
+    fresh = Case(source_key=source_key, **{**opening(service_code), **defaults})
+    # Of two at once the second waits here and then finds the first one's case, whose history has begun.
+    Case.objects.bulk_create([fresh], ignore_conflicts=True)
+    case = locked.get(source_key=source_key)
+    new = case.history_length == 0
     if new:
         case_opened.send(sender=Case, case=case)
     return case, new
@@ -82,7 +120,8 @@ def hold_cases(unit: Unit, wanted: dict[str, dict[str, Any]]) -> None:
     keys = sorted(wanted)
     cases = Case.objects.select_for_update().filter(source_key__in=keys).order_by("source_key")
     known = {case.source_key: case for case in cases}
-    missing = [Case(source_key=key, **wanted[key]) for key in keys if key not in known]
+    begun = opening("sidewalk_parking") if len(known) < len(keys) else {}
+    missing = [Case(source_key=key, **{**begun, **wanted[key]}) for key in keys if key not in known]
     Case.objects.bulk_create(missing)
     for case in known.values():
         unit.held[f"case {case.source_key}"] = (case, False)
@@ -141,12 +180,29 @@ def issue_work_order(
         order.ended_at_ms = taken_back.at_ms
         order.retraction_reason = taken_back.reason
     order.save(force_insert=True)
-    history.append(case, "task_issued", issued_at_ms, actor, key=key, work=str(kind), **facts)
+    record(
+        case,
+        "task_issued",
+        issued_at_ms,
+        actor,
+        event="task_issued",
+        key=key,
+        work=str(kind),
+        due_at_ms=order.due_at_ms,
+        **facts,
+    )
+    if case.state == CaseState.CLOSED:
+        raise RefusedError(Refusal("state", _("a closed case takes no work order")))
     if taken_back is not None:
-        history.append(
-            case, "task_retracted", taken_back.at_ms, actor, reason=taken_back.reason, before_arrival=True
+        record(
+            case,
+            "task_retracted",
+            taken_back.at_ms,
+            actor,
+            event="task_retracted",
+            reason=taken_back.reason,
+            before_arrival=True,
         )
-    _settle(case, [order] if first else None)
     work_order_issued.send(sender=WorkOrder, order=order)
     announce(TASKS)
     return order
@@ -165,16 +221,9 @@ def retract(case: Case, *, key: str, at_ms: int, reason: str, actor: str) -> Non
     order.ended_at_ms = at_ms
     order.retraction_reason = reason[:500]
     order.save(update_fields=["state", "ended_at_ms", "retraction_reason"])
-    history.append(case, "task_retracted", at_ms, actor, reason=reason)
-    _settle(case)
+    record(case, "task_retracted", at_ms, actor, event="task_retracted", reason=reason)
     work_order_retracted.send(sender=WorkOrder, order=order)
     announce(TASKS)
-
-
-def close_watched(case: Case, at_ms: int) -> None:
-    """The camera's side has ended the case: closed here too, unless an officer still has work to do."""
-    if not case.work_orders.filter(state__in=OPEN_STATES).exists():
-        _set_state(case, CaseState.CLOSED, at_ms)
 
 
 def accept(order_id: int, user: User) -> WorkOrder:
@@ -192,7 +241,7 @@ def accept(order_id: int, user: User) -> WorkOrder:
         order.assignee = user
         order.accepted_at_ms = now_ms()
         order.save(update_fields=["state", "assignee", "accepted_at_ms"])
-        history.append(order.case, "accepted", order.accepted_at_ms, _actor(user), officer=user.shown_name)
+        _by_hand(order, user, "accepted", order.accepted_at_ms, event="accepted", officer=user.shown_name)
         work_order_accepted.send(sender=WorkOrder, order=order)
         announce(TASKS)
     return order
@@ -227,17 +276,17 @@ def close(order_id: int, user: User, finding: Finding) -> WorkOrder:
         order.outcome_id = f"o-{uuid.uuid4().hex}"
         order.ended_at_ms = now_ms()
         order.save(update_fields=["state", "result", "note", "outcome_id", "ended_at_ms"])
-        history.append(
-            order.case,
+        _by_hand(
+            order,
+            user,
             "outcome",
             order.ended_at_ms,
-            _actor(user),
+            event="outcome",
             result=str(order.result),
             note=order.note,
             outcome_id=order.outcome_id,
             officer=user.shown_name,
         )
-        _settle(order.case)
         work_order_closed.send(sender=WorkOrder, order=order)
         announce(TASKS)
     return order
@@ -328,21 +377,16 @@ def _lock_order(order_id: int, user: User) -> WorkOrder:
     return order
 
 
-def _settle(case: Case, known: list[WorkOrder] | None = None) -> None:
-    """The case is open while one of its work orders is, and closed when the last has ended."""
-    orders = list(case.work_orders.all()) if known is None else known
-    if any(order.state in OPEN_STATES for order in orders):
-        _set_state(case, CaseState.OPEN, None)
-    elif orders:
-        _set_state(case, CaseState.CLOSED, max(order.ended_at_ms or 0 for order in orders))
+def _by_hand(order: WorkOrder, user: User, kind: str, at_ms: int, *, event: str, **facts: Any) -> None:
+    """What an officer did to a work order, and where that leads the case.
 
-
-def _set_state(case: Case, state: CaseState, closed_at_ms: int | None) -> None:
-    if case.state != state:
-        before, case.state = case.state, state
-        case.closed_at_ms = closed_at_ms
-        save(case, "state", "closed_at_ms")
-        case_moved.send(sender=Case, case=case, before=before, at_ms=closed_at_ms or now_ms())
+    Raises:
+        NotPossibleError: he has found or verified this case himself.
+    """
+    try:
+        record(order.case, kind, at_ms, _actor(user), event=event, by=Actor(_actor(user)), **facts)
+    except RefusedError as error:
+        raise NotPossibleError(error.problem, WorkState(order.state)) from error
 
 
 def _actor(user: User) -> str:

@@ -22,6 +22,7 @@ class WorkKind(models.TextChoices):
 
     ENFORCE = "enforce", _("Enforcement")
     MANUAL_CHECK = "manual_check", _("Manual check")
+    HANDLE = "handle", _("Handling on the spot")
 
 
 class CaseState(models.TextChoices):
@@ -30,6 +31,25 @@ class CaseState(models.TextChoices):
     WATCHED = "watched", _("Watched by the camera")
     OPEN = "open", _("Open")
     CLOSED = "closed", _("Closed")
+
+
+class Relation(models.TextChoices):
+    """What a case is to the one that it belongs to."""
+
+    PART = "part", _("Part of the matter")
+    DUPLICATE = "duplicate", _("The same matter")
+
+
+class ProcessStep(models.TextChoices):
+    """The seven steps of a case in GB/T 30428."""
+
+    COLLECT = "collect", _("Collection")
+    ESTABLISH = "establish", _("Establishing")
+    DISPATCH = "dispatch", _("Dispatch")
+    HANDLE = "handle", _("Handling")
+    FEEDBACK = "feedback", _("Feedback")
+    VERIFY_CLOSE = "verify_close", _("Verification and closing")
+    EVALUATE = "evaluate", _("Evaluation")
 
 
 class Result(models.TextChoices):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import secrets
 from pathlib import Path
@@ -12,6 +13,14 @@ from PIL import Image
 
 from central.cases.models import Evidence
 from central.cases.pictures import path_of
+from central.driver.links import LIFE_AFTER_CLOCK_MS
+from central.project.clock import now_ms
+
+log = logging.getLogger(__name__)
+
+KEPT_MS = LIFE_AFTER_CLOCK_MS + 24 * 3_600_000
+"""How long a view stays on disk: until no link opens it any more. One that is wanted for longer is cut anew; the sealed
+picture itself has its own term."""
 
 SIDE = 720
 """Pixels of the longer side: sharp on a phone, some 60 kB."""
@@ -29,7 +38,7 @@ def view_of(evidence_id: int) -> Path | None:
     if evidence is None:
         return None
     source = path_of(evidence.sha256)
-    made = Path(settings.PATROL.data) / "views" / evidence.sha256[:2] / f"{evidence.sha256}-{evidence.pk}.jpg"
+    made = _folder() / evidence.sha256[:2] / f"{evidence.sha256}-{evidence.pk}.jpg"
     if made.exists():
         return made
     if not source.exists():
@@ -50,6 +59,28 @@ def view_of(evidence_id: int) -> Path | None:
     draft.write_bytes(out.getvalue())
     draft.replace(made)
     return made
+
+
+def sweep() -> int:
+    """Delete the views that no link opens any more, and drafts that a crash left; returns how many."""
+    before_s = (now_ms() - KEPT_MS) / 1000
+    count = 0
+    for file in _folder().glob("*/*"):
+        try:
+            if file.stat().st_mtime < before_s:
+                file.unlink()
+                count += 1
+        except FileNotFoundError:
+            continue  # another process sweeps too
+        except OSError as error:
+            log.warning("view %s cannot be deleted: %s", file.name, error.strerror)
+    if count:
+        log.info("deleted %d views of vehicles whose links have expired", count)
+    return count
+
+
+def _folder() -> Path:
+    return Path(settings.PATROL.data) / "views"
 
 
 def _region(evidence: Evidence, size: tuple[int, int]) -> tuple[float, float, float, float]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from central.cases.models import Case
 from central.driver import services
 from central.driver.models import Objection
 from central.people.access import roles
@@ -26,6 +27,7 @@ class ReviewForm(forms.Form):
 @roles(Role.DISPATCHER)
 def review(request: HttpRequest, case_id: int) -> HttpResponse:
     """Uphold or reject; a second answer changes nothing."""
+    get_object_or_404(Case.objects.visible_to(request.user), pk=case_id)
     form = ReviewForm(request.POST)
     if not form.is_valid():
         messages.warning(request, _("Choose what the comparison showed."))

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
+from django.utils.safestring import SafeString
 from django.utils.translation import get_language_from_request
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
@@ -18,15 +18,16 @@ from central.bays.services import Offer, nearby
 from central.cases.models import Case
 from central.driver import forms, picture, reading, services
 from central.driver.links import keys
+from central.driver.pages import render
 from central.driver.plan import Plan, draw
 from central.driver.reading import Told
 from central.driver.services import NotYetKnownError, Opened, open_link
+from central.driver.ways import ways_to
 from central.people.access import open_to_all
 from central.project.brake import Brake
 from central.project.clock import now_ms
 from notifier.links import BadLinkError
 from notifier.masking import mask_plate
-from notifier.navigation import MapLink, map_links
 from protocol.clock import Millis
 
 LANGUAGES = {"zh": "zh-hans", "en": "en"}
@@ -53,11 +54,11 @@ MOVABLE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class ShownBay:
-    """A bay of the list with its addresses."""
+    """A bay of the list with the buttons that lead there."""
 
     number: int
     offer: Offer
-    links: tuple[MapLink, ...]
+    ways: SafeString
 
     @property
     def metres(self) -> int:
@@ -75,7 +76,7 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
         return opened
     language = _language(request)
     with translation.override(language):
-        return _answer(render_to_string("driver/page.html", _context(opened, token, language)))
+        return _answer(render("page.html", _context(opened, token, language)))
 
 
 @open_to_all
@@ -85,7 +86,7 @@ def own_picture(request: HttpRequest, token: str) -> HttpResponse:
     opened = _open(request, token, LOOKING)
     if isinstance(opened, HttpResponse):
         return opened
-    shot = reading.shot(opened.case.pk)
+    shot = opened.case.shot
     path = None
     if shot is not None and shot.arrived:
         path = picture.view_of(shot.evidence_id)
@@ -155,21 +156,24 @@ def _context(opened: Opened, token: str, language: str) -> dict[str, Any]:
     state = _state(case, now)
     place = case.position
     movable = state in {"warned", "over_time", "issued"}
-    offers = nearby(case, vehicle_class=case.vehicle_class, position=place) if place is not None else []
+    offers = []
+    if place is not None:
+        offers = nearby(
+            case, vehicle_class=case.vehicle_class, position=place, until_ms=case.clock_ends_ms
+        )
     if not movable:  # on the way: only the bay that is kept
         offers = [offer for offer in offers if offer.reserved_until_ms is not None and state == "left"]
     shown = tuple(
-        ShownBay(number, offer, map_links(offer.position, offer.name))
+        ShownBay(number, offer, ways_to(offer.position, offer.name))
         for number, offer in enumerate(offers, 1)
     )
     plan: Plan | None = None
     if place is not None:
         plan = draw(place, [(each.position, each.reserved_until_ms is not None) for each in offers])
-    recheck = reading.last_recheck(case.pk)
-    shot = reading.shot(case.pk)
+    recheck = case.recheck
     looking = recheck is not None and recheck.at_ms is None and movable
     return {
-        "token": token,
+        "path": reverse("driver:page", args=[token]),
         "nonce": forms.make_nonce(keys()[0], token, now),
         "language": language,
         "other": "en" if language != "en" else "zh",
@@ -185,7 +189,7 @@ def _context(opened: Opened, token: str, language: str) -> dict[str, Any]:
         "plan": plan,
         "recheck": recheck if movable else None,
         "looking": looking,
-        "shot": shot,
+        "shot": case.shot,
         "refresh_s": 5 if looking else None,
     }
 
@@ -252,11 +256,11 @@ def _say(request: HttpRequest, what: str, status: int, wait_s: int = 0, token: s
         "what": what,
         "wait_s": wait_s,
         "language": language,
-        "token": token,
+        "path": reverse("driver:page", args=[token]) if token else "",
         "refresh_s": wait_s or None,
     }
     with translation.override(language):
-        response = _answer(render_to_string("driver/say.html", context), status)
+        response = _answer(render("say.html", context), status)
     if wait_s:
         response["Retry-After"] = str(wait_s)
     return response

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from django.db import models
 
+from central.people.scopes import Scoped, ScopedByAgent
+
 
 class Agent(models.Model):
     """A box at the street that an administrator enrolled. Only these are listened to."""
@@ -20,6 +22,8 @@ class Agent(models.Model):
     outbox_waiting = models.IntegerField(default=0)
     open_cases = models.IntegerField(default=0)
     problems = models.JSONField(default=list)
+
+    objects = Scoped.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["jurisdiction_id", "agent_id"], name="agent_once"),)
@@ -45,6 +49,8 @@ class Camera(models.Model):
     reconnects = models.IntegerField(default=0)
     reported_at_ms = models.BigIntegerField()
 
+    objects = ScopedByAgent.as_manager()
+
     class Meta:
         constraints = (models.UniqueConstraint(fields=["agent", "camera_id"], name="camera_once"),)
         ordering = ("camera_id",)
@@ -58,6 +64,8 @@ class Stranger(models.Model):
     first_at_ms = models.BigIntegerField()
     last_at_ms = models.BigIntegerField()
     messages = models.BigIntegerField(default=0)
+
+    objects = Scoped.as_manager()
 
     class Meta:
         constraints = (models.UniqueConstraint(fields=["jurisdiction_id", "agent_id"], name="stranger_once"),)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from central.people.scopes import Scoped
+from central.people.scopes import ScopedGrids
 
 
 class Grid(models.Model):
@@ -27,7 +27,7 @@ class Grid(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="grids_as_deputy"
     )
 
-    objects = Scoped.as_manager()
+    objects = ScopedGrids.as_manager()
 
     class Meta:
         constraints = (

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from central.bays import services as bays
+from central.driver import picture as driver_views
 from central.fleet.services import take_due_letters
 from central.ingest import intake, state
 from central.ingest.link import Incoming, Link
@@ -179,6 +180,7 @@ class IngestWorker:
                 bays.sweep()
                 owners.sweep()
                 notices.sweep()
+                driver_views.sweep()
         except DatabaseError as error:
             self._in_trouble("database_unavailable", str(error).strip().splitlines()[0])
             connection.close()

@@ -1,14 +1,19 @@
-"""The live list: every task, newest first, with the health of cameras and agents above it."""
+"""The command centre: live cases with their clocks beside the map, figures and health above them."""
 
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_safe
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST, require_safe
 
-from central.pages import queries
+from central.cases.models import Case
+from central.pages import cases, listing, queries
+from central.pages.appearance import CHOICES, keep
+from central.pages.filters import Filters
 from central.people.access import EVERYONE, roles
 from central.people.models import Role
+from central.project.clock import now_ms
 
 
 @require_safe
@@ -22,18 +27,56 @@ def home(request: HttpRequest) -> HttpResponse:
 @roles(*EVERYONE)
 def board(request: HttpRequest) -> HttpResponse:
     """The whole page, or its living part where htmx asks for it."""
-    shown = request.GET.get("show", "all")
-    if shown not in queries.FILTERS:
-        shown = "all"
-    before = request.GET.get("before", "")
+    filters = Filters.read(request.GET)
     context = {
-        "page": queries.task_page(request.user, shown, before),
+        "page": listing.page(request.user, filters),
         "counts": queries.counts(request.user),
         "fleet": queries.fleet(request.user),
-        "show": shown,
-        "before": before,
-        "filters": list(queries.FILTERS),
+        "filters": filters,
+        "address": filters.address(before=filters.before),
+        "map_query": filters.address(),
+        "now_ms": now_ms(),
+        "wall": request.GET.get("wall") == "1",
         "nav": "board",
     }
-    template = "pages/_board.html" if request.htmx else "pages/board.html"
-    return render(request, template, context)
+    if request.htmx and not request.htmx.history_restore_request:
+        response = render(request, "pages/_board.html", context)
+        if request.htmx.boosted or request.htmx.trigger == "filters":
+            response["HX-Push-Url"] = request.path + context["address"]
+        return response
+    context["choices"] = queries.choices(request.user, filters.grid)
+    context |= _opened(request)
+    return render(request, "pages/board.html", context)
+
+
+def _opened(request: HttpRequest) -> dict[str, object]:
+    """What the panel shows where the address names a case: `?case=7`."""
+    number = request.GET.get("case", "")
+    if not (number.isascii() and number.isdigit() and len(number) < 19):
+        return {}
+    visible = Case.objects.visible_to(request.user)
+    case = cases.with_all(visible).filter(pk=int(number)).first()
+    return {} if case is None else {"opened": case.pk, **cases.context_of(request, case)}
+
+
+@require_POST
+@roles(*EVERYONE)
+def appearance(request: HttpRequest) -> HttpResponse:
+    """Light, dark or as the system says; more contrast or not. Kept in this browser."""
+    to = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(to, {request.get_host()}, request.is_secure()):
+        to = "/"
+    response = redirect(to)
+    for name, values in CHOICES.items():
+        if request.POST.get(name) in values:
+            keep(response, name, request.POST[name])
+    return response
+
+
+@require_safe
+@roles(Role.ADMINISTRATOR)
+def design(request: HttpRequest) -> HttpResponse:
+    """Every part of the design system on one page."""
+    now = now_ms()
+    clocks = [("late", now - 191_000), ("soon", now + 252_000), ("calm", now + 1_500_000), ("calm", now + 9e7)]
+    return render(request, "pages/design.html", {"clocks": clocks, "now_ms": now, "nav": "design"})

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from django.http import HttpRequest, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 
+from central.cases.models import Case
 from central.live.feed import feed
 from central.live.services import FLEET, TASKS, case_topic, officer_topic
 from central.people.access import EVERYONE, roles
@@ -24,8 +26,10 @@ def changes(request: HttpRequest) -> StreamingHttpResponse:
     """An endless stream of ``event: changed``; `?case=N` follows one case instead of the list, `?mine` what is asked of
     the reader alone."""
     case = request.GET.get("case", "")
-    wanted = {case_topic(int(case))} if case.isdigit() and len(case) < 19 else {TASKS, FLEET, officer_topic(request.user.pk)}
-    if "mine" in request.GET:
+    wanted = {TASKS, FLEET, officer_topic(request.user.pk)}
+    if case.isascii() and case.isdigit() and len(case) < 19:
+        wanted = {case_topic(get_object_or_404(Case.objects.visible_to(request.user), pk=int(case)).pk)}
+    elif "mine" in request.GET:
         wanted = {officer_topic(request.user.pk)}
     response = StreamingHttpResponse(_events(frozenset(wanted)), content_type="text/event-stream")
     response["Cache-Control"] = "no-store"

@@ -23,6 +23,7 @@ from central.field import offers, words
 from central.field.models import Kind, Submission, Verdict
 from central.field.services import LATE_MS, Action, UsedKeyError, photo_bytes_max, submit
 from central.pages import queries
+from central.people import access_log
 from central.people.access import EVERYONE, roles
 from central.people.models import Role
 
@@ -201,6 +202,8 @@ def _show(request: HttpRequest, order: WorkOrder, form: FindingForm, status: int
         "mine": mine,
         "step": step,
         "may_act": request.user.role == Role.OFFICER,
+        "plate_shown": access_log.shows_task(request, order.case, order.assignee_id),
+        "may_show_plate": access_log.may_show_plate(request.user),
         "form": form,
         "results": Result.choices,
         "nav": "officer",

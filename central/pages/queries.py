@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
 
-from django.db.models import Count, Prefetch, Q, QuerySet
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, Prefetch, QuerySet
 from django.utils import timezone
 
 from central.cases.models import Case, Evidence, WorkOrder
 from central.cases.states import OPEN_STATES, CaseState, WorkState
-from central.fleet.models import Agent, Stranger
+from central.fleet.models import Agent, Camera, Stranger
 from central.fleet.services import HEALTH_STALE_MS
+from central.grids.models import Grid
 from central.ingest.state import IngestState, ingest_state
+from central.pages.listing import CLOCK_RUNS
+from central.parking.models import Stay
 from central.people.models import Role, User
 from central.project.clock import now_ms
 
-PAGE = 50
+OFFERED = 500
+"""Entries of a filter's list; more are reached by the search box or the map."""
 
-FILTERS: dict[str, tuple[str, ...]] = {
-    "all": (),
-    "open": tuple(OPEN_STATES),
-    "new": (WorkState.NEW,),
-    "accepted": (WorkState.ACCEPTED,),
-    "closed": (WorkState.CLOSED,),
-    "retracted": (WorkState.RETRACTED,),
-}
+_COSTLY_MS = 10
+_AGE_PER_COST = 20
+_figures: dict[tuple[object, ...], tuple[int, int, dict[str, int]]] = {}
+_lock = threading.Lock()
 
 
 def work_orders(user: User) -> QuerySet[WorkOrder]:
@@ -36,51 +39,106 @@ def work_orders(user: User) -> QuerySet[WorkOrder]:
     return orders.select_related("case__stay__agent", "assignee").prefetch_related(evidence)
 
 
-@dataclass(frozen=True, slots=True)
-class TaskPage:
-    """One page of the live list, newest first."""
-
-    orders: list[WorkOrder]
-    older: str
-
-
-def task_page(user: User, shown: str, before: str) -> TaskPage:
-    """Tasks in the states of the filter, from a cursor ``issued-id`` downwards."""
-    orders = work_orders(user)
-    states = FILTERS[shown]
-    if states:
-        orders = orders.filter(state__in=states)
-    issued, _, number = before.partition("-")
-    if issued.isdigit() and number.isdigit() and len(before) < 40:
-        orders = orders.filter(
-            Q(issued_at_ms__lt=int(issued)) | Q(issued_at_ms=int(issued), id__lt=int(number))
-        )
-    found = list(orders.order_by("-issued_at_ms", "-id")[: PAGE + 1])
-    older = ""
-    if len(found) > PAGE:
-        found = found[:PAGE]
-        older = f"{found[-1].issued_at_ms}-{found[-1].pk}"
-    return TaskPage(found, older)
-
-
 def counts(user: User) -> dict[str, int]:
-    """The figures above the list."""
+    """The figures above the list.
+
+    Counting takes longer the more is open, so a figure that was costly is shown again for twenty times as long as it
+    took: under a million cases with 100,000 open that is a second or two, in a small place nothing is ever old.
+    """
+    clock = settings.PATROL_CLOCK
+    key = (connection.settings_dict["NAME"], connection.settings_dict.get("HOST"), user.pk, user.scope, user.role)
+    started = clock.monotonic_ms()
+    with _lock:
+        until, _, known = _figures.get(key, (0, 0, {}))
+    if started < until:
+        return known
+    found = _count(user)
+    cost = clock.monotonic_ms() - started
+    with _lock:
+        if len(_figures) > 1000:
+            _figures.clear()
+        if cost >= _COSTLY_MS:
+            _figures[key] = (started + cost + cost * _AGE_PER_COST, cost, found)
+    return found
+
+
+def _count(user: User) -> dict[str, int]:
     now = now_ms()
-    local = timezone.localtime(datetime.fromtimestamp(now / 1000, UTC))
-    midnight = datetime.combine(local.date(), time.min, tzinfo=local.tzinfo)
-    today_ms = round(midnight.timestamp() * 1000)
     orders: QuerySet[WorkOrder] = WorkOrder.objects.visible_to(user)
-    live = orders.filter(state__in=OPEN_STATES).aggregate(
-        new=Count("pk", filter=Q(state=WorkState.NEW)),
-        accepted=Count("pk", filter=Q(state=WorkState.ACCEPTED)),
-        late=Count("pk", filter=Q(due_at_ms__lt=now)),
-    )
-    live["closed_today"] = orders.filter(state=WorkState.CLOSED, ended_at_ms__gte=today_ms).count()
     cases: QuerySet[Case] = Case.objects.visible_to(user)
-    live["watched"] = cases.filter(
-        state=CaseState.WATCHED, stay__agent_state__in=["confirmed", "notified", "unnotifiable", "rechecking"]
-    ).count()
-    return live
+    live = orders.filter(state__in=OPEN_STATES)
+    states = dict(live.order_by().values_list("state").annotate(Count("pk")))
+    running = Stay.objects.filter(agent_state__in=CLOCK_RUNS, case__state=CaseState.WATCHED)
+    if user.scope != User.EVERYWHERE:
+        running = running.filter(case__in=cases)
+    today = today_ms()
+    return {
+        "new": states.get(WorkState.NEW, 0),
+        "accepted": states.get(WorkState.ACCEPTED, 0),
+        "late": live.filter(due_at_ms__lt=now).count(),
+        "closed_today": orders.filter(state=WorkState.CLOSED, ended_at_ms__gte=today).count(),
+        "left_today": orders.filter(state=WorkState.RETRACTED, ended_at_ms__gte=today).count(),
+        "watched": running.count(),
+    }
+
+
+def today_ms() -> int:
+    """When today began where the centre stands."""
+    local = timezone.localtime(datetime.fromtimestamp(now_ms() / 1000, UTC))
+    midnight = datetime.combine(local.date(), time.min, tzinfo=local.tzinfo)
+    return round(midnight.timestamp() * 1000)
+
+
+def services() -> list[str]:
+    """Kinds of cases that there are, by code: a walk from each to the next, however many cases there may be."""
+    found: list[str] = []
+    code = Case.objects.order_by("service_code").values_list("service_code", flat=True).first()
+    while code is not None and len(found) < 100:
+        found.append(code)
+        code = (
+            Case.objects.filter(service_code__gt=code)
+            .order_by("service_code")
+            .values_list("service_code", flat=True)
+            .first()
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the filter bar offers."""
+
+    services: list[str]
+    grids: list[Grid]
+    cameras: list[str]
+    officers: list[User]
+    known_grid: bool = False
+    """Whether the grid that is asked for is among them."""
+
+
+def choices(user: User, grid: str = "") -> Choices:
+    """Grids above the leaves (a leaf is chosen on the map), cameras and officers in the reader's scope."""
+    grids: QuerySet[Grid] = Grid.objects.visible_to(user)
+    cameras = Camera.objects.filter(agent__enabled=True)
+    officers = User.objects.filter(role=Role.OFFICER, is_active=True)
+    if user.scope != User.EVERYWHERE:
+        cameras = cameras.filter(agent__jurisdiction_id=user.scope)
+        officers = officers.filter(scope__in=[user.scope, User.EVERYWHERE])
+    named = cameras.values_list("agent__agent_id", "camera_id")[:OFFERED]
+    offered = list(grids.filter(level__lt=4).order_by("code")[:OFFERED])
+    return Choices(
+        services(),
+        offered,
+        sorted(f"{agent}/{camera}" for agent, camera in named),
+        list(officers.order_by("username")[:OFFERED]),
+        grid in {each.code for each in offered},
+    )
+
+
+CHIPS = 10
+"""With more cameras than this, only those in trouble are named."""
+
+IDLE = frozenset({"connecting", "ended", "unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,32 +148,33 @@ class Fleet:
     ingest: IngestState
     agents: list[dict[str, Any]]
     strangers: list[Stranger]
+    more: int = 0
+    """Cameras that are well and not named."""
 
 
 def fleet(user: User) -> Fleet:
     """Agents in scope; strangers only for those who can enrol them."""
-    agents = Agent.objects.filter(enabled=True).prefetch_related("cameras")
-    strangers = Stranger.objects.all()
-    if user.scope != User.EVERYWHERE:
-        agents = agents.filter(jurisdiction_id=user.scope)
-        strangers = strangers.filter(jurisdiction_id=user.scope)
+    agents = Agent.objects.visible_to(user).filter(enabled=True).prefetch_related("cameras")
+    strangers = Stranger.objects.visible_to(user)
+    known = list(agents)
+    brief = sum(len(agent.cameras.all()) for agent in known) > CHIPS
     shown = []
-    for agent in agents:
+    more = 0
+    for agent in known:
         silent = agent.heard_at_ms is None or agent.heard_at_ms < now_ms() - HEALTH_STALE_MS
         up = agent.online and not (silent and agent.health_at_ms is not None)
-        shown.append(
-            {
-                "agent": agent,
-                "up": up,
-                "cameras": [
-                    # What an unreachable agent said last is not what its camera does now.
-                    {"camera": camera, "state": camera.state if up else "unknown"}
-                    for camera in agent.cameras.all()
-                ],
-            }
-        )
+        cameras = []
+        for camera in agent.cameras.all():
+            # What an unreachable agent said last is not what its camera does now.
+            state = camera.state if up else "unknown"
+            tone = "good" if state == "live" else "idle" if state in IDLE else "bad"
+            named = tone == "bad" or not brief
+            more += not named and tone == "good"
+            cameras.append({"camera": camera, "state": state, "tone": tone, "shown": named})
+        named = not brief or not up or bool(agent.problems) or any(item["shown"] for item in cameras)
+        shown.append({"agent": agent, "up": up, "cameras": cameras, "shown": named})
     knocking = list(strangers[:10]) if user.role == Role.DISPATCHER else []
-    return Fleet(ingest_state(), shown, knocking)
+    return Fleet(ingest_state(), shown, knocking, more)
 
 
 def pictures(order_or_case: WorkOrder | Case) -> list[Evidence]:

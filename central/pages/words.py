@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from central.cases.models import HistoryEntry
+from central.cases.models import Case, HistoryEntry
+from central.cases.rules import definition_of
 from central.cases.states import Result
+from central.clocks import wording as clock_wording
 from central.driver.models import ObjectionState, RecheckResult
 from central.field.models import Kind
 from central.pages.sayings import say
@@ -63,6 +65,11 @@ EVIDENCE_ROLES = {
     "plate": _("Plate"),
 }
 
+SERVICES = {
+    "sidewalk_parking": _("Vehicle on the sidewalk"),
+}
+"""Kinds of cases, by service_code; a kind that is not here is shown by its code."""
+
 PROBLEMS = {
     "disk_full": _("disk full"),
     "storage": _("the disk refuses"),
@@ -112,6 +119,25 @@ HISTORY = {
     "notice_failed": _("The message did not reach the phone"),
     "notice_taken": _("The agent knows what became of the message"),
     "attachment": _("Photo added"),
+    "moved": _("Taken further"),
+    "note": _("Note added"),
+    "commitment": _("Commitment made"),
+    "commitment_ended": _("Commitment ended"),
+    "linked": _("Belongs to another case now"),
+    "unlinked": _("Stands for itself again"),
+    "likeness": _("Like another case"),
+    "clock_started": _("Deadline set"),
+    "clock_paused": _("Clock paused"),
+    "clock_resumed": _("Clock resumed"),
+    "clock_extended": _("Deadline extended"),
+    "clock_reckoned": _("Deadline reckoned anew: the calendar has changed"),
+    "clock_warned": _("Deadline is near"),
+    "clock_breached": _("Deadline missed"),
+    "clock_escalated": _("Taken to the grid above"),
+    "clock_stopped": _("Clock stopped"),
+    "whistle_blown": _("Whistle: others are called to the case"),
+    "whistle_heard": _("Call acknowledged"),
+    "whistle_excused": _("Not needed any more"),
     "finding_refused": _("Found at the spot, the task had ended otherwise"),
     "sent_late": _("Done without a network, received later"),
     "field_note": _("The officer added a note"),
@@ -147,6 +173,10 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         detail = facts.get("name", "")
     elif entry.kind == "grid":
         detail = f"{facts.get('name', '')} {facts.get('code', '')}".strip()
+    elif entry.kind == "moved":
+        title = transition_title(entry.case, facts.get("transition", "")) or title
+    elif entry.kind.startswith(("clock_", "whistle_")):
+        detail = clock_wording.history_detail(entry.kind, facts)
     elif entry.kind == "opened" and facts.get("camera"):
         detail = gettext("Camera %(camera)s") % {"camera": facts["camera"]}
     who, _colon, name = entry.actor.partition(":")
@@ -162,6 +192,12 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
     }
 
 
+def transition_title(case: Case, name: str) -> str:
+    """What a step of the case's own rules is called."""
+    found = definition_of(case).transition(name) if case.definition_id else None
+    return found.titles.text(get_language() or "") if found else ""
+
+
 def problem(text: str) -> str:
     """An agent's named trouble, ``disk_full: …``: the name in the reader's language, the detail as far as it is known."""
     kind, _colon, detail = text.partition(": ")
@@ -170,6 +206,13 @@ def problem(text: str) -> str:
     if name is None:
         return text
     return gettext("%(name)s: %(detail)s") % {"name": name, "detail": say(detail)} if detail else str(name)
+
+
+SENSITIVE = {"plate": _("Plate"), "picture": _("Original picture")}
+"""What a page shows in full only when somebody looks; see `central.people.access_log`."""
+
+PURPOSES = {"own task": _("own task"), "evidence": _("evidence")}
+"""Reasons that pages give themselves; others are people's own words."""
 
 
 def mask_plate(plate: str) -> str:

@@ -8,7 +8,12 @@ class ParkingConfig(AppConfig):
     label = "parking"
 
     def ready(self) -> None:
+        from central.cases.catalogue import drive
         from central.cases.services import work_order_closed
         from central.parking.services import report_outcome
 
+        drive(
+            "sidewalk_parking",
+            frozenset({"task_issued", "task_retracted", "accepted", "outcome", "camera_ended"}),
+        )
         work_order_closed.connect(report_outcome, dispatch_uid="parking.report_outcome")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from central.cases.models import Case
+from central.cases.models import Case, ScopedByCase
 from central.fleet.models import Agent
 
 
@@ -33,5 +33,16 @@ class Stay(models.Model):
     rechecked_at_ms = models.BigIntegerField(null=True)
     why = models.TextField(blank=True)
 
+    objects = ScopedByCase.as_manager()
+
     class Meta:
-        indexes = (models.Index(fields=["agent_state"], name="stay_by_agent_state"),)
+        indexes = (
+            models.Index(fields=["agent_state"], name="stay_by_agent_state"),
+            models.Index(fields=["agent", "camera_id", "-case"], name="stay_by_camera"),
+            models.Index(fields=["plate"], name="stay_by_plate", opclasses=["varchar_pattern_ops"]),
+            models.Index(
+                fields=["clock_ends_ms", "-case"],
+                name="stay_clock_runs",
+                condition=models.Q(agent_state__in=["confirmed", "notified", "unnotifiable", "rechecking"]),
+            ),
+        )

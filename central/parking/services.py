@@ -7,7 +7,7 @@ from typing import Any
 
 from django.dispatch import Signal
 
-from central.cases import history
+from central.cases import engine, history
 from central.cases import services as cases
 from central.cases.models import Case, WorkOrder
 from central.cases.states import WorkKind
@@ -78,7 +78,7 @@ def apply_task(agent: Agent, task: EnforcementTask) -> None:
     stay.box = list(vehicle.box)
     stay.first_seen_ms = task.first_seen_ms
     stay.confirmed_at_ms = task.confirmed_at_ms
-    stay.notified_at_ms = task.notified_at_ms
+    stay.notified_at_ms = task.notified_at_ms or stay.notified_at_ms
     stay.unnotifiable_reason = (task.unnotifiable_reason or "")[:300]
     stay.clock_started_ms, stay.clock_ends_ms = task.clock_started_ms, task.clock_ends_ms
     stay.rechecked_at_ms = task.rechecked_at_ms
@@ -112,33 +112,35 @@ def apply_retraction(agent: Agent, retraction: TaskRetraction) -> None:
 def apply_record(agent: Agent, record: CaseRecord) -> None:
     """One step of the case at the camera: the history keeps each, the case shows the newest."""
     case, stay = open_stay(agent, record, record.first_seen_ms, keep=True)
-    history.append(
+    newest = (stay.agent_state_at_ms or 0, ORDER.get(stay.agent_state, -1))
+    counts = (record.at_ms, ORDER[record.state]) >= newest
+    engine.record(
         case,
         "agent_step",
         record.at_ms,
         f"agent:{agent}",
+        event="camera_ended" if counts and record.state in ENDED else None,
         state=record.state,
         previous=record.previous,
         reason=record.reason,
         clock_ends_ms=record.clock_ends_ms,
         outcome_id=record.outcome_id,
     )
+    if counts:
+        stay.agent_state, stay.agent_state_at_ms = record.state, record.at_ms
+        stay.clock_ends_ms = record.clock_ends_ms or stay.clock_ends_ms
+    if record.state == "notified":
+        stay.notified_at_ms = stay.notified_at_ms or record.at_ms
     stay.zone_id = stay.zone_id or record.zone_id[:200]
     stay.zone_name = stay.zone_name or record.zone_name[:200]
     stay.vehicle_class = stay.vehicle_class or record.vehicle_class[:40]
     stay.plate = stay.plate or (record.plate or "")[:12]
     stay.first_seen_ms = stay.first_seen_ms or record.first_seen_ms
-    newest = (stay.agent_state_at_ms or 0, ORDER.get(stay.agent_state, -1))
-    if (record.at_ms, ORDER[record.state]) >= newest:
-        stay.agent_state, stay.agent_state_at_ms = record.state, record.at_ms
-        stay.clock_ends_ms = record.clock_ends_ms or stay.clock_ends_ms
-        _save(stay)
+    _save(stay)
+    if counts:
         if record.state in ENDED:
-            cases.close_watched(case, record.at_ms)
             stay_ended.send(sender=Stay, case=case, state=record.state, at_ms=record.at_ms)
         announce(TASKS)
-    else:
-        _save(stay)
     if not case.place:
         case.place = record.zone_name[:300]
         case.save(update_fields=["place"])
@@ -189,7 +191,15 @@ def open_stay(agent: Agent, message: Told, opened_at_ms: int, *, keep: bool = Fa
     """
     case, new = cases.lock_case(source_key(message), _opening(agent, opened_at_ms))
     if new:
-        history.append(case, "opened", opened_at_ms, f"agent:{agent}", camera=message.camera_id)
+        history.append(
+            case,
+            "opened",
+            opened_at_ms,
+            f"agent:{agent}",
+            camera=message.camera_id,
+            service=case.service_code,
+            definition=case.definition_id,
+        )
     if cases.untouched(case, "facts"):
         first = Stay(case=case, agent=agent, camera_id=message.camera_id, agent_case_id=message.case_id)
         if not keep:

@@ -1,7 +1,8 @@
-"""Users with a role and a scope, single-use log-in links, and failed attempts."""
+"""Users with a role and a scope, single-use log-in links, failed attempts, and who read what."""
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -18,22 +19,32 @@ class Role(models.TextChoices):
 
 
 class User(AbstractUser):
-    """A person with a log-in."""
+    """A person with a log-in. What the person sees is `scope`, narrowed to `grids` where `by_grid` says so."""
 
     EVERYWHERE = "*"
 
     role = models.CharField(max_length=20, choices=Role.choices, default=Role.OFFICER)
     scope = models.CharField(
-        max_length=64,
+        max_length=1000,
         default="",
         blank=True,
-        help_text="The jurisdiction whose cases this person sees; '*' for each, empty for none.",
+        help_text="The jurisdictions whose cases this person sees, a space between two; '*' for each, empty for none.",
     )
+    by_grid = models.BooleanField(
+        default=False,
+        help_text="Of these only what lies in the grids below; a person by grid who has none sees nothing.",
+    )
+    grids = models.ManyToManyField("grids.Grid", blank=True, related_name="seen_by")
 
     @property
     def shown_name(self) -> str:
         """The name that colleagues read."""
         return self.get_full_name() or self.get_username()
+
+    @property
+    def jurisdictions(self) -> tuple[str, ...] | None:
+        """The jurisdictions in scope; None for each."""
+        return None if self.scope == self.EVERYWHERE else tuple(self.scope.split())
 
 
 class LoginLink(models.Model):
@@ -46,7 +57,7 @@ class LoginLink(models.Model):
 
 
 class FailedLogin(models.Model):
-    """One wrong password, kept for the length of the brake."""
+    """One wrong password or code, kept for the length of the brake."""
 
     name_sha256 = models.CharField(max_length=64)
     address = models.CharField(max_length=64)
@@ -56,4 +67,42 @@ class FailedLogin(models.Model):
         indexes = (
             models.Index(fields=["name_sha256", "at_ms"], name="failed_login_name"),
             models.Index(fields=["address", "at_ms"], name="failed_login_address"),
+        )
+
+
+class UsedCode(models.Model):
+    """A code of an authenticator app that was taken. The database refuses it a second time, in whatever process."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="used_codes")
+    code_sha256 = models.CharField(max_length=64)
+    at_ms = models.BigIntegerField(db_index=True)
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["user", "code_sha256"], name="code_used_once"),)
+
+
+class SensitiveRead(models.Model):
+    """Who saw what of whom, and why. Never changed, never deleted: the database itself refuses.
+
+    The name and role are copied, as they were at that moment.
+    """
+
+    at_ms = models.BigIntegerField()
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="sensitive_reads"
+    )
+    name = models.CharField(max_length=150)
+    role = models.CharField(max_length=20)
+    subject = models.CharField(max_length=40, help_text="What kind of thing, e.g. case.")
+    number = models.BigIntegerField(help_text="Its number.")
+    jurisdiction_id = models.CharField(max_length=64, blank=True)
+    fields = models.CharField(max_length=100, help_text="What was shown in full, a space between two.")
+    purpose = models.CharField(max_length=300)
+    address = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["-at_ms", "-id"], name="read_newest"),
+            models.Index(fields=["user", "subject", "number", "-at_ms"], name="read_again"),
+            models.Index(fields=["subject", "number", "-at_ms"], name="read_of_thing"),
         )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from django.apps import apps
 from django.contrib.auth.password_validation import validate_password
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
@@ -13,7 +16,7 @@ from django.core.validators import RegexValidator
 from django.db import transaction
 from django.db.models import Q
 
-from central.people.models import FailedLogin, LoginLink, Role, User
+from central.people.models import FailedLogin, LoginLink, Role, UsedCode, User
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 
@@ -26,6 +29,7 @@ BRAKE_NAME = 8
 BRAKE_ADDRESS = 40
 """The same for one address; higher, since a whole station may share it."""
 
+_JURISDICTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 _valid_name = RegexValidator(r"^[\w.@+-]{1,64}\Z")
 
 
@@ -56,11 +60,127 @@ def add_user(
         except ValidationError as error:
             raise PatrolError(" ".join(error.messages), field="password") from error
         user.set_password(password)
+    _check_scope(scope)
     with transaction.atomic():
         if User.objects.filter(username__iexact=name).exists():
             raise PatrolError("this person exists already", field="name", value=name)
         user.save()
     return user
+
+
+def find_user(name: str) -> User:
+    """The person of this log-in name.
+
+    Raises:
+        PatrolError: there is none.
+    """
+    user = User.objects.filter(username=name).first()
+    if user is None:
+        raise PatrolError(
+            "there is no such person", field="name", value=name, mend="See: patrol central users list"
+        )
+    return user
+
+
+def set_role(user: User, role: str) -> None:
+    """Another role from the person's next click on.
+
+    Raises:
+        PatrolError: there is no such role.
+    """
+    if role not in Role.values:
+        raise PatrolError(
+            "there is no such role", field="role", value=role, mend=f"One of {', '.join(Role.values)}"
+        )
+    user.role = role
+    user.save(update_fields=["role"])
+
+
+def set_scope(user: User, scope: str, grid_codes: Sequence[str] | None = None) -> None:
+    """Another scope from the person's next click on.
+
+    Args:
+        user: whose.
+        scope: jurisdictions, a space between two; '*' for each, empty for none.
+        grid_codes: of these only what lies in these grids and below; None for the whole.
+
+    Raises:
+        PatrolError: a name is malformed, or a grid does not exist there or is not alone in its name.
+    """
+    grids = apps.get_model("grids", "Grid").objects
+    _check_scope(scope)
+    user.scope = scope
+    found = []
+    for code in grid_codes or ():
+        every = grids.unscoped("an administrator says what somebody else may see").filter(code=code)
+        wanted = user.jurisdictions
+        same = list(every if wanted is None else every.filter(jurisdiction_id__in=wanted))
+        if len(same) != 1:
+            raise PatrolError(
+                "there is no such grid in this scope"
+                if not same
+                else "several jurisdictions have such a grid",
+                field="grid",
+                value=code,
+                mend="See: patrol central grids list" if not same else "Name one jurisdiction as the scope",
+            )
+        found.append(same[0])
+    with transaction.atomic():
+        user.by_grid = grid_codes is not None
+        user.save(update_fields=["scope", "by_grid"])
+        user.grids.set(found)
+    user.__dict__.pop("_subtree", None)
+
+
+def set_active(user: User, active: bool) -> None:
+    """Close an account, or open it again. A closed one is logged out everywhere; what it did stays."""
+    from central.people.sessions import end_all
+
+    user.is_active = active
+    user.save(update_fields=["is_active"])
+    if not active:
+        end_all(user)
+        LoginLink.objects.filter(user=user, used_at_ms__isnull=True).delete()
+
+
+def reset_second_factor(user: User) -> int:
+    """Forget the second factor of somebody who lost the phone, and log out what is still open; how many there were."""
+    from central.people.second_factor import reset
+    from central.people.sessions import end_all
+
+    gone = reset(user)
+    end_all(user)
+    return gone
+
+
+def connect_identity(user: User, provider_id: str, subject: str) -> None:
+    """Tie a person to the subject by which an identity provider knows him.
+
+    Raises:
+        PatrolError: the subject is empty or somebody else's.
+    """
+    from allauth.socialaccount.models import SocialAccount
+
+    if not subject.strip() or len(subject) > 191:
+        raise PatrolError("a subject has 1 to 191 characters", field="subject", value=subject[:200])
+    with transaction.atomic():
+        tie, new = SocialAccount.objects.get_or_create(
+            provider=provider_id, uid=subject, defaults={"user": user}
+        )
+        if not new and tie.user_id != user.pk:
+            raise PatrolError(
+                "this identity is tied to somebody else",
+                field="subject",
+                value=subject,
+                mend=f"Untie it first: patrol central users disconnect {tie.user.get_username()}",
+            )
+
+
+def disconnect_identities(user: User) -> int:
+    """Untie a person from every identity; how many there were."""
+    from allauth.socialaccount.models import SocialAccount
+
+    return SocialAccount.objects.filter(user_id=user.pk).delete()[0]
 
 
 def make_login_link(user: User) -> str:
@@ -109,6 +229,7 @@ def sweep() -> None:
     """Forget sessions that have expired and links that nobody can use any more."""
     Session.objects.filter(expire_date__lt=datetime.fromtimestamp(now_ms() / 1000, UTC)).delete()
     LoginLink.objects.filter(expires_at_ms__lt=now_ms() - LINK_LIFE_MS).delete()
+    UsedCode.objects.filter(at_ms__lt=now_ms() - LINK_LIFE_MS).delete()
 
 
 def _live_links(secret: str):  # type: ignore[no-untyped-def]  # a QuerySet of LoginLink
@@ -118,6 +239,19 @@ def _live_links(secret: str):  # type: ignore[no-untyped-def]  # a QuerySet of L
         used_at_ms__isnull=True,
         expires_at_ms__gt=now_ms(),
     )
+
+
+def _check_scope(scope: str) -> None:
+    for name in () if scope == User.EVERYWHERE else scope.split():
+        if not _JURISDICTION.fullmatch(name):
+            raise PatrolError(
+                "a jurisdiction's name has letters, digits, '_', '.' and '-'",
+                field="scope",
+                value=name,
+                mend="A space between two; '*' for each",
+            )
+    if len(scope) > 1000:
+        raise PatrolError("too many jurisdictions; give '*' for each", field="scope")
 
 
 def _sha256(text: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import login, logout
+from allauth.account.utils import perform_login
+from django.conf import settings
+from django.contrib.auth import logout
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
@@ -13,9 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from django.views.i18n import set_language
 
 from central.people import services
-from central.people.access import EVERYONE, open_to_all, roles
-
-BACKEND = "django.contrib.auth.backends.ModelBackend"
+from central.people.access import open_to_all, own_account
 
 
 @open_to_all
@@ -36,35 +36,33 @@ def log_in(request: HttpRequest) -> HttpResponse:
             form = AuthenticationForm(request)
             form.cleaned_data = {}
             form._errors = form.error_class()  # the fields are shown again, without looking at the password
-            return render(
-                request, "people/login.html", {"form": form, "next": target, "wait": True}, status=429
-            )
+            context = {"form": form, "next": target, "wait": True, "oidc": settings.PATROL_OIDC}
+            return render(request, "people/login.html", context, status=429)
         if form.is_valid():
             services.forget_failures(name)
-            login(request, form.get_user())
-            return HttpResponseRedirect(target)
+            return perform_login(request, form.get_user(), redirect_url=target)
         services.remember_failure(name, address)
         status = 403
-    return render(request, "people/login.html", {"form": form, "next": target}, status=status)
+    context = {"form": form, "next": target, "oidc": settings.PATROL_OIDC}
+    return render(request, "people/login.html", context, status=status)
 
 
 @open_to_all
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def log_in_by_link(request: HttpRequest, secret: str) -> HttpResponse:
-    """A single-use link: looking at it spends nothing (previews do that), the button does."""
+    """A single-use link stands for the password: looking at it spends nothing (previews do that), the button does."""
     if request.method == "POST":
         user = services.use_login_link(secret)
         if user is not None:
-            login(request, user, backend=BACKEND)
-            return redirect("pages:home")
+            return perform_login(request, user, redirect_url=resolve_url("pages:home"))
     owner = services.link_owner(secret)
     status = 200 if owner else 410
     return render(request, "people/login_link.html", {"owner": owner}, status=status)
 
 
 @require_POST
-@roles(*EVERYONE)
+@own_account
 def log_out(request: HttpRequest) -> HttpResponse:
     """End the session."""
     logout(request)

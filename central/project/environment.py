@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,9 +42,15 @@ KNOWN = {
     "BROKER_CA_FILE": "CA certificates for mqtts, PEM; the system's own where absent",
     "BROKER_CERT_FILE": "client certificate for mqtts, PEM",
     "BROKER_KEY_FILE": "key of the client certificate, PEM",
+    "SERVICES": "folder with definitions of services of your own, *.toml; they replace shipped ones of the same code",
     "NOTICES_FILE": "TOML file that says how owners are warned; without it nobody is",
     "OWNERS_KEY_FILE": "file with the key of the owners' table; by default owners.key in the data folder",
     "OWNERS_KEY": "that key itself, instead of a file",
+    "SECOND_FACTOR": "required or offered, for administrators, dispatchers and auditors; required where HTTPS is 1",
+    "IDLE_MINUTES": "minutes without a touch after which these are logged out",
+    "OIDC_FILE": "TOML file that names the identity provider people may log in with",
+    "TILES": "street map under the grids, e.g. https://tiles.example.org/{z}/{x}/{y}.png; WGS-84, none by default",
+    "TILES_CREDIT": "who made that map; shown in its corner",
 }
 """Suffix of each variable that exists -> what it holds."""
 
@@ -87,9 +94,21 @@ class Environment:
     bay_fresh_ms: int = 10 * 60_000
     bay_radius_m: int = 1000
     broker: Broker = Broker("127.0.0.1", 1883)
+    services_folder: Path | None = None
     notices_file: Path | None = None
     owners_key_file: Path | None = None
     owners_key: str | None = field(default=None, repr=False)
+    second_factor: bool = False
+    idle_ms: int = 120 * 60_000
+    oidc_file: Path | None = None
+    tiles: str | None = None
+    tiles_credit: str = ""
+
+    @property
+    def tiles_origin(self) -> str | None:
+        """Scheme and host of the tile server, as a content security policy names it."""
+        parts = urlsplit(self.tiles) if self.tiles else None
+        return None if parts is None or not parts.netloc else f"{parts.scheme}://{parts.netloc}"
 
     @property
     def allowed_hosts(self) -> list[str]:
@@ -131,9 +150,20 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         bay_fresh_ms=_whole(given, "BAY_FRESH_MINUTES", 10, 1, 24 * 60) * 60_000,
         bay_radius_m=_whole(given, "BAY_RADIUS_M", 1000, 50, 20_000),
         broker=_broker(given),
+        services_folder=_path(given, "SERVICES"),
         notices_file=_path(given, "NOTICES_FILE"),
         owners_key_file=_path(given, "OWNERS_KEY_FILE"),
         owners_key=given.get("OWNERS_KEY"),
+        second_factor=_choice(
+            {"SECOND_FACTOR": "required" if _flag(given, "HTTPS") else "offered", **given},
+            "SECOND_FACTOR",
+            ("required", "offered"),
+        )
+        == "required",
+        idle_ms=_whole(given, "IDLE_MINUTES", 120, 5, 24 * 60) * 60_000,
+        oidc_file=_path(given, "OIDC_FILE"),
+        tiles=_tiles(given),
+        tiles_credit=given.get("TILES_CREDIT", "")[:200],
     )
 
 
@@ -276,6 +306,24 @@ def _time_zone(name: str) -> str:
 def _public_url(given: Mapping[str, str]) -> str | None:
     text = given.get("PUBLIC_URL")
     return None if text is None else check_base_url(text, field=PREFIX + "PUBLIC_URL")
+
+
+_TILES = re.compile(r"(?:https?://[A-Za-z0-9.-]+(?::\d{1,5})?)?/[A-Za-z0-9._~/{}?=&%@-]*")
+
+
+def _tiles(given: Mapping[str, str]) -> str | None:
+    """A tile address stands in a page's security policy, so nothing but an address is let through."""
+    text = given.get("TILES")
+    if text is None:
+        return None
+    if not _TILES.fullmatch(text) or not all(part in text for part in ("{z}", "{x}", "{y}")):
+        raise PatrolError(
+            "this is not the address of map tiles",
+            field=PREFIX + "TILES",
+            value=text,
+            mend="Write e.g. https://tiles.example.org/{z}/{x}/{y}.png",
+        )
+    return text
 
 
 def _path(given: Mapping[str, str], name: str) -> Path | None:

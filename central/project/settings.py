@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from central.project import environment
+from central.project import environment, oidc_config
 from protocol.clock import SystemClock
 
 PATROL = environment.read()
@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_htmx",
+    "js_lib_leaflet",
     "central.people",
     "central.live",
     "central.fleet",
@@ -46,6 +47,13 @@ INSTALLED_APPS = [
     "central.statistics",
     "central.administration",
     "central.pages",
+    # Behind ours, so that our pages take the place of theirs.
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
 ]
 
 MIDDLEWARE = [
@@ -57,9 +65,12 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "central.project.middleware.NoNul",
+    "central.people.sessions.IdleEnd",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.auth.middleware.LoginRequiredMiddleware",
     "central.people.access.RoleRequired",
-    "django.contrib.messages.middleware.MessageMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -77,10 +88,16 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "central.pages.appearance.appearance",
             ],
             "builtins": ["django.templatetags.i18n", "django.templatetags.static"],
         },
-    }
+    },
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "APP_DIRS": True,
+        "OPTIONS": {"environment": "central.driver.pages.environment"},
+    },
 ]
 
 DATABASES = {"default": environment.database(PATROL.database_url, PATROL.data)}
@@ -102,6 +119,34 @@ AUTH_PASSWORD_VALIDATORS = [
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
+
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+
+# Nobody signs up here: people are added by an administrator. Guessing is braked by `central.people.services`, in the
+# database and so over all processes; the library's own brake, which counts in each process, is off.
+ACCOUNT_ADAPTER = "central.people.adapters.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_RATE_LIMITS = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 10 * 60
+ACCOUNT_LOGIN_TIMEOUT = 10 * 60
+MFA_ADAPTER = "central.people.adapters.MFAAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_TOTP_ISSUER = "Street Patrol"
+MFA_TOTP_TOLERANCE = 1
+MFA_RECOVERY_CODE_COUNT = 10
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_FORMS = {
+    "authenticate": "central.people.second_factor.EnterCodeForm",
+    "reauthenticate": "central.people.second_factor.ConfirmByCodeForm",
+}
+SOCIALACCOUNT_ADAPTER = "central.people.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 8
+PATROL_OIDC = oidc_config.read(PATROL.oidc_file) if PATROL.oidc_file else None
+SOCIALACCOUNT_PROVIDERS = oidc_config.providers(PATROL_OIDC)
 
 LANGUAGE_CODE = PATROL.language
 LANGUAGES = [("zh-hans", _("Chinese")), ("en", _("English"))]

@@ -28,6 +28,7 @@ START_S = 30
 
 WORKERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("notices", ("notices", "work")),
+    ("sweep", ("sweep",)),
     ("dispatch", ("dispatch", "work")),
 )
 """Name and `patrol central …` command of each worker of which one process is enough here."""

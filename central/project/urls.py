@@ -2,13 +2,16 @@
 
 from django.urls import include, path
 
+from central.cases import api as cases_api
 from central.project import health
 
 urlpatterns = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("", include("central.people.door")),
     path("", include("central.people.urls")),
     path("", include("central.cases.urls")),
+    path("api/v1/", cases_api.urls),
     path("", include("central.notices.urls")),
     path("", include("central.bays.urls")),
     path("", include("central.driver.urls")),

@@ -1,6 +1,11 @@
-"""Addresses of this app."""
+"""Addresses of the statistics."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from central.statistics import views
 
 app_name = "statistics"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.page, name="page"),
+    path("<slug:name>.csv", views.table, name="table"),
+]

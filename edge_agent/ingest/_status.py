@@ -28,8 +28,10 @@ class Status:
         self._camera_id = camera_id
         self._now = now
         self._on_change = on_change
-        # Re-entrant, so that a callback may ask for the health.
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
+        # Held while a listener is told, so that changes are told in their order. The health can be asked for
+        # meanwhile, by the listener or by one whom it waits for.
+        self._telling = threading.RLock()
         self._state: SourceState = "connecting"
         self._reason = ""
         self._notes: dict[str, str] = {}
@@ -45,11 +47,12 @@ class Status:
 
     def become(self, state: SourceState, reason: str) -> None:
         """Set state and reason; tells of it only if the state is another one."""
-        with self._lock:
-            self._reason = reason
-            if state == self._state:
-                return
-            self._state, self._since_ms = state, self._now()
+        with self._telling:
+            with self._lock:
+                self._reason = reason
+                if state == self._state:
+                    return
+                self._state, self._since_ms = state, self._now()
             level = logging.INFO if state in ("connecting", "live", "ended") else logging.WARNING
             log.log(level, "camera %s: %s%s", self._camera_id, state, f": {reason}" if reason else "")
             if self._on_change is not None:

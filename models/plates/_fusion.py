@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -24,6 +25,14 @@ OBJECTION = 30.0
 
 CANDIDATES = 5
 """Best texts of each look that go to the final comparison."""
+
+LEAST_SHARE = math.exp(LEAST_EVIDENCE)
+"""A look's texts less probable than its best one times this are not listed: its say ends there."""
+
+DIGIT_DOUBT = 4.0
+"""Log-odds by which a text with a letter in the place of a digit is more probable than it looks, up to as probable as the
+best. All readers take unclear letters for digits (Q for 0), hardly ever digits for letters, and they do so together. It
+raises the doubt alone and chooses nothing."""
 
 SURPRISED = -2.5
 """Log of a text's share of all that a reader sees, below which the reader's own best texts are compared as well."""
@@ -51,11 +60,13 @@ class Look:
         probabilities: T x (1 + plate characters).
         texts: its best legal texts.
         log_total: log of the probability that the text is legal at all, form weights included.
+        log_legal: the same without the weight of the best text's form; -inf where there is no text.
     """
 
     probabilities: Floats
     texts: tuple[str, ...]
     log_total: float
+    log_legal: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,12 +82,15 @@ class Posterior:
     """Texts, best first, and the probability of each; they sum to one.
 
     Attributes:
+        shares: with the doubt about digits (`DIGIT_DOUBT`).
         objections: what each reader prefers to the best text where its letters or digits are others.
+        seen: the best text's share by what was seen alone, without doubts or objections: what further looks could raise.
     """
 
     texts: tuple[str, ...]
     shares: NDArray[np.float64]
     objections: tuple[str, ...] = ()
+    seen: float = 1.0
 
     @property
     def confidence(self) -> float:
@@ -107,6 +121,14 @@ def _lowered(chance: float, objections: int) -> float:
     return chance / (chance + (1 - chance) * factor) if objections else chance
 
 
+def _digit_for_letter(best: str, other: str) -> bool:
+    """Has the best text a digit where the other, of its length, has a letter?"""
+    return len(best) == len(other) and any(
+        char.isdigit() and instead.isascii() and instead.isalpha()
+        for char, instead in zip(best, other, strict=True)
+    )
+
+
 class Fusion:
     """Weighs looks. Log-linear: a text is as probable as the (weighted) geometric mean over looks says."""
 
@@ -125,9 +147,15 @@ class Fusion:
         """Decode one look of the first reader."""
         floored = probabilities + FLOOR
         candidates, log_total = self._decoder.decode(
-            floored, most=CANDIDATES, form_weights=weights, least_log_total=LEAST_LEGAL
+            floored,
+            most=CANDIDATES,
+            form_weights=weights,
+            least_log_total=LEAST_LEGAL,
+            least_share=LEAST_SHARE,
         )
-        return Look(floored, tuple(candidate.text for candidate in candidates), log_total)
+        texts = tuple(candidate.text for candidate in candidates)
+        legal = log_total - math.log(self._weight(texts[0], weights)) if texts else -math.inf
+        return Look(floored, texts, log_total, legal)
 
     def posterior(
         self, looks: Sequence[Look], others: Sequence[Opinion], weights: Mapping[str, float]
@@ -148,27 +176,31 @@ class Fusion:
         for opinion, tables in heard:
             evidence.append(np.mean([self._evidence(table, texts) for table in tables], axis=0))
             scores += opinion.voice.weight * evidence[-1]
-        shares = np.exp(scores - scores.max())
-        shares /= shares.sum()
-        order = np.argsort(-shares, kind="stable")
+        order = np.argsort(-scores, kind="stable")
         best = order[0]
+        seen = 1.0 / float(np.exp(scores - scores[best]).sum())
+        doubted = [_digit_for_letter(texts[best], text) for text in texts]
+        scores[doubted] = np.minimum(scores[doubted] + DIGIT_DOUBT, scores[best])
+        shares = np.exp(scores - scores[best])
+        shares /= shares.sum()
+        order = np.array([best, *(index for index in np.argsort(-scores, kind="stable") if index != best)])
         rest = self._without_region(texts[best])
         preferred = [texts[int(np.argmax(opinion))] for opinion in evidence if opinion[best] < opinion.max()]
         objections = tuple(text for text in preferred if self._without_region(text) != rest)
-        return Posterior(tuple(texts[index] for index in order), shares[order], objections)
+        return Posterior(tuple(texts[index] for index in order), shares[order], objections, seen)
 
     def _surprises(self, table: Floats, texts: Sequence[str], weights: Mapping[str, float]) -> set[str]:
         """The reader's own best texts, where none of these explains what it sees."""
         if self._without_region(self._plainly(table)) in {self._without_region(text) for text in texts}:
             return set()
-        candidates, log_total = self._decoder.decode(
-            table, most=2, form_weights=weights, least_log_total=LEAST_LEGAL
-        )
         known = max(
-            log + np.log(self._weight(text, weights))
+            log + math.log(self._weight(text, weights))
             for text, log in zip(texts, self._decoder.score(table, texts), strict=True)
         )
-        return {candidate.text for candidate in candidates} if known - log_total < SURPRISED else set()
+        candidates, _ = self._decoder.decode(
+            table, most=2, form_weights=weights, least_log_total=max(LEAST_LEGAL, known - SURPRISED)
+        )
+        return {candidate.text for candidate in candidates}
 
     def _plainly(self, table: Floats) -> str:
         """What is read by taking the likeliest character of each slice: fast, legal or not."""

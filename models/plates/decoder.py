@@ -69,12 +69,47 @@ class Fold:
 
 @dataclass(frozen=True)
 class _Tables:
-    """An automaton as arrays. S states, A characters."""
+    """An automaton as flat arrays: its steps, ordered by the state they leave, and its *places*.
 
-    target: NDArray[np.intp]
-    """S x A, the next state; 0 where there is none (nothing leads back to the start)."""
-    legal: Floats
-    """S x A, 1 where the step exists."""
+    A place is a state together with the character that led to it: what may follow depends on both, as a repeated
+    character needs a blank between. E steps, P places.
+
+    Attributes:
+        first: S + 1; the steps of state s are `first[s]` to `first[s + 1]`, the last excluded.
+        leaves, char, enters: E each: the state a step leaves, its character, the place it enters.
+        state, seen: P each: a place's state and character.
+        repeat: P; the step that leaves the place with its own character again; E where there is none.
+    """
+
+    first: NDArray[np.intp]
+    leaves: NDArray[np.intp]
+    char: NDArray[np.intp]
+    enters: NDArray[np.intp]
+    state: NDArray[np.intp]
+    seen: NDArray[np.intp]
+    repeat: NDArray[np.intp]
+
+
+class _Prefix:
+    """An opened prefix: the steps that lead on from it, the heaviest first, each with the weight of all plates there.
+
+    Attributes:
+        text: what it is.
+        order, masses: of the steps: their numbers and weights.
+        entering: T x steps, in that order: weights per slice of alignments that begin the step's character there.
+        in_blank: T + 1, of alignments that end in a blank after the prefix.
+    """
+
+    __slots__ = ("entering", "in_blank", "masses", "order", "text")
+
+    def __init__(
+        self, text: str, order: NDArray[np.intp], masses: list[float], entering: Floats, in_blank: Floats
+    ) -> None:
+        self.text = text
+        self.order = order
+        self.masses = masses
+        self.entering = entering
+        self.in_blank = in_blank
 
 
 class Decoder:
@@ -82,15 +117,29 @@ class Decoder:
 
     def __init__(self, automaton: Automaton) -> None:
         self.automaton = automaton
+        self._places = {char: number + 1 for number, char in enumerate(automaton.characters)}
 
     @cached_property
     def _tables(self) -> _Tables:
-        states, characters = len(self.automaton.steps), len(self.automaton.characters)
-        target = np.zeros((states, characters), np.intp)
-        for state, row in enumerate(self.automaton.steps):
-            for number, following in row.items():
-                target[state, number] = following
-        return _Tables(target, (target > 0).astype(np.float64))
+        steps = [
+            (state, number, following)
+            for state, row in enumerate(self.automaton.steps)
+            for number, following in sorted(row.items())
+        ]
+        leaves = np.array([state for state, _, _ in steps], np.intp)
+        places: dict[tuple[int, int], int] = {}
+        for _, number, following in steps:
+            places.setdefault((following, number), len(places))
+        by_step = {(state, number): index for index, (state, number, _) in enumerate(steps)}
+        return _Tables(
+            first=np.searchsorted(leaves, np.arange(len(self.automaton.steps) + 1)),
+            leaves=leaves,
+            char=np.array([number for _, number, _ in steps], np.intp),
+            enters=np.array([places[following, number] for _, number, following in steps], np.intp),
+            state=np.array([state for state, _ in places], np.intp),
+            seen=np.array([number for _, number in places], np.intp),
+            repeat=np.array([by_step.get(place, len(steps)) for place in places], np.intp),
+        )
 
     def decode(
         self,
@@ -99,6 +148,7 @@ class Decoder:
         most: int = 8,
         form_weights: Mapping[str, float] | None = None,
         least_log_total: float = -math.inf,
+        least_share: float = 0.0,
     ) -> tuple[list[Candidate], float]:
         """The most probable legal plates, best first, and the log of the sum over all legal plates.
 
@@ -109,6 +159,7 @@ class Decoder:
             form_weights: form name -> factor on its plates' probability (what else is known: the colour); 1 where
                 it is not named.
             least_log_total: where the log total over all legal plates is below it, no plate is looked for.
+            least_share: plates less probable than the best one times this are not looked for.
 
         Returns:
             The plates with their log-probability, weights included, and the log total over all legal plates; an empty
@@ -132,77 +183,84 @@ class Decoder:
         log_total = math.log(total) + log_scale
         if log_total < least_log_total:
             return [], log_total
-        found = self._search(scaled, after, accept, total, most)
+        found = self._search(scaled, after, accept, most, least_share)
         return [Candidate(text, math.log(weight) + log_scale) for text, weight in found], math.log(
             total
         ) + log_scale
 
     def _backward(self, scaled: Floats, accept: Floats) -> tuple[Floats, float]:
-        """What is still to come: [t, state, character] = weight of all ways to end legally from slice t on, when
-        `character` was the last thing seen and led to `state`; and the weight of everything from the start."""
+        """What is still to come: [t, place] = weight of all ways to end legally from slice t on, when the place's
+        character was the last thing seen; and the weight of everything from the start."""
         tables = self._tables
-        slices, characters = len(scaled), len(self.automaton.characters)
-        column = np.arange(characters)
-        after = np.empty((slices + 1, len(accept), characters))
-        after[slices] = accept[:, None]
+        slices, states, steps = len(scaled), len(accept), len(tables.char)
+        begun, kept = scaled[:, 1 + tables.char], scaled[:, 1 + tables.seen]
+        after = np.empty((slices + 1, len(tables.state)))
+        after[slices] = accept[tables.state]
         after_blank = accept
+        new = np.zeros(steps + 1)
         for t in range(slices - 1, -1, -1):
-            chars = scaled[t, 1:]
-            new = tables.legal * chars * after[t + 1][tables.target, column]
-            all_new = scaled[t, 0] * after_blank + new.sum(axis=1)
-            after[t] = np.maximum(all_new[:, None] - new, 0.0) + chars * after[t + 1]
+            np.multiply(begun[t], after[t + 1][tables.enters], out=new[:steps])
+            all_new = scaled[t, 0] * after_blank + np.bincount(
+                tables.leaves, weights=new[:steps], minlength=states
+            )
+            # A repeated character needs a blank between: its own step is no way on.
+            ways = all_new[tables.state] - new[tables.repeat]
+            after[t] = np.maximum(ways, 0.0) + kept[t] * after[t + 1]
             after_blank = all_new
         return after, float(after_blank[0])
 
     def _search(
-        self, scaled: Floats, after: Floats, accept: Floats, total: float, most: int
+        self, scaled: Floats, after: Floats, accept: Floats, most: int, least_share: float
     ) -> list[tuple[str, float]]:
         tables, characters = self._tables, self.automaton.characters
         blank: list[float] = scaled[:, 0].tolist()
         found: list[tuple[str, float]] = []
-        # Entries: (-weight, text, whole plate?, state, weights of its alignments that end in its last character and
-        # in a blank, per slice; None until the prefix is opened, with the parent's summed ones in their place).
-        ends_blank = np.concatenate(([1.0], np.cumprod(scaled[:, 0])))
-        root = (np.zeros(len(scaled) + 1), ends_blank)
-        heap: list[tuple[float, str, bool, int, tuple[Floats, Floats] | None]] = [
-            (-total, "", False, 0, root)
-        ]
-        for _ in range(MOST_EXPANSIONS):
-            if not heap or len(found) == most:
-                break
-            weight, text, whole, state, ends = heapq.heappop(heap)
-            if whole:
-                found.append((text, -weight))
-                continue
-            assert ends is not None
+        # Entries: (-weight, order of arrival, prefix, rank of the step that leads on from it). A rank of -1 is the
+        # prefix itself as a whole plate. A step enters the heap when the one before it leaves: few ever do.
+        heap: list[tuple[float, int, _Prefix, int]] = []
+        arrivals = 0
+
+        def enter(weight: float, prefix: _Prefix, rank: int) -> None:
+            nonlocal arrivals
+            if weight > 0:
+                heapq.heappush(heap, (-weight, arrivals, prefix, rank))
+                arrivals += 1
+
+        def opened(text: str, state: int, in_char: Floats, in_blank: Floats) -> None:
+            first, last = int(tables.first[state]), int(tables.first[state + 1])
+            chars = tables.char[first:last]
+            ends = in_char + in_blank
+            entering = ends[:-1, None] * scaled[:, 1 + chars]
             if text:
-                ends = _advance(ends[0], scaled[:, 1 + characters.index(text[-1])].tolist(), blank)
-            in_char, in_blank = ends
+                own = np.flatnonzero(chars == self._places[text[-1]] - 1)
+                entering[:, own] = in_blank[:-1, None] * scaled[:, 1 + chars[own]]
+            masses = np.einsum("tc,tc->c", entering, after[1:, tables.enters[first:last]])
+            order = np.argsort(-masses, kind="stable")
+            prefix = _Prefix(text, first + order, masses[order].tolist(), entering[:, order], in_blank)
             if accept[state] > 0:
-                here = float((in_char[-1] + in_blank[-1]) * accept[state])
-                if here > 0:
-                    heapq.heappush(heap, (-here, text, True, state, None))
-            legal = np.flatnonzero(tables.legal[state])
-            if not legal.size:
+                enter(float(ends[-1] * accept[state]), prefix, -1)
+            if prefix.masses:
+                enter(prefix.masses[0], prefix, 0)
+
+        ends_blank = np.concatenate(([1.0], np.cumprod(scaled[:, 0])))
+        opened("", 0, np.zeros(len(scaled) + 1), ends_blank)
+        openings = 1
+        while heap and len(found) < most and openings < MOST_EXPANSIONS:
+            negative, _, prefix, rank = heapq.heappop(heap)
+            if found and -negative < least_share * found[0][1]:
+                break
+            if rank < 0:
+                found.append((prefix.text, -negative))
                 continue
-            # A repeated character needs a blank between, so its own last slice is no place to start from.
-            before = np.repeat((in_char + in_blank)[:-1, None], legal.size, axis=1)
-            if text:
-                before[:, legal == characters.index(text[-1])] = in_blank[:-1, None]
-            entering = before * scaled[:, 1 + legal]
-            targets = tables.target[state, legal]
-            masses = np.einsum("tc,tc->c", entering, after[1:, targets, legal])
-            for column in np.flatnonzero(masses > 0):
-                heapq.heappush(
-                    heap,
-                    (
-                        -float(masses[column]),
-                        text + characters[legal[column]],
-                        False,
-                        int(targets[column]),
-                        (entering[:, column], in_blank),
-                    ),
-                )
+            if rank + 1 < len(prefix.masses):
+                enter(prefix.masses[rank + 1], prefix, rank + 1)
+            step = prefix.order[rank]
+            number = int(tables.char[step])
+            in_char, in_blank = _advance(prefix.entering[:, rank], scaled[:, 1 + number].tolist(), blank)
+            opened(
+                prefix.text + characters[number], int(tables.state[tables.enters[step]]), in_char, in_blank
+            )
+            openings += 1
         return found
 
     def score(self, probabilities: Floats, texts: Sequence[str]) -> Floats:
@@ -211,21 +269,20 @@ class Decoder:
         if not texts or not len(probabilities) or peaks.min() <= 0:
             return np.full(len(texts), -np.inf)
         scaled = probabilities / peaks[:, None]
-        places = {char: number + 1 for number, char in enumerate(self.automaton.characters)}
         longest = max(map(len, texts))
         # A blank before, between and after the characters; shorter texts are filled up with blanks never counted.
         labels = np.zeros((len(texts), 2 * longest + 1), np.intp)
         for row, text in enumerate(texts):
-            labels[row, 1 : 2 * len(text) : 2] = [places[char] for char in text]
-        skips = np.zeros(labels.shape)
-        skips[:, 2:] = (labels[:, 2:] != 0) & (labels[:, 2:] != labels[:, :-2])
+            labels[row, 1 : 2 * len(text) : 2] = [self._places[char] for char in text]
+        skips = (labels[:, 2:] != 0) & (labels[:, 2:] != labels[:, :-2])
         weights = np.zeros(labels.shape)
         weights[:, 0] = 1.0
-        for chances in scaled:
+        for chances in scaled[:, labels]:
             moved = weights.copy()
             moved[:, 1:] += weights[:, :-1]
-            moved[:, 2:] += weights[:, :-2] * skips[:, 2:]
-            weights = moved * chances[labels]
+            moved[:, 2:] += weights[:, :-2] * skips
+            weights = moved
+            weights *= chances
         rows, lengths = np.arange(len(texts)), np.array([len(text) for text in texts])
         totals = weights[rows, 2 * lengths] + np.where(
             lengths > 0, weights[rows, np.maximum(2 * lengths - 1, 0)], 0.0

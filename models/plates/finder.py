@@ -8,6 +8,7 @@ priors per cell on strides 8, 16 and 32.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -28,13 +29,17 @@ CENTRE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 """Factors by which the network's numbers were scaled in training, as in SSD."""
 
 MEAN_BGR = (104, 117, 123)
-"""Taken from each pixel; as padding it becomes zero."""
+"""Taken from each pixel; padding is zero after that."""
 
 BLUE_BGR = (168, 70, 18)
 """Ground of a blue plate."""
 
 LONGEST = 1920
 """Long side, pixels, beyond which a picture is made smaller: plates in it are still larger than the readers need."""
+
+COARSE, COARSE_PLATE = 640, 80
+"""Long side at which a vehicle's own large crop is searched first, and the width (pixels at that size) from which a plate
+found there is not looked for again at full resolution: corners of plates that wide are exact."""
 
 SMALLEST = 320
 """Long side up to which a small crop is enlarged: the smallest priors are 24 pixels wide."""
@@ -69,7 +74,12 @@ class PlateFinder:
         self._session = open_session(find_weights(FINDER), ["CPUExecutionProvider"], threads)
 
     def find(
-        self, picture: Image, region: Box | None = None, *, least_score: float = LEAST_SCORE
+        self,
+        picture: Image,
+        region: Box | None = None,
+        *,
+        least_score: float = LEAST_SCORE,
+        longest: int = LONGEST,
     ) -> list[FoundPlate]:
         """The plates in a picture, or in a region of it at full resolution; best score first.
 
@@ -77,13 +87,14 @@ class PlateFinder:
             picture: H x W x 3, uint8, BGR.
             region: left, top, right, bottom in pixels of the picture; None: all of it.
             least_score: plates below it are left out.
+            longest: long side, pixels, beyond which the picture is made smaller before it is searched.
         """
         left, top, part = cut(picture, region)
         if part.shape[0] < 8 or part.shape[1] < 8:
             return []
         height, width = part.shape[:2]
-        longest = max(height, width)
-        scale = min(1.0, LONGEST / longest) if longest >= SMALLEST else min(LARGEST_ZOOM, SMALLEST / longest)
+        side = max(height, width)
+        scale = min(1.0, longest / side) if side >= SMALLEST else min(LARGEST_ZOOM, SMALLEST / side)
         if scale != 1.0:
             way = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
             part = cv2.resize(part, None, fx=scale, fy=scale, interpolation=way).astype(np.uint8, copy=False)
@@ -93,9 +104,11 @@ class PlateFinder:
         high = 32 * math.ceil((part.shape[0] + margin) / 32)
         wide = 32 * math.ceil((part.shape[1] + margin) / 32)
         pad_top, pad_left = (high - part.shape[0]) // 2, (wide - part.shape[1]) // 2
-        canvas = np.empty((high, wide, 3), np.uint8)
-        canvas[:] = MEAN_BGR
-        canvas[pad_top : pad_top + part.shape[0], pad_left : pad_left + part.shape[1]] = part
+        canvas = np.zeros((1, 3, high, wide), np.float32)
+        inner = canvas[0, :, pad_top : pad_top + part.shape[0], pad_left : pad_left + part.shape[1]]
+        # Plane by plane: ten times as fast as subtracting from pixels and turning the whole round.
+        for plane, mean, target in zip(cv2.split(part), MEAN_BGR, inner, strict=True):
+            np.subtract(plane, np.float32(mean), out=target, dtype=np.float32)
         found = self._on_canvas(canvas, least_score)
         offset = np.array([pad_left, pad_top])
         back = np.array([scale_x, scale_y])
@@ -104,14 +117,13 @@ class PlateFinder:
             for plate in found
         ]
 
-    def _on_canvas(self, canvas: Image, least_score: float) -> list[FoundPlate]:
-        blob = (canvas.astype(np.float32) - np.array(MEAN_BGR, np.float32)).transpose(2, 0, 1)[None]
-        boxes, scores, points = self._session.run(["loc", "conf", "landms"], {"image": blob})
+    def _on_canvas(self, canvas: NDArray[np.float32], least_score: float) -> list[FoundPlate]:
+        boxes, scores, points = self._session.run(["loc", "conf", "landms"], {"image": canvas})
         score = scores[0, :, 1]
         likely = np.flatnonzero(score >= least_score)
         if not likely.size:
             return []
-        prior = priors(canvas.shape[0], canvas.shape[1])[likely]
+        prior = priors(canvas.shape[2], canvas.shape[3])[likely]
         centre = prior[:, :2] + boxes[0, likely, :2] * CENTRE_VARIANCE * prior[:, 2:]
         size = prior[:, 2:] * np.exp(boxes[0, likely, 2:] * SIZE_VARIANCE)
         box = np.concatenate([centre - size / 2, centre + size / 2], axis=1).astype(np.float32)
@@ -135,13 +147,26 @@ def as_blue_plates(picture: Image, *, dark_ink: bool) -> Image:
         picture: H x W x 3, uint8, BGR.
         dark_ink: what is dark becomes white ink, what is light the blue ground; else the other way round.
     """
-    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY).astype(np.float32)
-    dark, light = np.percentile(grey, (1, 99))
-    share = np.clip((grey - dark) / max(float(light - dark), 1.0), 0.0, 1.0)[..., None]
+    grey = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    dark, light = _percentiles(grey.astype(np.uint8, copy=False), (1, 99))
+    share = np.clip((np.arange(256) - dark) / max(light - dark, 1.0), 0.0, 1.0)[:, None]
     share = 1.0 - share if dark_ink else share
-    blue, ink = np.array(BLUE_BGR, np.float32), np.float32(250)
-    tinted: Image = (blue + (ink - blue) * share).astype(np.uint8)
-    return tinted
+    blue = np.array(BLUE_BGR)
+    # One colour per grey level: a table is looked up, not each pixel computed.
+    tints = (blue + (250.0 - blue) * share).astype(np.uint8)
+    tinted = cv2.LUT(cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR), tints[None])
+    return tinted.astype(np.uint8, copy=False)
+
+
+def _percentiles(grey: NDArray[np.uint8], percents: Sequence[float]) -> list[float]:
+    """As numpy.percentile, from the histogram: grey levels are few."""
+    up_to = np.cumsum(np.bincount(grey.ravel(), minlength=256))
+    found = []
+    for percent in percents:
+        position = (grey.size - 1) * percent / 100
+        below, above = np.searchsorted(up_to, (math.floor(position), math.ceil(position)), side="right")
+        found.append(float(below + (above - below) * (position % 1)))
+    return found
 
 
 def is_convex(corners: NDArray[np.float32]) -> bool:

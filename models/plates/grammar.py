@@ -59,6 +59,11 @@ class Form(_Strict):
         title="Share",
         description="How common the form is, beside the others of its country.",
     )
+    shares: Mapping[str, Annotated[float, Field(gt=0, le=1)]] = Field(
+        {},
+        title="Shares by colour",
+        description="Colour of the plate -> how common the form is in that colour, where that differs from `share`.",
+    )
     rows: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (), title="Rows", description="Lengths of the upper row on plates of two rows; empty: always one row."
     )
@@ -73,6 +78,9 @@ class Form(_Strict):
         unknown = set(self.kinds) - {"any", *(colour.value for colour in Colour)}
         if unknown:
             raise ValueError(f"kinds names the unknown colour {min(unknown)!r}")
+        strange = set(self.shares) - set(self.kinds)
+        if strange:
+            raise ValueError(f"shares names {min(strange)!r}, a colour that kinds does not name")
         if any(limit.last >= len(self.slots) or limit.first > limit.last for limit in self.at_most):
             raise ValueError("at_most counts in slots that the form does not have")
         if any(row >= len(self.slots) for row in self.rows):
@@ -164,9 +172,12 @@ class Automaton:
 
     def weights(self, colour: Colour | None) -> dict[str, float]:
         """Form name -> prior weight, once the colour of the plate is known (or could not be told)."""
-        unlikely = 1.0 if colour is None else OFF_COLOUR
+        if colour is None:
+            return {form.name: form.share for form in self.grammar.forms}
         return {
-            form.name: form.share * (1.0 if colour is not None and colour.value in form.kinds else unlikely)
+            form.name: form.shares.get(colour.value, form.share)
+            if colour.value in form.kinds
+            else form.share * OFF_COLOUR
             for form in self.grammar.forms
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -20,7 +20,7 @@ from models.plates._fusion import Fusion, Look, Opinion, Voice
 from models.plates.calibration import in_force
 from models.plates.colour import ground_colour
 from models.plates.decoder import Decoder, Floats
-from models.plates.finder import FoundPlate, PlateFinder, as_blue_plates, cut
+from models.plates.finder import COARSE, COARSE_PLATE, FoundPlate, PlateFinder, as_blue_plates, cut
 from models.plates.grammar import Automaton, compile_grammar, load_grammar
 from models.plates.reading import PlateReading
 from models.plates.recogniser import FIRST, SECOND, THIRD, Recogniser
@@ -49,8 +49,15 @@ SECOND_VOICE = Voice(weight=0.8, regions=0.0)
 THIRD_VOICE = Voice(weight=0.8, regions=0.3)
 """The third reader is less sure of regions than it looks."""
 
-SURE = 0.995
-"""Confidence at which no further outline of the plate is read: it could change nothing."""
+SURE = (0.98, 0.9)
+"""Share of the best text, by what was seen, from which no further outline of the plate is read, and no third one. Above it
+further looks hardly ever change the text, and a reader's objection is not cured by them."""
+
+SURE_IN_CROP = (0.999, 0.99)
+"""The same for a plate's own crop, whose outline is only a box around it: further ones help more."""
+
+LEGAL = math.log(0.5)
+"""Log of the probability of being legal from which a plate is not also read with the other number of rows."""
 
 SPREAD = (0.02, 0.04)
 """How much wider and higher than found a second outline is, each side, as parts of the plate."""
@@ -115,12 +122,14 @@ class PlateReader:
         check_picture(picture)
         readings = []
         for plate in self._find(picture, region):
-            reading = self._read_plate(
-                picture, plate.corners, partial(rectify.spread, plate.corners, *SPREAD)
-            )
+            reading = self._read_found(picture, plate)
             if reading is not None:
                 readings.append(reading)
         return readings
+
+    def _read_found(self, picture: Image, plate: FoundPlate) -> PlateReading | None:
+        wider = partial(rectify.spread, plate.corners, *SPREAD)
+        return self._read_plate(picture, plate.corners, wider, SURE)
 
     def _find(self, picture: Image, region: Box | None) -> list[FoundPlate]:
         """Plates in the colours they have or, where there are none, in those of a blue plate."""
@@ -138,6 +147,20 @@ class PlateReader:
             offset = np.array([left, top], np.float32)
             return [FoundPlate(plate.corners + offset, plate.score) for plate in found]
 
+    def _searches(self, crop: Image) -> Iterator[list[FoundPlate]]:
+        """Plates in one vehicle's crop: those of a large crop are large, and found faster in a smaller picture.
+
+        The second search, of the whole crop, is for what the first overlooked or took for a plate.
+        """
+        side, width = max(crop.shape[:2]), crop.shape[1]
+        if side > COARSE:
+            with self._stage("find"):
+                found = self._finder.find(crop, longest=COARSE)
+            own = max(found, key=lambda plate: standing(plate.corners, width), default=None)
+            if own is not None and (own.box[2] - own.box[0]) * COARSE / side >= COARSE_PLATE:
+                yield found
+        yield self._find(crop, None)
+
     def read_best(self, crop: Image) -> PlateReading | None:
         """The plate of the vehicle that fills this crop; None if there is none.
 
@@ -145,19 +168,25 @@ class PlateReader:
         well the other can be read. Where another plate stands out nearly as much, the reading is too doubtful to act
         upon.
         """
-        readings = self.read(crop)
-        if not readings:
-            return None
+        check_picture(crop)
+        readings = (self._own(crop, found) for found in self._searches(crop))
+        return next((reading for reading in readings if reading is not None), None)
+
+    def _own(self, crop: Image, found: list[FoundPlate]) -> PlateReading | None:
         width = crop.shape[1]
-        ranked = sorted(readings, key=lambda reading: -standing(reading.corners, width))
-        best, *others = ranked
-        rivals = [
-            other
-            for other in others
-            if other.text != best.text
-            and standing(other.corners, width) > RIVAL * standing(best.corners, width)
-        ]
-        return replace(best, confidence=min(best.confidence, RIVALLED)) if rivals else best
+        best, most = None, 0.0
+        for plate in sorted(found, key=lambda plate: -standing(plate.corners, width)):
+            stands = standing(plate.corners, width)
+            if best is not None and stands <= RIVAL * most:
+                break
+            reading = self._read_found(crop, plate)
+            if reading is None:
+                continue
+            if best is None:
+                best, most = reading, stands
+            elif reading.text != best.text:
+                return replace(best, confidence=min(best.confidence, RIVALLED))
+        return best
 
     def read_crop(self, plate: Image) -> PlateReading | None:
         """The text of a picture that one plate fills, of any size; None where nothing legal can be read.
@@ -165,7 +194,9 @@ class PlateReader:
         The crop is read as it is and, where that leaves a doubt, by its corners as well.
         """
         check_picture(plate)
-        return self._read_plate(plate, rectify.whole(plate), lambda: self._corners_in_crop(plate))
+        return self._read_plate(
+            plate, rectify.whole(plate), lambda: self._corners_in_crop(plate), SURE_IN_CROP
+        )
 
     def _corners_in_crop(self, plate: Image) -> Corners | None:
         height, width = plate.shape[:2]
@@ -177,7 +208,11 @@ class PlateReader:
         return ((found[0].corners - pad) / scale).astype(np.float32) if found else None
 
     def _read_plate(
-        self, picture: Image, corners: Corners, other: Callable[[], Corners | None]
+        self,
+        picture: Image,
+        corners: Corners,
+        other: Callable[[], Corners | None],
+        sure: tuple[float, float],
     ) -> PlateReading | None:
         """Read one plate. `other` gives another outline of it, asked for where the first leaves a doubt."""
         with self._stage("rectify"):
@@ -195,15 +230,15 @@ class PlateReader:
             others = [Opinion(SECOND_VOICE, (second,)), Opinion(THIRD_VOICE, (third,))]
         with self._stage("decode"):
             posterior = self._fusion.posterior(looks, others, weights)
-        if posterior is None or posterior.confidence < SURE:
-            with self._stage("second look"):
-                outlines = [other(), upright if rows == 1 else None]
-                for outline in (outline for outline in outlines if outline is not None):
-                    flatter = rectify.flatten(picture, outline, ROW)
-                    looks.append(self._look(picture, outline, flatter, weights)[0])
-                if rows == 1:
-                    again = self._ask(self._second, picture, upright, rows, SECOND_ROW, SECOND_HALF_ROW)
-                    others[0] = Opinion(SECOND_VOICE, (second, again))
+        with self._stage("second look"):
+            outline = other() if posterior is None or posterior.seen < sure[0] else None
+            if outline is not None:
+                looks.append(self._look(picture, outline, rectify.flatten(picture, outline, ROW), weights)[0])
+                posterior = self._fusion.posterior(looks, others, weights)
+            if rows == 1 and (posterior is None or posterior.seen < sure[1]):
+                looks.append(self._look(picture, upright, rectify.flatten(picture, upright, ROW), weights)[0])
+                again = self._ask(self._second, picture, upright, rows, SECOND_ROW, SECOND_HALF_ROW)
+                others[0] = Opinion(SECOND_VOICE, (second, again))
                 posterior = self._fusion.posterior(looks, others, weights)
         if posterior is None:
             return None
@@ -225,13 +260,30 @@ class PlateReader:
         self, picture: Image, corners: Corners, flat: Image, weights: Mapping[str, float]
     ) -> tuple[Look, int]:
         """The first reader's look at an outline, as one row or as two, whichever is more of a plate."""
-        one = self._fusion.look(self._first.read([even_light(flat)])[0], weights)
-        if rectify.aspect(corners) >= rectify.TWO_ROW_ASPECT:
-            return one, 1
-        stacked = {
-            form.name: weights[form.name] if form.rows else 0.0 for form in self.automaton.grammar.forms
-        }
-        two = self._fusion.look(self._ask(self._first, picture, corners, 2, ROW, HALF_ROW), stacked)
+
+        def as_one() -> Look:
+            return self._fusion.look(self._first.read([even_light(flat)])[0], weights)
+
+        def as_two() -> Look:
+            stacked = {
+                form.name: weights[form.name] if form.rows else 0.0 for form in self.automaton.grammar.forms
+            }
+            return self._fusion.look(self._ask(self._first, picture, corners, 2, ROW, HALF_ROW), stacked)
+
+        aspect = rectify.aspect(corners)
+        if aspect >= rectify.TWO_ROW_ASPECT:
+            return as_one(), 1
+        # The likelier first: where it is clearly a plate, the other is not tried.
+        if aspect < rectify.LIKELY_TWO_ROWS:
+            two = as_two()
+            if two.log_legal > LEGAL:
+                return two, 2
+            one = as_one()
+        else:
+            one = as_one()
+            if one.log_legal > LEGAL:
+                return one, 1
+            two = as_two()
         return (two, 2) if two.texts and two.log_total > one.log_total else (one, 1)
 
     def _ask(

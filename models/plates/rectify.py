@@ -14,6 +14,9 @@ HEIGHT = 48
 TWO_ROW_ASPECT = 2.5
 """Width by height below which a plate may have two rows: they are 2.0, plates of one row 3.1 to 3.5."""
 
+LIKELY_TWO_ROWS = 2.25
+"""Width by height below which they are the likelier, so that they are tried first."""
+
 UPPER_ROW = (0.0, 0.40)
 """Top and bottom of the upper row on a plate of two rows, as parts of its height."""
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 PAGES = Path(__file__).parents[2] / "central" / "pages"
-CSS = (PAGES / "static" / "patrol" / "patrol.css").read_text()
-OFFICER_CSS = (PAGES / "static" / "patrol" / "officer.css").read_text()
+SHEETS = {path.name: path.read_text() for path in (PAGES / "static" / "patrol").glob("*.css")}
+CSS = "\n".join(SHEETS.values())
+TOKENS = SHEETS["tokens.css"]
 DRIVER = PAGES.parent / "driver"
+EVERY_CSS = "\n".join(path.read_text() for path in PAGES.parent.rglob("static/**/*.css"))
 DRIVER_CSS = (DRIVER / "static" / "driver" / "driver.css").read_text()
 
 IN_THE_SUN = [
@@ -38,14 +40,56 @@ TEXT_ON = [
     ("on-brand", "brand-strong"),
     ("on-bar", "bar"),
     ("red", "surface"),
+    ("late", "surface"),
+    ("soon", "surface"),
+    ("late", "press"),
+    ("soon", "press"),
+    ("soft", "press"),
+    ("soft", "mapland"),
+    ("soft", "mapfill"),
+    ("on-plate", "plate"),
+    *(("on-dot", tone) for tone in ("late", "soon", "calm", "watch")),
     *((tone, f"{tone}-bg") for tone in ("amber", "blue", "green", "red", "violet", "grey")),
 ]
 
 
+def block(selector: str, text: str = TOKENS) -> dict[str, str]:
+    """The colours that a selector sets, wherever it stands first in the file."""
+    found = re.search(re.escape(selector) + r" \{(.*?)\}", text, re.S)
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", found.group(1)))
+
+
 def themes() -> dict[str, dict[str, str]]:
-    light, dark = re.findall(r":root \{(.*?)\}", CSS, re.S)[:2]
-    parse = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
-    return {"light": parse, "dark": {**parse, **dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark))}}
+    light = block(":root")
+    dark = {**light, **block(':root[data-theme="dark"]')}
+    return {
+        "light": light,
+        "dark": dark,
+        "light, high contrast": {**light, **block(':root[data-contrast="more"]')},
+        "dark, high contrast": {**dark, **block(':root[data-theme="dark"][data-contrast="more"]')},
+    }
+
+
+def test_what_a_reader_chooses_looks_like_what_his_system_chooses():
+    """The same tokens stand once for the system's wish and once for the switch."""
+    by_system = re.findall(r"@media \((prefers-[^{]*)\{\n(.*?)\n\}\n", TOKENS, re.S)
+    auto = ":root:not([data-theme])"
+    said = {wish.strip(): text for wish, text in reversed(by_system)}
+    assert block(auto, said["prefers-color-scheme: dark)"]) == block(':root[data-theme="dark"]')
+    assert block(":root", said["prefers-contrast: more)"]) == block(':root[data-contrast="more"]')
+    both = said["prefers-color-scheme: dark) and (prefers-contrast: more)"]
+    assert block(auto, both) == block(':root[data-theme="dark"][data-contrast="more"]')
+
+
+def test_only_the_tokens_and_a_few_marks_name_colours():
+    """Signal dots, the mark and the box in a picture have the same colour on every ground."""
+    named = re.findall(r"#[0-9a-fA-F]{3,8}\b", "".join(text for name, text in SHEETS.items() if name != "tokens.css"))
+    assert len(set(named)) <= 16, sorted(set(named))
+
+
+@pytest.mark.parametrize("name", sorted(SHEETS))
+def test_each_style_sheet_can_be_read_at_once(name):
+    assert len(SHEETS[name].splitlines()) < 400
 
 
 def luminance(colour: str) -> float:
@@ -55,7 +99,7 @@ def luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("theme", list(themes()))
 @pytest.mark.parametrize(("text", "ground"), TEXT_ON)
 def test_text_stands_out_from_its_ground(theme, text, ground):
     colours = themes()[theme]
@@ -84,7 +128,7 @@ def test_no_template_carries_style_script_or_an_address_of_the_network():
         text = path.read_text()
         assert not re.search(r" style=| on\w+=|<style|<script(?![^>]* src=)", text), path.name
         assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text), path.name
-    assert "http" not in CSS + OFFICER_CSS + DRIVER_CSS
+    assert "http" not in EVERY_CSS
 
 
 def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
@@ -92,6 +136,8 @@ def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
     for path in PAGES.parent.rglob("templates/**/*.html"):
         for names in re.findall(r'class="([^"]*)"', path.read_text()):
             used |= set(re.findall(r"[a-z][\w-]*", re.sub(r"{[{%].*?[%}]}", " ", names)))
-    styled = set(re.findall(r"\.([a-z][\w-]*)", CSS + OFFICER_CSS + DRIVER_CSS))
-    plain = {"state", "person", "task", "idle"}  # marks without a look of their own
-    assert sorted(name for name in used - styled - plain if not name.startswith("state-")) == []
+    styled = set(re.findall(r"\.([a-z][\w-]*)", EVERY_CSS))
+    # Marks without a look of their own.
+    plain = {"state", "person", "task", "idle", "opened", "pair", "u", "none", "if", "wall", "slot"}
+    unknown = used - styled - plain
+    assert sorted(name for name in unknown if not name.startswith(("state-", "u-"))) == []

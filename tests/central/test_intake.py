@@ -53,7 +53,7 @@ def test_a_task_becomes_one_work_order_however_often_it_comes():
     assert order.case.stay.plate == "京A12345"
     assert order.case.place == "三里河路12号北门人行道"
     assert order.due_at_ms == NOON + 30 * MINUTE
-    assert order.case.history.count() == 2
+    assert order.case.history.count() == 3, "opened, deadline set, task issued"
 
 
 def test_every_order_of_arrival_ends_in_the_same_place():

@@ -113,7 +113,7 @@ def test_old_changes_are_swept(centre):
 RANK = {
     "live": 0,
     "people": 1,
-    "fleet": 1,
+    "fleet": 2,
     "grids": 2,
     "cases": 3,
     "owners": 3,

@@ -22,6 +22,11 @@ def texts_in_templates():
         for block in re.findall(r"{% blocktranslate.*?%}(.*?){% endblocktranslate %}", text, re.S):
             singular = block.partition("{% plural %}")[0].strip()
             yield re.sub(r"{{ *(\w+) *}}", r"%(\1)s", singular)
+    for path in HOUSE.rglob("jinja2/**/*.html"):
+        text = path.read_text()
+        yield from re.findall(r'_\("(.+?)"\)', text)
+        for block in re.findall(r"{% trans .*?%}(.*?){% endtrans %}", text, re.S):
+            yield re.sub(r"{{ *(\w+) *}}", r"%(\1)s", block.partition("{% pluralize %}")[0])
 
 
 def texts_in_python():

@@ -58,6 +58,22 @@ class Hand:
         assert frame is not None
         return frame["x"] + x * frame["width"] / size[0], frame["y"] + y * frame["height"] / size[1]
 
+    def settled(self) -> None:
+        """Wait until the picture has kept its place on the screen for some frames: panels move it."""
+        self.page.evaluate(
+            """() => new Promise(done => {
+                const place = () => JSON.stringify(document.querySelector('#stage .frame').getBoundingClientRect());
+                let before = place(), same = 0;
+                const look = () => {
+                    const now = place();
+                    same = now === before ? same + 1 : 0;
+                    before = now;
+                    same >= 5 ? done() : requestAnimationFrame(look);
+                };
+                requestAnimationFrame(look);
+            })"""
+        )
+
     def click(self, x: float, y: float, **how: Any) -> None:
         self.page.mouse.click(*self.at(x, y), **how)
 
@@ -301,6 +317,8 @@ def test_by_finger_on_a_phone(open_page: Open, street: Path, still: Path) -> Non
 
     # A vertex under the finger is seen in the loupe while it moves.
     page.get_by_role("button", name="收起面板").tap()
+    expect(page.get_by_role("button", name="展开面板")).to_be_visible()
+    hand.settled()
     session = page.context.new_cdp_session(page)
     (ax, ay), (bx, by) = hand.at(380, 90), hand.at(340, 120)
     send = lambda kind, *points: session.send(  # noqa: E731

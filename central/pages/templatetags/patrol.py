@@ -7,6 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from django import template
+from django.conf import settings
+from django.urls import NoReverseMatch, reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -26,7 +28,7 @@ def _local(at_ms: int) -> datetime:
 @register.filter
 def clock(at_ms: int | None) -> str | SafeString:
     """Hours and minutes where it is today, else with the date; a dash where it never was."""
-    if at_ms is None:
+    if not at_ms:
         return "–"
     moment = _local(at_ms)
     text = f"{moment:%H:%M:%S}"
@@ -55,6 +57,63 @@ def words_for(ms: int) -> str:
     if minutes < 48 * 60:
         return _("%(hours)d h %(minutes)d min") % {"hours": minutes // 60, "minutes": minutes % 60}
     return _("%(count)d days") % {"count": minutes // 1440}
+
+
+@register.filter
+def instant(at_ms: int | None) -> str:
+    """Date, time and zone in full, as paper needs them."""
+    if not at_ms:
+        return "–"
+    return f"{_local(at_ms):%Y-%m-%d %H:%M:%S %z}"
+
+
+@register.simple_tag
+def tiles(what: str = "address") -> str:
+    """The tile server's address or credit, empty where none is set."""
+    return (settings.PATROL.tiles_credit if what == "credit" else settings.PATROL.tiles) or ""
+
+
+@register.filter
+def countdown(due_at_ms: int | None) -> str | SafeString:
+    """The clock that runs down to an instant; the page's script lets it tick. Late clocks count up, with a plus."""
+    if due_at_ms is None:
+        return "–"
+    return format_html(
+        '<time class="clock" datetime="{}" data-due="{}">{}</time>',
+        _iso(due_at_ms),
+        due_at_ms,
+        clock_text(due_at_ms - now_ms()),
+    )
+
+
+def clock_text(left_ms: int) -> str:
+    """`04:12`, `1:04:12`, or days and hours; a plus where the time is over."""
+    seconds = abs(left_ms) // 1000
+    sign = "+" if left_ms < 0 else ""
+    if seconds >= 86_400:
+        hours = seconds // 3600
+        return sign + _("%(days)d d %(hours)d h") % {"days": hours // 24, "hours": hours % 24}
+    hours, minutes, seconds = seconds // 3600, seconds // 60 % 60, seconds % 60
+    return f"{sign}{hours}:{minutes:02}:{seconds:02}" if hours else f"{sign}{minutes:02}:{seconds:02}"
+
+
+@register.simple_tag
+def slot(name: str, *values: Any) -> SafeString:
+    """A part that another app brings: fetched from the address of this name where that app has it, else nothing."""
+    try:
+        address = reverse(name, args=values)
+    except NoReverseMatch:
+        return SafeString("")
+    return format_html(
+        '<div class="slot" hx-get="{}" hx-trigger="load, sse:changed" hx-target="this" hx-swap="innerHTML"></div>',
+        address,
+    )
+
+
+@register.simple_tag
+def listed(filters: Any, **changes: str) -> str:
+    """The address of the list with one filter changed."""
+    return str(filters.address(**changes))
 
 
 def _iso(at_ms: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 
 import pytest
@@ -173,6 +174,29 @@ def test_the_own_vehicle_is_cut_from_the_picture_as_it_was_sealed(phone, agent):
     again = phone.client.get(f"{phone.path}/picture.jpg", headers={"if-none-match": got["ETag"]})
     assert again.status_code == 304
     assert phone.client.get(f"{phone.path}/picture.jpg").content == got.content
+
+
+def test_a_view_is_deleted_when_no_link_opens_it_and_not_before(phone, centre, agent):
+    from central.cases.models import Case
+    from central.cases.pictures import path_of
+    from central.driver.picture import KEPT_MS, sweep, view_of
+
+    arrive(Case.objects.get(), agent, picture(5, (1280, 720)), (200.0, 200.0, 500.0, 400.0))
+    evidence = Case.objects.get().evidence.get()
+    view = view_of(evidence.pk)
+    assert view is not None
+    # Files know the machine's time, the centre its own clock.
+    os.utime(view, (NOON / 1000, NOON / 1000))
+    centre.clock.set_utc(EXPIRES)
+    assert sweep() == 0
+    centre.clock.set_utc(NOON + KEPT_MS + 1000)
+    assert sweep() == 1
+    assert not view.exists()
+    assert path_of(evidence.sha256).exists(), "the sealed picture is not touched"
+    assert sweep() == 0
+    again = view_of(evidence.pk)
+    assert again is not None
+    assert again.exists(), "who asks for it gets it anew"
 
 
 @ON_SQLITE

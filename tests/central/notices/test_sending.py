@@ -218,11 +218,9 @@ def test_a_plate_is_warned_once_per_street_by_any_camera_of_any_agent(world: Wor
     assert answers("c4")[0].state == "accepted"
 
 
-def test_two_workers_at_once_warn_a_plate_once(world: World) -> None:
-    """Real threads on a real database: two cameras ask in the same moment."""
-    for number in range(6):
-        take(request(f"c{number}"))
-    barrier = threading.Barrier(3)
+def work_at_once(world: World, count: int) -> None:
+    """So many workers, real threads on a real database, that begin in the same moment and work until nothing is due."""
+    barrier = threading.Barrier(count)
 
     def work() -> None:
         barrier.wait(10)
@@ -233,11 +231,18 @@ def test_two_workers_at_once_warn_a_plate_once(world: World) -> None:
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=work) for _ in range(3)]
+    threads = [threading.Thread(target=work) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(60)
+
+
+def test_two_workers_at_once_warn_a_plate_once(world: World) -> None:
+    """Two cameras ask in the same moment."""
+    for number in range(6):
+        take(request(f"c{number}"))
+    work_at_once(world, 3)
     assert len(world.gateway.phones) == 1
     states = sorted(answer.state for answer in answers())
     assert states == ["accepted"] + ["refused"] * 5
@@ -269,6 +274,19 @@ def test_limits_hold_over_all_streets(world: World, policy: dict, reason: str) -
 
 
 QUIET = {"quiet": [{"from": "11:00", "to": "13:00"}]}
+
+
+@pytest.mark.parametrize(
+    "policy", [{"per_number_per_day": 1}, {"per_agent_per_hour": 1}, {"segments_per_day": 1}], ids=str
+)
+def test_workers_that_race_do_not_pass_a_limit(world: World, policy: dict) -> None:
+    """Six streets, one number and one box: nothing but the limit itself stands between the workers."""
+    world.policy = NoticePolicy.model_validate({"per_number_per_day": 0, "per_agent_per_hour": 0, **policy})
+    for number in range(6):
+        take(request(f"c{number}", street=f"street {number}"))
+    work_at_once(world, 3)
+    assert len(world.gateway.phones) == 1
+    assert sorted(answer.state for answer in answers()) == ["accepted"] + ["refused"] * 5
 
 
 def test_in_quiet_hours_nobody_is_written_to(world: World) -> None:

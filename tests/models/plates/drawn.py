@@ -14,6 +14,7 @@ __all__ = [
     "Conditions",
     "plate",
     "random_text",
+    "rear",
     "scene",
     "seen_by_day",
     "two_in_one",

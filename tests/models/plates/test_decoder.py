@@ -77,6 +77,19 @@ def test_the_decoder_finds_what_brute_force_finds(table: np.ndarray, weight: flo
 
 
 @settings(max_examples=100, deadline=None)
+@given(table=chances(), least=st.sampled_from([0.05, 0.3, 1.0]))
+def test_a_least_share_leaves_out_just_the_less_probable(table: np.ndarray, least: float) -> None:
+    everything, total = Decoder(SMALL).decode(table, most=50)
+    found, same_total = Decoder(SMALL).decode(table, most=50, least_share=least)
+    assert same_total == total
+    assert found == everything[: len(found)]
+    if everything:
+        bound = everything[0].log_prob + math.log(least)
+        assert all(candidate.log_prob >= bound - 1e-9 for candidate in found)
+        assert all(candidate.log_prob <= bound + 1e-9 for candidate in everything[len(found) :])
+
+
+@settings(max_examples=100, deadline=None)
 @given(table=chances())
 def test_a_score_is_the_sum_over_a_texts_alignments(table: np.ndarray) -> None:
     expected = by_brute_force(SMALL, table, {})

@@ -66,3 +66,31 @@ def test_what_only_another_reader_saw_is_compared_too() -> None:
 def test_no_legal_text_is_no_posterior() -> None:
     noise = np.full((20, 1 + len(CHARACTERS)), 1e-4)
     assert FUSION.posterior([FUSION.look(noise, WEIGHTS)], [], WEIGHTS) is None
+
+
+def test_a_text_that_nothing_looks_like_stands_alone() -> None:
+    found = read("皖R99999")
+    assert found.texts == ("皖R99999",)
+    assert found.confidence == found.seen == 1.0
+
+
+def unclear(text: str, place: int, other: str, share: float) -> np.ndarray:
+    """A clear reading but for one place, where another character has this share."""
+    chances = table(text)
+    mine, others = 1 + CHARACTERS.index(text[place]), 1 + CHARACTERS.index(other)
+    chances[2 * place, [mine, others]] = 0.98 * (1 - share), 0.98 * share
+    return chances
+
+
+def test_a_digit_where_a_letter_may_stand_is_doubted_and_a_letter_is_not() -> None:
+    (digit,) = [FUSION.look(unclear("皖R99909", 5, "Q", 0.01), WEIGHTS)]
+    (letter,) = [FUSION.look(unclear("皖R999Q9", 5, "0", 0.01), WEIGHTS)]
+    doubted, believed = FUSION.posterior([digit], [], WEIGHTS), FUSION.posterior([letter], [], WEIGHTS)
+    assert doubted is not None
+    assert believed is not None
+    # The doubt changes neither the text nor what was seen, and it never makes another text the likelier one.
+    assert doubted.texts[0] == "皖R99909"
+    assert doubted.seen == pytest.approx(believed.seen, abs=0.005)
+    assert doubted.confidence < 0.75 < 0.98 < believed.confidence
+    assert doubted.shares[0] == doubted.shares.max()
+    assert doubted.per_character()[5] == min(doubted.per_character())

@@ -99,6 +99,14 @@ def test_a_colour_lowers_the_weight_of_forms_that_do_not_come_in_it() -> None:
     assert green["civil"] == unknown["civil"] * OFF_COLOUR
 
 
+def test_how_common_a_form_is_depends_on_the_colour() -> None:
+    # Black plates of the civil form are nearly extinct: a consulate's or a border plate is nearly as likely there.
+    black, blue, unknown = (china().weights(colour) for colour in (Colour.BLACK, Colour.BLUE, None))
+    assert black["civil"] / black["consulate"] == pytest.approx(3)
+    assert blue["civil"] == unknown["civil"] == 1
+    assert blue["consulate"] == unknown["consulate"] * OFF_COLOUR
+
+
 def test_no_two_forms_of_china_allow_one_text() -> None:
     assert all(len(forms) <= 1 for forms in china().accepted)
 
@@ -166,6 +174,8 @@ def test_a_bad_grammar_file_is_one_clear_error(tmp_path: Path, text: str, field:
         {"at_most": ({"set": "absent", "count": 1, "from": 0, "to": 1},)},  # limits an unknown set
         {"kinds": {"blue": "x"}},  # no `any`
         {"kinds": {"any": "x", "pink": "y"}},  # a colour that plates do not have
+        {"shares": {"blue": 0.5}},  # how common in a colour that it does not come in
+        {"shares": {"any": 0.0}},  # never
         {"rows": (2,)},  # nothing left for the lower row
     ],
 )

@@ -159,6 +159,14 @@ def test_two_plates_that_stand_out_alike_leave_a_doubt(reader: PlateReader) -> N
     assert best.confidence <= 0.5
 
 
+def test_a_crop_without_a_plate_has_no_reading(reader: PlateReader) -> None:
+    rng = np.random.default_rng(33)
+    bare = drawn.rear(rng).astype(np.uint8)
+    for size in (1, 3):
+        reading = reader.read_best(cv2.resize(bare, None, fx=size, fy=size).astype(np.uint8))
+        assert reading is None or reading.confidence < reader.threshold
+
+
 def test_plates_of_another_country_are_read_by_its_grammar() -> None:
     from PIL import Image, ImageDraw
 
@@ -201,6 +209,32 @@ def test_corners_lie_on_the_plate(reader: PlateReader) -> None:
     assert reading is not None
     assert reading.text == text
     assert np.abs(reading.corners - corners).max() < 8
+
+
+def test_a_large_vehicle_crop_is_read_as_a_small_one_is(reader: PlateReader) -> None:
+    rng = np.random.default_rng(31)
+    text = "川B7D215"
+    picture, corners = drawn.scene(drawn.plate(text, "civil_blue"), drawn.Conditions(width=180, yaw=15), rng)
+    large = cv2.resize(picture, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    reading = reader.read_best(large)
+    assert reading is not None
+    assert reading.text == text
+    # Corners are in pixels of the large crop, whatever size it was searched at.
+    assert np.abs(reading.corners - 3 * corners).max() < 18
+
+
+def test_a_plate_too_small_for_the_first_search_of_a_large_crop_is_found_all_the_same(
+    reader: PlateReader,
+) -> None:
+    rng = np.random.default_rng(32)
+    text = "鲁B3K608"
+    picture = drawn.scene(drawn.plate(text, "civil_blue"), drawn.Conditions(width=110), rng)[0]
+    # A lorry's flank: the plate is a twelfth of the crop's width.
+    wide = np.full((720, 1440, 3), 90, np.uint8)
+    wide[200:560, 480:960] = picture
+    reading = reader.read_best(wide)
+    assert reading is not None
+    assert reading.text == text
 
 
 def test_frames_vote_for_one_plate(reader: PlateReader) -> None:

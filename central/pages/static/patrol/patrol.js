@@ -1,10 +1,10 @@
-// What the pages do beyond plain HTML: ages that stay true, forms that are sent once, a word when the line is lost.
+// What the pages do beyond plain HTML: clocks that run, forms that are sent once, a word when the line is lost.
 (function () {
   "use strict";
   const language = document.documentElement.lang.startsWith("zh") ? "zh" : "en";
   const words = {
-    zh: { now: "不到 1 分钟", min: (m) => m + " 分钟", hour: (h, m) => h + " 小时 " + m + " 分钟", day: (d) => d + " 天" },
-    en: { now: "under a minute", min: (m) => m + " min", hour: (h, m) => h + " h " + m + " min", day: (d) => d + " days" },
+    zh: { now: "不到 1 分钟", min: (m) => m + " 分钟", hour: (h, m) => h + " 小时 " + m + " 分钟", day: (d) => d + " 天", long: (d, h) => d + " 天 " + h + " 小时" },
+    en: { now: "under a minute", min: (m) => m + " min", hour: (h, m) => h + " h " + m + " min", day: (d) => d + " days", long: (d, h) => d + " d " + h + " h" },
   }[language];
 
   function duration(ms) {
@@ -15,8 +15,50 @@
     return words.day(Math.floor(minutes / 1440));
   }
 
+  // The server's clock counts, not this machine's. An answer tells it late by its journey, so the largest lead is nearest.
+  let lead = null;
+  function hear(at) {
+    const heard = at - Date.now();
+    if (!Number.isFinite(heard)) return;
+    // A jump means that this machine's clock was set: what was known is worth nothing then.
+    if (lead === null || heard > lead || heard < lead - 5000) lead = heard;
+  }
+  const now = () => Date.now() + (lead || 0);
+  window.patrol = { now, hear, clock };
+
+  function clock(left) {
+    const sign = left < 0 ? "+" : "";
+    const seconds = Math.floor(Math.abs(left) / 1000);
+    const two = (n) => String(n).padStart(2, "0");
+    if (seconds >= 86400) return sign + words.long(Math.floor(seconds / 86400), Math.floor(seconds / 3600) % 24);
+    const hours = Math.floor(seconds / 3600);
+    const rest = two(Math.floor(seconds / 60) % 60) + ":" + two(seconds % 60);
+    return sign + (hours ? hours + ":" + rest : rest);
+  }
+
+  const SOON = 600000;
+  const STATES = ["u-late", "u-soon", "u-calm"];
+  function tick() {
+    const at = now();
+    for (const time of document.querySelectorAll("time[data-due]")) {
+      const left = Number(time.dataset.due) - at;
+      const text = clock(left);
+      if (time.textContent !== text) time.textContent = text;
+      const holder = time.closest(".u-late, .u-soon, .u-calm");
+      const state = left <= 0 ? "u-late" : left <= SOON ? "u-soon" : "u-calm";
+      if (holder && !holder.classList.contains(state)) {
+        holder.classList.remove(...STATES);
+        holder.classList.add(state);
+      }
+    }
+  }
+
+  function hearPage() {
+    for (const part of document.querySelectorAll("[data-now]")) hear(Number(part.dataset.now));
+  }
+
   function refreshAges() {
-    const now = Date.now();
+    const now = Date.now() + (lead || 0);
     for (const time of document.querySelectorAll("time[data-age]")) {
       const text = duration(Math.abs(now - Number(time.dataset.age)));
       if (time.textContent !== text) time.textContent = text;
@@ -68,6 +110,31 @@
     const answered = event.detail.xhr.responseURL;
     if (answered && new URL(answered).pathname.startsWith("/login/")) event.detail.shouldSwap = false;
   });
-  document.addEventListener("htmx:afterSwap", refreshAges);
+  document.addEventListener("htmx:afterSwap", function (event) {
+    for (const part of event.detail.elt.querySelectorAll("[data-now]")) hear(Number(part.dataset.now));
+    refreshAges();
+    tick();
+  });
+  hearPage();
+  tick();
   setInterval(refreshAges, 10000);
+  setInterval(tick, 1000);
+
+  for (const button of document.querySelectorAll("[data-print]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  }
+  // A menu closes when one looks elsewhere, and by Escape.
+  document.addEventListener("click", function (event) {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
 })();

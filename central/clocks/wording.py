@@ -1,0 +1,78 @@
+"""Alerts and the history's entries about clocks, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils import formats, timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from central.clocks.models import Alert, Kind
+
+ALERTS = {
+    "clock_warning": _("%(what)s is due at %(due)s."),
+    "clock_breach": _("%(what)s is late: it was due at %(due)s."),
+    "clock_escalated": _("%(what)s is late since %(due)s and has come up to %(grid)s."),
+    "whistle": _("%(by)s calls %(party)s: %(reason)s"),
+    "missing_year": _(
+        "The calendar of %(jurisdiction)s has no days off for %(year)s: due dates in it are provisional."
+    ),
+}
+"""Kind of an alert -> what it says."""
+
+UNITS = {
+    "minutes": _("minutes"),
+    "hours": _("hours"),
+    "working_minutes": _("working minutes"),
+    "working_hours": _("working hours"),
+    "working_days": _("working days"),
+}
+
+
+def alert_text(alert: Alert) -> str:
+    """What an alert says."""
+    message = ALERTS.get(alert.kind)
+    if message is None:
+        return alert.kind
+    args = {**alert.args}
+    args.setdefault("year", "")
+    if "due_at_ms" in args:
+        args["due"] = moment(args["due_at_ms"])
+        args["what"] = _what(args)
+        args["grid"] = args.get("grid") or gettext("the administrators")
+    return str(message) % args
+
+
+def history_detail(kind: str, facts: Mapping[str, Any]) -> str:
+    """The second line of a history entry about a clock or a whistle: which, until when, by whose word."""
+    if kind.startswith("whistle"):
+        parts = [", ".join(facts.get("parties", ())) or facts.get("party", ""), facts.get("reason", "")]
+        return " · ".join(part for part in parts if part)
+    parts = [_what(facts)]
+    if kind in {"clock_started", "clock_resumed", "clock_extended", "clock_reckoned", "clock_warned"}:
+        parts.append(gettext("due %(due)s") % {"due": moment(facts["due_at_ms"])})
+    if facts.get("provisional"):
+        parts.append(gettext("provisional"))
+    if kind == "clock_extended":
+        parts.append(f"+{facts['amount']:g} {UNITS.get(facts['unit'], facts['unit'])}")
+    if kind == "clock_stopped":
+        parts.append(gettext("in time") if facts.get("on_time") else gettext("late"))
+    if kind == "clock_escalated":
+        parts.append(facts.get("grid") or gettext("the administrators"))
+    parts.append(facts.get("reason", ""))
+    return " · ".join(str(part) for part in parts if part)
+
+
+def moment(at_ms: int) -> str:
+    """Date and time where it is."""
+    local = timezone.localtime(datetime.fromtimestamp(at_ms / 1000, UTC))
+    return f"{formats.date_format(local, 'MONTH_DAY_FORMAT')} {local:%H:%M}"
+
+
+def _what(facts: Mapping[str, Any]) -> str:
+    kind = facts.get("clock", "")
+    label = str(Kind(kind).label) if kind in Kind.values else str(kind)
+    return f"{label} ({facts['party']})" if facts.get("party") else label

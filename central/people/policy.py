@@ -1,0 +1,140 @@
+"""Who may read and who may change what: the table that docs/access.md prints and the pages ask.
+
+`Role` says what kind of things a person deals with, the person's scope (`central.people.scopes`) which of them. A right
+that is not in this table is nobody's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from central.people.models import Role
+
+OFFICER, DISPATCHER, GRID_WORKER, ADMINISTRATOR, AUDITOR = (
+    Role.OFFICER,
+    Role.DISPATCHER,
+    Role.GRID_WORKER,
+    Role.ADMINISTRATOR,
+    Role.AUDITOR,
+)
+ALL = frozenset(Role)
+NOBODY: frozenset[Role] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One kind of thing.
+
+    Args:
+        thing: its name in code.
+        english: and in the printed table.
+        chinese: the same.
+        read: roles that see it, within their scope.
+        write: roles that change it, within their scope.
+        note: what the columns cannot say.
+    """
+
+    thing: str
+    english: str
+    chinese: str
+    read: frozenset[Role]
+    write: frozenset[Role]
+    note: str = ""
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        "cases",
+        "Cases and their history",
+        "案件与历史",
+        ALL,
+        frozenset({DISPATCHER}),
+        "the centre itself opens them",
+    ),
+    Rule(
+        "work_orders",
+        "Work orders",
+        "任务",
+        ALL,
+        frozenset({OFFICER, DISPATCHER, GRID_WORKER}),
+        "only who accepted one closes it",
+    ),
+    Rule("objections", "Drivers' objections", "当事人异议", ALL, frozenset({DISPATCHER})),
+    Rule(
+        "plates",
+        "Plates in full",
+        "完整号牌",
+        frozenset({OFFICER, DISPATCHER, GRID_WORKER, AUDITOR}),
+        NOBODY,
+        "masked until asked for; each look is logged; an officer's own task shows it",
+    ),
+    Rule("pictures", "Original pictures", "原始图片", ALL, NOBODY, "each look is logged"),
+    Rule("notices", "Messages to owners", "车主短信", ALL, NOBODY, "numbers are masked everywhere"),
+    Rule(
+        "owners",
+        "The owners' table",
+        "车主库",
+        NOBODY,
+        NOBODY,
+        "no page; the command line asks for a purpose and logs",
+    ),
+    Rule("bays", "Bays", "停车泊位", ALL, frozenset({ADMINISTRATOR})),
+    Rule("fleet", "Agents and cameras", "边缘设备与摄像机", ALL, frozenset({ADMINISTRATOR})),
+    Rule(
+        "strangers",
+        "Agents that are not enrolled",
+        "未登记设备",
+        frozenset({DISPATCHER, ADMINISTRATOR}),
+        NOBODY,
+    ),
+    Rule("zones", "Zones", "区域", ALL, frozenset({ADMINISTRATOR})),
+    Rule("grids", "Grids", "网格", ALL, frozenset({ADMINISTRATOR})),
+    Rule("calendars", "Calendars and clocks", "日历与时限", ALL, frozenset({ADMINISTRATOR})),
+    Rule("rosters", "Duty rosters", "排班", ALL, frozenset({DISPATCHER, ADMINISTRATOR})),
+    Rule("statistics", "Statistics", "统计", ALL, NOBODY),
+    Rule("people", "People", "人员", frozenset({ADMINISTRATOR, AUDITOR}), frozenset({ADMINISTRATOR})),
+    Rule("access_log", "Who saw what", "查阅日志", frozenset({AUDITOR}), NOBODY, "only ever grows"),
+    Rule("own_account", "One's own account", "本人账户", ALL, ALL),
+)
+
+_BY_THING = {rule.thing: rule for rule in RULES}
+
+SECOND_FACTOR = frozenset({ADMINISTRATOR, DISPATCHER, AUDITOR})
+"""Roles whose password alone opens nothing where the second factor is required."""
+
+READS_ONLY = frozenset({AUDITOR})
+"""Roles that change nothing but their own account, whatever a view allows."""
+
+LONG_SESSION = frozenset({OFFICER, GRID_WORKER})
+"""Roles whose phone may lie in a pocket for a shift: their sessions end after the shift, not when idle."""
+
+
+def readers(thing: str) -> frozenset[Role]:
+    """Roles that see a kind of thing.
+
+    Raises:
+        KeyError: the table does not know it.
+    """
+    return _BY_THING[thing].read
+
+
+def writers(thing: str) -> frozenset[Role]:
+    """Roles that change a kind of thing.
+
+    Raises:
+        KeyError: the table does not know it.
+    """
+    return _BY_THING[thing].write
+
+
+def table() -> str:
+    """The rules as a Markdown table: r reads, w changes, - neither."""
+    roles = list(Role)
+    head = "| | " + " | ".join(str(role.value).replace("_", " ") for role in roles) + " | |"
+    lines = [head, "|---|" + "---|" * len(roles) + "---|"]
+    for rule in RULES:
+        cells = [
+            ("r" if role in rule.read else "") + ("w" if role in rule.write else "") or "-" for role in roles
+        ]
+        lines.append(f"| {rule.english} · {rule.chinese} | " + " | ".join(cells) + f" | {rule.note} |")
+    return "\n".join(lines)

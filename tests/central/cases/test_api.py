@@ -1,0 +1,211 @@
+"""Cases over HTTP: taken once, in scope, by right; every refusal is a problem that a program can read."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import pytest
+from django.db import connection
+from django.test.client import Client
+
+from central.cases import api_calls, history
+from central.cases.apikeys import add_key, revoke_key
+from central.cases.audit import verify_files
+from central.cases.models import ApiCall, Attachment, Case, HistoryEntry, Note, Reporter, Told
+from central.cases.reporters import contact_of
+from protocol.errors import PatrolError
+from tests.central.cases.test_attachments import photo
+from tests.central.street import NOON
+
+BODY = {
+    "source": "hotline",
+    "service_code": "residents_voice",
+    "external_id": "12345-2026-000017",
+    "text": "3号楼电梯坏了三天，老人下不了楼",
+    "place": "三里河南区3号楼",
+    "position": {"longitude": 116.3321, "latitude": 39.9145},
+    "reporter": {"name": "王秀英", "phone": "138 0013 8000"},
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh_brakes():
+    api_calls.CALLS.reset()
+    api_calls.STRANGERS.reset()
+
+
+class Caller:
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+        self.client = Client(headers={"authorization": f"Bearer {secret}"}, enforce_csrf_checks=True)
+
+    def get(self, path: str):
+        return self.client.get(f"/api/v1{path}")
+
+    def post(self, path: str, body, key: str | None = "k1", kind: str = "application/json"):
+        headers = {} if key is None else {"idempotency-key": key}
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        return self.client.post(f"/api/v1{path}", data=data, content_type=kind, headers=headers)
+
+
+@pytest.fixture
+def hotline(centre):
+    rights = ("open", "read", "note", "photo", "move", "reporter")
+    return Caller(add_key("hotline", "sanlihe", rights, "dispatcher"))
+
+
+def problem(answer, status: int, code: str) -> dict:
+    assert answer.status_code == status, answer.content
+    assert answer["Content-Type"] == "application/problem+json"
+    body = answer.json()
+    assert (body["status"], body["code"]) == (status, code)
+    assert body["title"]
+    return body
+
+
+def test_a_case_is_brought_once_followed_and_told_without_its_reporter(hotline, centre):
+    first = hotline.post("/cases", BODY)
+    assert first.status_code == 201
+    told = first.json()
+    assert (told["state"], told["process_state"], told["step"]) == ("open", "received", "collect")
+    again = hotline.post("/cases", BODY)
+    assert (again.status_code, again.content) == (201, first.content)
+    assert again["Idempotent-Replayed"] == "true"
+    problem(hotline.post("/cases", {**BODY, "text": "另一件事"}), 422, "idempotency_key")
+    known = hotline.post("/cases", {**BODY, "text": "催办"}, "k2")
+    assert (known.status_code, known.json()["id"], known.json()["new"]) == (200, told["id"], False)
+    case = Case.objects.get()
+    assert contact_of(case.reporter).phone == "+8613800138000"
+    stored = json.dumps(list(HistoryEntry.objects.values_list("body", flat=True))) + again.content.decode()
+    assert "王秀英" not in stored
+    assert "13800138000" not in stored
+    assert BODY["text"] not in stored, "the history keeps the hash of what people wrote"
+    assert Told.objects.get().step == "collect"
+    assert hotline.get(f"/cases/{case.pk}").json()["id"] == case.pk
+
+    moved = hotline.post(f"/cases/{case.pk}/transitions", {"transition": "screen"}, "k3")
+    assert moved.json()["process_state"] == "screened"
+    assert (
+        hotline.post(f"/cases/{case.pk}/transitions", {"transition": "screen"}, "k3").content == moved.content
+    )
+    problem(hotline.post(f"/cases/{case.pk}/transitions", {"transition": "screen"}, "k4"), 409, "state")
+    problem(hotline.post(f"/cases/{case.pk}/transitions", {"transition": "fly"}, "k4"), 404, "unknown")
+    missing = problem(
+        hotline.post(f"/cases/{case.pk}/transitions", {"transition": "assign"}, "k4"), 422, "field"
+    )
+    assert missing["field"] == "department"
+    assign = {"transition": "assign", "fields": {"department": "property"}}
+    assert hotline.post(f"/cases/{case.pk}/transitions", assign, "k4").status_code == 200
+    problem(hotline.post(f"/cases/{case.pk}/transitions", {"transition": "reply"}, "k5"), 403, "role")
+    rate = {"transition": "rate", "fields": {"rating": 5}, "as_reporter": True}
+    problem(hotline.post(f"/cases/{case.pk}/transitions", rate, "k5"), 409, "state")
+    assert ApiCall.objects.filter(status=0).count() == 0, "what failed leaves nothing"
+    assert not list(history.verify(history.Audit()))
+
+
+def test_notes_and_photos_are_taken_once(hotline):
+    number = hotline.post("/cases", BODY).json()["id"]
+    for _ in range(2):
+        assert hotline.post(f"/cases/{number}/notes", {"text": "已电话回访"}, "n1").status_code == 201
+        made = hotline.post(f"/cases/{number}/attachments", photo(), "p1", "image/jpeg")
+        assert made.status_code == 201
+    assert (Note.objects.count(), Attachment.objects.count()) == (1, 1)
+    problem(hotline.post(f"/cases/{number}/notes", {"text": "别的"}, "n1"), 422, "idempotency_key")
+    problem(
+        hotline.post(f"/cases/{number}/attachments", photo(orientation=1), "p1", "image/jpeg"), 409, "content"
+    )
+    problem(hotline.post(f"/cases/{number}/attachments", b"<svg/>", "p2", "image/svg+xml"), 422, "content")
+    problem(hotline.post(f"/cases/{number}/attachments", b"x", "p2", "text/html"), 415, "type")
+    problem(
+        hotline.post(f"/cases/{number}/attachments", bytes(9 * 2**20), "p2", "image/jpeg"), 413, "too_large"
+    )
+    assert not list(verify_files())
+    Note.objects.update(text="nie gesagt")
+    assert ["note was changed" in fault.problem for fault in verify_files()] == [True]
+
+
+def test_what_makes_no_sense_is_refused_with_its_field(hotline):
+    for change, field in (
+        ({"colour": "red"}, "colour"),
+        ({"service_code": "alchemy"}, "service_code"),
+        ({"service_code": "sidewalk_parking"}, "source"),
+        ({"source": "camera"}, "source"),
+        ({"source": "moon"}, "source"),
+        ({"text": ""}, "text"),
+        ({"text": "a\x00b"}, "text"),
+        ({"text": "长" * 4001}, "text"),
+        ({"position": {"longitude": 999, "latitude": 0}}, "position.longitude"),
+        ({"position": {"longitude": 1}}, "position.latitude"),
+        ({"reporter": {"phone": "call me"}}, "reporter.phone"),
+        ({"reporter": {}}, "reporter"),
+        ({"seen_at_ms": NOON * 2}, "seen_at_ms"),
+        ({"seen_at_ms": "soon"}, "seen_at_ms"),
+        ({"external_id": "../../x y"}, "external_id"),
+    ):
+        refused = hotline.post("/cases", {**BODY, **change}).json()
+        assert (refused["status"], refused.get("field")) == (422, field), change
+    assert not Case.objects.exists()
+    assert not Reporter.objects.exists()
+    assert not ApiCall.objects.exists()
+
+
+def test_odd_bodies_and_strangers_get_problems(hotline, centre):
+    problem(hotline.post("/cases", b"{", "k1"), 400, "request")
+    problem(hotline.post("/cases", b"[1]", "k1"), 422, "field")
+    problem(hotline.post("/cases", BODY, None), 422, "field")
+    problem(hotline.post("/cases", BODY, "x" * 101), 422, "field")
+    problem(hotline.post("/cases", {**BODY, "place": "x" * 70_000}, "k1"), 422, "field")
+    problem(hotline.get("/cases/999"), 404, "missing")
+    number = hotline.post("/cases", BODY).json()["id"]
+    elsewhere = Caller(
+        add_key("elsewhere", "yuetan", ("open", "read", "note", "photo", "move"), "dispatcher")
+    )
+    problem(elsewhere.get(f"/cases/{number}"), 404, "missing")
+    for part, body in (("notes", {"text": "x"}), ("transitions", {"transition": "screen"})):
+        problem(elsewhere.post(f"/cases/{number}/{part}", body), 404, "missing")
+    problem(elsewhere.post(f"/cases/{number}/attachments", photo(), "k1", "image/jpeg"), 404, "missing")
+    reader = Caller(add_key("reader", "sanlihe", ("read",)))
+    assert reader.get(f"/cases/{number}").status_code == 200
+    problem(reader.post("/cases", BODY), 403, "right")
+    problem(reader.post(f"/cases/{number}/notes", {"text": "x"}), 403, "right")
+    revoke_key("reader")
+    problem(reader.get(f"/cases/{number}"), 401, "key")
+    nobody = Client()
+    assert nobody.get("/api/v1/openapi.json").json()["paths"]["/api/v1/cases"]["post"]
+    codes = {nobody.get(f"/api/v1/cases/{number}").status_code for _ in range(30)}
+    assert codes == {401, 429}, "strangers are slowed down"
+
+
+def test_a_key_has_a_role_only_with_the_right_to_use_it(centre):
+    for rights, role in ((("move",), ""), (("read",), "officer"), (("fly",), ""), (("move",), "king")):
+        with pytest.raises(PatrolError):
+            add_key("k", "sanlihe", rights, role)
+    add_key("k", "sanlihe")
+    with pytest.raises(PatrolError):
+        add_key("k", "sanlihe")
+
+
+def test_the_same_call_from_two_threads_makes_one_case_and_one_answer(hotline):
+    barrier = threading.Barrier(2)
+    answers: list[tuple[int, bytes]] = []
+    callers = [Caller(hotline.secret) for _ in range(2)]
+
+    def call(caller: Caller) -> None:
+        barrier.wait()
+        try:
+            answer = caller.post("/cases", BODY, "same")
+            answers.append((answer.status_code, answer.content))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=call, args=(caller,)) for caller in callers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(set(answers)) == 1
+    assert len(answers) == 2
+    assert answers[0][0] == 201
+    assert Case.objects.count() == 1
+    assert not list(history.verify(history.Audit()))

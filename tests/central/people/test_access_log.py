@@ -1,0 +1,148 @@
+"""Looking behind the mask leaves a line that nobody can change."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import DatabaseError, transaction
+from typer.testing import CliRunner
+
+from central.cases import services as cases
+from central.cases.models import WorkOrder
+from central.ingest.intake import take_all
+from central.people import access_log, services
+from central.people.models import Role, SensitiveRead
+from tests.central.street import JURISDICTION, MINUTE, NOON, TOPICS, picture, reference, sha256, task
+
+PICTURE = picture(1)
+PLATE, MASKED = "京A12345", "京A•••45"
+
+
+@pytest.fixture
+def order(agent):
+    issued = task(pictures=(reference(PICTURE, "confirm"),))
+    take_all([(TOPICS.of("tasks"), issued.model_dump_json().encode())])
+    take_all([(TOPICS.evidence(sha256(PICTURE)), PICTURE)])
+    return WorkOrder.objects.get()
+
+
+def lines():
+    return list(SensitiveRead.objects.order_by("id").values_list("name", "fields", "purpose"))
+
+
+def test_an_officers_own_task_shows_the_plate_and_that_is_written_once_a_view(order, browse, person, centre):
+    wang, li = person("wang"), person("li")
+    address = f"/officer/{order.pk}/"
+    assert MASKED in browse(wang).get(address).content.decode(), "it is nobody's yet"
+    assert lines() == []
+    cases.accept(order.pk, wang)
+    client = browse(wang)
+    for _ in range(3):
+        assert PLATE in client.get(address).content.decode()
+        centre.clock.advance(MINUTE)
+    assert PLATE not in browse(li).get(address).content.decode(), "a colleague's task"
+    assert lines() == [("wang", "plate", "own task")]
+    centre.clock.advance(access_log.AGAIN_MS)
+    client.get(address)
+    assert len(lines()) == 2
+    assert PLATE not in client.get("/officer/").content.decode()
+
+
+def test_who_asks_says_why_and_sees_it_for_a_while(order, browse, person, centre):
+    client = browse(person("chen", Role.DISPATCHER))
+    case, ask = f"/cases/{order.case_id}/", f"/cases/{order.case_id}/plate/"
+    assert f'href="{ask}?next={case}"' in client.get(case).content.decode()
+    assert client.post(ask, {"why": ""}).status_code == 422
+    assert lines() == []
+    answer = client.post(ask, {"why": "the driver calls", "next": case}, REMOTE_ADDR="203.0.113.9")
+    assert answer["Location"] == case
+    assert PLATE in client.get(case).content.decode()
+    read = SensitiveRead.objects.get()
+    assert (read.name, read.role, read.subject, read.number) == ("chen", "dispatcher", "case", order.case_id)
+    assert (read.fields, read.purpose, read.address) == ("plate", "the driver calls", "203.0.113.9")
+    assert (read.jurisdiction_id, read.at_ms) == (JURISDICTION, NOON)
+    assert PLATE not in browse(person("zhou", Role.DISPATCHER)).get(case).content.decode(), (
+        "each asks himself"
+    )
+    centre.clock.advance(access_log.SHOWN_MS)
+    assert PLATE not in client.get(case).content.decode()
+    assert client.post(ask, {"why": "again", "next": "https://evil.example/"})["Location"] == case
+    admin = browse(person("root", Role.ADMINISTRATOR))
+    assert admin.post(ask, {"why": "curious"}).status_code == 403
+    assert "plate/?next" not in admin.get(case).content.decode()
+
+
+def test_original_pictures_are_logged_and_thumbnails_are_not(order, browse, person):
+    client = browse(person("chen", Role.DISPATCHER))
+    client.get(f"/cases/{order.case_id}/thumbnails/{sha256(PICTURE)}.jpg")
+    assert lines() == []
+    client.get(f"/cases/{order.case_id}/pictures/{sha256(PICTURE)}.jpg")
+    assert lines() == [("chen", "picture", "evidence")]
+
+
+def test_nobody_changes_a_line_not_even_with_sql(order, person):
+    access_log.note(person("chen", Role.DISPATCHER), order.case, "plate", "test")
+    for change in (
+        lambda: SensitiveRead.objects.update(name="somebody"),
+        lambda: SensitiveRead.objects.all().delete(),
+    ):
+        with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+            change()
+    assert lines() == [("chen", "plate", "test")]
+
+
+def test_the_auditor_reads_the_log_in_his_scope_and_finds_in_it(order, browse, person):
+    chen, evil = person("chen", Role.DISPATCHER), "<b>x</b>' OR 1=1 --"
+    access_log.note(chen, order.case, "plate", evil)
+    auditor = browse(person("an", Role.AUDITOR, JURISDICTION))
+    text = auditor.get("/access-log/").content.decode()
+    assert "chen" in text
+    assert "&lt;b&gt;x" in text
+    for query, hits in (
+        ("who=chen", True),
+        (f"case={order.case_id}", True),
+        ("who=nobody", False),
+        ("case=999999", False),
+        ("case=1%27%20OR%201=1", False),
+        ("who=%27%20OR%201=1%20--", False),
+        (f"case={'9' * 400}", False),
+        ("before=1", False),
+    ):
+        answer = auditor.get(f"/access-log/?{query}")
+        assert answer.status_code == 200, query
+        assert ("&lt;b&gt;x" in answer.content.decode()) == hits, query
+    elsewhere = browse(person("far", Role.AUDITOR, "elsewhere"))
+    assert "chen" not in elsewhere.get("/access-log/").content.decode()
+
+
+def test_the_command_line_lists_people_and_looks(order, person, centre):
+    from central.cli import app
+
+    run = CliRunner()
+
+    def ask(*words):
+        answer = run.invoke(app, [*words, "--json"])
+        assert answer.exit_code == 0, answer.output + repr(answer.exception)
+        return json.loads(answer.stdout)
+
+    added = ask(
+        "users", "add", "li.wei", "--role", "officer", "--jurisdiction", JURISDICTION, "--url", "http://x"
+    )
+    assert added["scope"] == JURISDICTION
+    assert added["login_url"].startswith("http://x/login/")
+    assert ask("users", "set-role", "li.wei", "--role", "dispatcher")["role"] == "dispatcher"
+    assert ask("users", "set-scope", "li.wei", "--jurisdiction", "a", "--jurisdiction", "b")["scope"] == "a b"
+    assert ask("users", "disable", "li.wei")["active"] is False
+    assert ask("users", "enable", "li.wei")["active"] is True
+    assert ask("users", "reset-second-factor", "li.wei")["second_factor"] is False
+    assert [row["name"] for row in ask("users", "list")] == ["li.wei"]
+    assert ask("users", "show", "li.wei")["identities"] == []
+    assert "/login/" in ask("users", "link", "li.wei")["login_url"]
+    access_log.note(services.find_user("li.wei"), order.case, "plate", "test")
+    [line] = ask("access-log", "list", "--case", str(order.case_id))
+    assert (line["name"], line["fields"], line["purpose"]) == ("li.wei", "plate", "test")
+    assert ask("access-log", "list", "--who", "nobody") == []
+    answer = run.invoke(app, ["users", "connect", "li.wei", "--subject", "s"])
+    assert answer.exit_code != 0
+    assert getattr(answer.exception, "field", "") == "PATROL_CENTRAL_OIDC_FILE"

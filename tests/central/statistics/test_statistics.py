@@ -1,0 +1,315 @@
+"""Random days of a street, told by messages as agents send them: every figure equals what the script knows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import random
+import re
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from central.cases import services
+from central.cases.models import Case, HistoryEntry, WorkOrder
+from central.cases.states import Result
+from central.ingest import intake
+from central.statistics import figures
+from central.statistics.figures import Departure, OnTime, Source
+from central.statistics.intervals import median
+from central.statistics.period import read_period
+from central.statistics.replay import replay
+from tests.central.street import MINUTE, NOON, TOPICS, key, record, retraction, task
+
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+LIVES = 60
+
+
+@dataclass
+class Truth:
+    """What the script did, in its own words."""
+
+    cases: dict[str, int] = field(default_factory=dict)
+    zones: dict[str, str] = field(default_factory=dict)
+    warned: dict[str, int] = field(default_factory=dict)
+    ends: dict[str, str] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def tell(topic: str, message: Any) -> None:
+    answers = intake.take_all([(TOPICS.of(topic), message.model_dump_json().encode())])
+    assert [answer.refused for answer in answers] == [None]
+
+
+def live(centre: Any, people: list[Any], seed: int) -> Truth:
+    """Some days: vehicles come, are warned or not, leave or stay; officers accept, close, are late, or do nothing."""
+    luck = random.Random(seed)
+    truth = Truth()
+    start = NOON - 5 * DAY
+    moments = sorted(start + round(luck.uniform(0, 5 * DAY)) for _ in range(LIVES))
+    for number, first in enumerate(moments):
+        name = f"c{number}"
+        zone = luck.choice(["P1", "P1", "P2", "P3", "P4"])
+        place = {"zone_id": zone, "zone_name": f"Zone {zone}"}
+        truth.cases[name], truth.zones[name] = first, zone
+        centre.clock.set_utc(first)
+        step = lambda state, at: tell(  # noqa: E731
+            "cases",
+            record(name, state, at, first_seen_ms=first, **place),  # noqa: B023
+        )
+        step("confirmed", first + MINUTE)
+        warned = luck.random() < 0.8
+        begun = first + 2 * MINUTE
+        if warned:
+            truth.warned[name] = begun
+        step("notified" if warned else "unnotifiable", begun)
+        ends = luck.choices(["self_corrected", "task", "unverified", "running"], [6, 4, 1, 1])[0]
+        truth.ends[name] = ends
+        decided = begun + 10 * MINUTE
+        centre.clock.set_utc(decided)
+        if ends in {"self_corrected", "unverified"}:
+            step(ends, decided)
+        if ends != "task":
+            continue
+        step("tasked", decided)
+        tell(
+            "tasks",
+            task(
+                name,
+                issued_at_ms=decided,
+                first_seen_ms=first,
+                confirmed_at_ms=first + MINUTE,
+                notified_at_ms=begun if warned else None,
+                clock_started_ms=begun,
+                clock_ends_ms=decided,
+                zone_id=zone,
+                zone_name=f"Zone {zone}",
+                place=f"Zone {zone}",
+            ),
+        )
+        order = WorkOrder.objects.get(key=key(name, "task"))
+        facts = truth.tasks[name] = {"due": order.due_at_ms, "issued": decided, "end": "open"}
+        what = luck.choices(["closed", "retracted", "accepted", "new"], [7, 2, 1, 1])[0]
+        if what in {"closed", "accepted"} or luck.random() < 0.5:
+            officer = luck.choice(people)
+            facts |= {"officer": officer.username, "accepted": decided + MINUTE}
+            centre.clock.set_utc(decided + MINUTE)
+            services.accept(order.pk, officer)
+        ended = decided + round(luck.uniform(2, 60)) * MINUTE
+        centre.clock.set_utc(ended)
+        if what == "closed":
+            result = luck.choice(list(Result))
+            services.close(order.pk, officer, services.Finding(result))
+            facts |= {"end": "closed", "ended": ended, "result": result}
+        elif what == "retracted":
+            tell("tasks", retraction(name, ended))
+            facts |= {"end": "retracted", "ended": ended}
+    centre.clock.set_utc(NOON)
+    return truth
+
+
+def expected_departure(truth: Truth, inside: Any) -> Departure:
+    mine = Counter(truth.ends[name] for name, at in truth.warned.items() if inside(at))
+    return Departure(mine["self_corrected"], mine["task"], mine["unverified"], mine["running"])
+
+
+def expected_on_time(truth: Truth, inside: Any) -> OnTime:
+    due = [
+        t for t in truth.tasks.values() if inside(t["due"]) and t["due"] <= NOON and t["end"] != "retracted"
+    ]
+    closed = [t for t in due if t["end"] == "closed"]
+    good = sum(t["ended"] <= t["due"] for t in closed)
+    return OnTime(good, len(closed) - good, len(due) - len(closed))
+
+
+@pytest.fixture
+def people(person: Any) -> list[Any]:
+    return [person("li"), person("wang"), person("zhao")]
+
+
+@pytest.mark.parametrize(
+    "asked", [{"period": "7d"}, {"period": "today"}, {"from": "2025-12-29", "to": "2025-12-30"}]
+)
+def test_every_figure_equals_the_script(
+    centre: Any, agent: Any, people: list[Any], asked: dict[str, str]
+) -> None:
+    truth = live(centre, people, seed=len(str(asked)))
+    period = read_period(asked, NOON)
+    inside = lambda at: period.from_ms <= at < period.to_ms  # noqa: E731
+    source = Source(Case.objects.all(), WorkOrder.objects.all(), NOON)
+    found = figures.all_figures(source, period)
+
+    assert found.departure == expected_departure(truth, inside)
+    assert found.on_time == expected_on_time(truth, inside)
+    opened = [name for name, at in truth.cases.items() if inside(at)]
+    assert found.cases == len(opened)
+    ended = [t for t in truth.tasks.values() if t["end"] in {"closed", "retracted"} and inside(t["ended"])]
+    results = Counter(t["result"] for t in ended if t["end"] == "closed")
+    assert found.results == {result: results[result] for result in Result}
+    assert found.retracted == sum(t["end"] == "retracted" for t in ended)
+
+    per_zone = Counter(truth.zones[name] for name in opened)
+    assert {p.zone_id: p.cases for p in found.places} == {z: n for z, n in per_zone.items() if n >= 3}
+    for place in found.places:
+        mine = [name for name in opened if truth.zones[name] == place.zone_id]
+        warned = [name for name in mine if name in truth.warned]
+        assert place.warned == len(warned)
+        assert place.left == sum(truth.ends[name] == "self_corrected" for name in warned)
+        assert place.tasked == sum(truth.ends[name] == "task" for name in warned)
+        assert place.days == len({period.day_of(truth.cases[name]) for name in mine})
+
+    for officer in people:
+        mine = [t for t in truth.tasks.values() if t.get("officer") == officer.username]
+        done = [t for t in mine if t["end"] == "closed" and inside(t["ended"])]
+        shown = next((o for o in found.officers if o.user_id == officer.pk), None)
+        if shown is None:
+            assert not done
+            continue
+        assert shown.accepted == sum(inside(t["accepted"]) for t in mine)
+        assert shown.closed == len(done)
+        assert shown.on_time.hits == sum(t["ended"] <= t["due"] for t in done)
+        assert shown.open_now == sum(t["end"] == "open" for t in mine)
+        assert shown.minutes_to_close == median([(t["ended"] - t["accepted"]) / MINUTE for t in done])
+
+    for day in found.days:
+        that = lambda at: period.day_of(at) == day.day  # noqa: E731, B023
+        assert day.cases == sum(that(at) for at in truth.cases.values())
+        warned_then = [name for name, at in truth.warned.items() if that(at)]
+        assert day.warned == len(warned_then)
+        assert day.left == sum(truth.ends[name] == "self_corrected" for name in warned_then)
+        assert day.tasks == sum(that(t["issued"]) for t in truth.tasks.values())
+
+    again = replay(Case.objects.all(), period, NOON)
+    assert (again.departure, again.on_time, again.without_deadline) == (found.departure, found.on_time, 0)
+    assert again.cases == LIVES
+    assert again.entries == HistoryEntry.objects.count()
+
+
+def test_messages_may_come_in_any_order(centre: Any, agent: Any) -> None:
+    """The warning is counted by when it was sent, whichever message told of it first."""
+    told = [
+        ("cases", record("c1", "notified", NOON - 10 * MINUTE)),
+        ("cases", record("c1", "tasked", NOON + 1000)),
+        ("tasks", task("c1")),
+    ]
+    for number, (topic, message) in enumerate(reversed(told)):
+        centre.clock.set_utc(NOON + 2000 + number)
+        tell(topic, message)
+    period = read_period({}, NOON)
+    found = figures.departure(Source(Case.objects.all(), WorkOrder.objects.all(), NOON), period)
+    assert found == Departure(0, 1, 0, 0) == replay(Case.objects.all(), period, NOON).departure
+
+
+def test_what_was_changed_behind_the_history_shows(centre: Any, agent: Any, people: list[Any]) -> None:
+    live(centre, people, seed=3)
+    period = read_period({}, NOON)
+    source = Source(Case.objects.all(), WorkOrder.objects.all(), NOON)
+    late = WorkOrder.objects.filter(state="closed").first()
+    WorkOrder.objects.filter(pk=late.pk).update(
+        ended_at_ms=late.due_at_ms + (1 if late.ended_at_ms <= late.due_at_ms else -1)
+    )
+    assert figures.on_time(source, period) != replay(Case.objects.all(), period, NOON).on_time
+
+
+def test_the_page_shows_what_was_counted(
+    centre: Any, agent: Any, people: list[Any], person: Any, browse: Any
+) -> None:
+    truth = live(centre, people, seed=5)
+    chief = browse(person("chief", "dispatcher"))
+    page = chief.get("/statistics/?period=30d")
+    text = re.sub(r"[ \n]+", " ", page.content.decode())
+    expected = expected_departure(truth, lambda at: at < NOON + DAY)
+    assert f"{expected.left} of {expected.left + expected.tasked} of whom it was proven" in text
+    assert f"{100 * expected.rate.share:.1f}\u00a0%" in text
+    assert page.context["figures"].departure == expected
+    assert "95 %" in text
+
+    table = chief.get("/statistics/figures.csv?period=30d")
+    assert table["Content-Type"] == "text/csv; charset=utf-8"
+    rows = {row["figure"]: row for row in csv.DictReader(io.StringIO(table.content.decode("utf-8-sig")))}
+    assert int(rows["left_after_warning"]["count"]) == expected.left
+    assert float(rows["left_after_warning"]["share"]) == round(expected.rate.share, 4)
+    for name in ("places", "officers", "days"):
+        assert len(chief.get(f"/statistics/{name}.csv?period=30d").content.splitlines()) > 1
+    assert chief.get("/statistics/nothing.csv").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "query", ["period=1y", "from=x", "from=2026-02-02&to=2026-01-01", "grid=none", "grid=%27%20OR%201%3D1--"]
+)
+def test_a_wrong_question_is_told(centre: Any, person: Any, browse: Any, query: str) -> None:
+    chief = browse(person("chief", "dispatcher"))
+    page = chief.get(f"/statistics/?{query}")
+    assert page.status_code == 400
+    assert 'role="alert"' in page.content.decode()
+    assert chief.get(f"/statistics/days.csv?{query}").status_code == 400
+
+
+def test_only_the_own_jurisdiction_is_counted(
+    centre: Any, agent: Any, people: list[Any], person: Any, browse: Any
+) -> None:
+    live(centre, people, seed=6)
+    stranger = browse(person("far", "dispatcher", scope="elsewhere"))
+    found = stranger.get("/statistics/?period=30d").context["figures"]
+    assert (found.cases, found.departure.warned, found.places, found.officers) == (0, 0, [], [])
+
+
+def test_a_spreadsheet_calculates_nothing(centre: Any, agent: Any, person: Any, browse: Any) -> None:
+    for number in range(3):
+        tell("cases", record(f"x{number}", "confirmed", NOON, zone_name="=HYPERLINK(1)"))
+    chief = browse(person("chief", "dispatcher"))
+    rows = chief.get("/statistics/places.csv").content.decode("utf-8-sig").splitlines()
+    assert rows[1].startswith("'=HYPERLINK(1)")
+
+
+def test_a_page_without_anything_says_so(centre: Any, person: Any, browse: Any) -> None:
+    text = browse(person("chief", "dispatcher")).get("/statistics/?period=today").content.decode()
+    assert "No place has three cases or more." in text
+    assert "Nobody had a task in this period." in text
+
+
+def test_a_grid_counts_its_subtree(centre: Any, agent: Any, person: Any, browse: Any) -> None:
+    from central.grids.models import Grid
+
+    nodes: list[Grid] = []
+    for level in (1, 2, 3, 4):
+        parent = nodes[-1] if nodes else None
+        nodes.append(
+            Grid.objects.create(
+                jurisdiction_id="sanlihe", code=f"g{level}", name="g", level=level, parent=parent
+            )
+        )
+    other = Grid.objects.create(jurisdiction_id="sanlihe", code="h2", name="h", level=2, parent=nodes[0])
+    for number, grid in enumerate((nodes[3], nodes[3], None)):
+        tell("cases", record(f"g{number}", "confirmed", NOON))
+        Case.objects.filter(source_key__endswith=f"/g{number}").update(grid=grid)
+    chief = browse(person("chief", "dispatcher"))
+    count = lambda code: chief.get(f"/statistics/?grid={code}").context["figures"].cases  # noqa: E731
+    assert [count(node.code) for node in nodes[:3]] == [2, 2, 2]
+    assert count(other.code) == 0
+    assert count("") == 3
+
+
+def test_the_command_line_says_the_same(centre: Any, agent: Any, people: list[Any]) -> None:
+    truth = live(centre, people, seed=9)
+
+    def patrol(verb: str) -> dict[str, Any]:
+        command = [sys.executable, "-m", "patrol", "central", "statistics", verb, "--json"]
+        dates = ["--from", "2025-12-01", "--to", "2026-01-31"]
+        ran = subprocess.run([*command, *dates], env=centre.env(), capture_output=True, text=True, timeout=60)
+        assert ran.returncode == 0, ran.stderr
+        return json.loads(ran.stdout)
+
+    expected = expected_departure(truth, lambda at: True)
+    shown = patrol("show")
+    assert shown["departure"]["left"] == expected.left
+    assert shown["departure"]["rate"]["share"] == expected.rate.share
+    proof = patrol("verify")
+    assert proof["same"] is True
+    assert proof["cases"] == LIVES
