@@ -146,9 +146,9 @@ class Street:
         return f"/officer/{self.order.pk}/"
 
     def kinds(self) -> list[str]:
-        """The officer's part of the history."""
-        entries = HistoryEntry.objects.filter(case_id=self.order.case_id).exclude(actor__startswith="agent:")
-        return [entry.kind for entry in entries if entry.kind not in {"grid", "sent_late"}]
+        """What officers did, as the history tells it."""
+        entries = HistoryEntry.objects.filter(case_id=self.order.case_id, actor__startswith="user:")
+        return [entry.kind for entry in entries if entry.kind != "sent_late"]
 
 
 @pytest.fixture
