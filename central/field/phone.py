@@ -58,7 +58,8 @@ def _worker() -> str:
     shell = [static(name) for name in SHELL]
     version = hashlib.sha256("\n".join((source, *shell)).encode()).hexdigest()[:16]
     release = json.dumps({"version": version, "shell": shell, "offline": reverse("field:offline")})
-    source = source.replace("./sender.js", static("field/sender.js"))
+    for name in MODULES:
+        source = source.replace(f'"./{name}.js"', f'"{static(f"field/{name}.js")}"')
     return f"const RELEASE = {release};\n{source}"
 
 

@@ -11,7 +11,7 @@ from django import template
 from django.utils.translation import get_language
 
 from central.cases.models import Case, WorkOrder
-from central.driver.templatetags.driver import MAPS
+from central.driver.ways import MAPS
 from central.field import words
 from central.pages.templatetags.patrol import words_for
 from central.project import clock

@@ -47,9 +47,9 @@ def act(order, kind, **more):
 
 
 def kinds(order):
-    return list(
-        HistoryEntry.objects.filter(case=order.case).order_by("number").values_list("kind", flat=True)
-    )
+    """What officers did, as the history tells it."""
+    entries = HistoryEntry.objects.filter(case=order.case, actor__startswith="user:").order_by("number")
+    return list(entries.values_list("kind", flat=True))
 
 
 def test_a_whole_visit_each_part_sent_three_times(order, browse, person):
@@ -65,7 +65,7 @@ def test_a_whole_visit_each_part_sent_three_times(order, browse, person):
         assert done.json()["key"] == keys[4]
     assert Attachment.objects.count() == 3
     assert Letter.objects.count() == 1
-    assert kinds(order)[-5:] == ["accepted", "attachment", "attachment", "attachment", "outcome"]
+    assert kinds(order) == ["accepted", "attachment", "attachment", "attachment", "outcome"]
     assert Submission.objects.count() == 5
     assert list(history.verify(history.Audit())) == []
 

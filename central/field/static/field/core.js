@@ -112,7 +112,7 @@ export function showAge(_items, state) {
 
 /** Let the living parts of the page look again, because something of ours has reached the centre. */
 export function askTheServer() {
-  document.body.dispatchEvent(new CustomEvent("field-sent"));
+  document.body.dispatchEvent(new CustomEvent("patrol-sent"));
 }
 
 async function askForSync() {

@@ -17,7 +17,7 @@ export function startList() {
   document.querySelector("[data-sort=distance]")?.addEventListener("click", byDistance);
   document.querySelector("[data-sort=deadline]")?.addEventListener("click", byDeadline);
   document.body.addEventListener("htmx:afterSwap", refresh);
-  document.body.addEventListener("field-sent", () => window.htmx?.trigger("#tasks", "field-sent"));
+  document.body.addEventListener("patrol-sent", () => window.htmx?.trigger("#tasks", "field-sent"));
   navigator.serviceWorker?.addEventListener("controllerchange", keep);
   watch(marks);
   setInterval(countDown, 1000);

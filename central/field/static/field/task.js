@@ -1,10 +1,17 @@
 // One task: its forms go through the outbox, and the page shows at once where the task stands for its officer.
 
-import { act, changed, notice, say, watch } from "./core.js";
+import { act, changed, notice, say, user, watch } from "./core.js";
 import { step } from "./outbox.js";
 import { shrink } from "./photo.js";
 
 let page = null;
+let before = Promise.resolve();
+
+/** One thing after the other: a result never overtakes a photo that is still being made smaller. */
+function inTurn(work) {
+  before = before.then(work, work);
+  return before;
+}
 
 export function startTask() {
   page = document.querySelector("[data-order]");
@@ -14,8 +21,17 @@ export function startTask() {
     input.addEventListener("change", takePhotos);
   }
   document.body.addEventListener("htmx:afterSwap", () => changed());
-  document.body.addEventListener("field-sent", () => window.htmx?.trigger("#live", "field-sent"));
+  document.body.addEventListener("patrol-sent", () => window.htmx?.trigger("#live", "field-sent"));
   watch(show);
+  navigator.serviceWorker?.addEventListener("controllerchange", keep);
+  keep();
+}
+
+/** This page and its pictures, in case the list had no time to have them kept. */
+function keep() {
+  const pictures = [...page.querySelectorAll(".swipe a.shot")].map((shot) => new URL(shot.href).pathname);
+  const pages = [{ url: window.location.pathname, stamp: "" }];
+  navigator.serviceWorker?.controller?.postMessage({ type: "keep-too", user: String(user), pages, pictures });
 }
 
 const about = () => ({ order: Number(page.dataset.order), place: page.dataset.place });
@@ -29,7 +45,7 @@ async function submit(event) {
     const given = new FormData(form);
     const fields = {};
     for (const name of ["result", "note", "reason"]) if (given.get(name)) fields[name] = given.get(name);
-    const kept = await act({ ...about(), kind: form.dataset.kind, fields });
+    const kept = await inTurn(() => act({ ...about(), kind: form.dataset.kind, fields }));
     if (kept && form.dataset.kind === "note") form.reset();
     if (kept && form.dataset.kind !== "accept") window.scrollTo({ top: 0 });
   } finally {
@@ -39,8 +55,12 @@ async function submit(event) {
   }
 }
 
-async function takePhotos(event) {
+function takePhotos(event) {
   const input = event.currentTarget;
+  return inTurn(() => keepPhotos(input));
+}
+
+async function keepPhotos(input) {
   const files = [...input.files];
   const status = page.querySelector("[data-photo-status]");
   status.textContent = say("shrinking");

@@ -4,7 +4,9 @@
 // Whose pages are kept stands in a cache of its own; a log-out, a log-in page or another officer empties everything.
 // What waits to be sent lies in IndexedDB and is not touched here, only sent.
 
-import { flush } from "./sender.js";
+import { makeItem, uuid } from "./outbox.js";
+import { flush, tell } from "./sender.js";
+import * as store from "./store.js";
 
 const SHELL = `patrol-shell-${RELEASE.version}`;
 const KEPT = `patrol-kept-${RELEASE.version}`;
@@ -16,6 +18,8 @@ const STAMP = "X-Patrol-Stamp";
 const LIST = "/officer/";
 const TASK = /^\/officer\/\d+\/$/;
 const PICTURE = /^\/cases\/\d+\/(pictures|thumbnails)\/[0-9a-f]{64}\.jpg$/;
+const FORM = /^\/officer\/(\d+)\/(accept|decline|close|note|photos)\/$/;
+const KINDS = { accept: "accept", decline: "decline", close: "outcome", note: "note" };
 const LOGIN = /^\/login\//;
 const PATIENCE_MS = 5000;
 const KEPT_PAGES = 24;
@@ -53,6 +57,10 @@ self.addEventListener("fetch", (event) => {
     event.waitUntil(forget());
     return;
   }
+  if (request.method === "POST" && request.mode === "navigate" && FORM.test(url.pathname)) {
+    event.respondWith(form(request, url));
+    return;
+  }
   if (request.method !== "GET") return;
   if (request.mode === "navigate") event.respondWith(navigate(request, url, event));
   else if (url.pathname.startsWith("/static/")) event.respondWith(shell(request));
@@ -62,6 +70,7 @@ self.addEventListener("fetch", (event) => {
 self.addEventListener("message", (event) => {
   const message = event.data ?? {};
   if (message.type === "keep") event.waitUntil(keep(message));
+  if (message.type === "keep-too") event.waitUntil(keep(message, false));
   if (message.type === "forget") event.waitUntil(forget());
 });
 
@@ -101,6 +110,53 @@ async function navigate(request, url, event) {
   return answer;
 }
 
+/** A plain form, pressed before the page's script was there. Without a network it waits in the outbox like all else. */
+async function form(request, url) {
+  const copy = request.clone();
+  try {
+    return await fetch(request);
+  } catch {
+    const user = Number(await who());
+    const [, order, step] = FORM.exec(url.pathname);
+    if (user) await keepForm(await copy.formData(), user, Number(order), step);
+    return Response.redirect(`/officer/${order}/`, 303);
+  }
+}
+
+async function keepForm(given, user, order, step) {
+  const fields = {};
+  for (const name of ["result", "note", "reason"]) if (given.get(name)) fields[name] = given.get(name);
+  const random = () => crypto.getRandomValues(new Uint8Array(16));
+  const common = { user, order, place: `#${order}`, now: Date.now() };
+  // The form's own keys: the centre may have taken it and only its answer was lost.
+  const key = given.get("key") || uuid(random());
+  const items =
+    step === "photos"
+      ? await Promise.all(
+          given.getAll("photo").map(async (photo, number) => ({
+            ...makeItem({ ...common, kind: "photo", photo, name: photo.name, random: random() }),
+            key: await keyWithin(key, String(number)),
+          })),
+        )
+      : [{ ...makeItem({ ...common, kind: KINDS[step], fields, random: random() }), key }];
+  for (const item of items) {
+    try {
+      await store.add(item);
+    } catch (error) {
+      if (error?.name !== "ConstraintError") throw error; // it waits already
+    }
+  }
+  tell({ verdict: "kept", order });
+}
+
+/** The version 5 UUID of a name within a UUID (RFC 9562), as the centre makes it for the photos of one form. */
+async function keyWithin(space, name) {
+  const head = space.replaceAll("-", "").match(/../g).map((pair) => parseInt(pair, 16));
+  const hash = await crypto.subtle.digest("SHA-1", Uint8Array.from([...head, ...new TextEncoder().encode(name)]));
+  const bytes = new Uint8Array(hash).slice(0, 16);
+  return uuid(bytes).replace(/^(.{14})4/, "$15");
+}
+
 async function shell(request) {
   return (await caches.match(request, { cacheName: SHELL })) ?? fetch(request);
 }
@@ -119,12 +175,12 @@ async function picture(request) {
 }
 
 /** Keep these pages and pictures of this officer, and no others. A page whose stamp is unchanged is not asked for again. */
-async function keep({ user, pages, pictures }) {
+async function keep({ user, pages, pictures }, andNoOthers = true) {
   await become(user);
   const cache = await caches.open(KEPT);
   const wanted = new Map(pages.slice(0, KEPT_PAGES).map((page) => [page.url, page.stamp]));
   const shown = new Set(pictures.slice(0, KEPT_PICTURES));
-  for (const request of await cache.keys()) {
+  for (const request of andNoOthers ? await cache.keys() : []) {
     const { pathname } = new URL(request.url);
     if (pathname !== LIST && !wanted.has(pathname) && !shown.has(pathname)) await cache.delete(request);
   }
