@@ -12,6 +12,9 @@ import typer
 def bays(
     bays: Annotated[int, typer.Option(min=10, max=1_000_000, help="Bays in the sub-district.")] = 10_000,
     rate: Annotated[float, typer.Option(min=1, max=5000, help="Page calls a second.")] = 100,
+    drivers: Annotated[
+        int, typer.Option(min=2, max=100_000, help="Warned drivers who open their pages.")
+    ] = 300,
     seconds: Annotated[float, typer.Option(min=2, max=3600, help="For how long.")] = 30,
     workers: Annotated[
         int,
@@ -25,7 +28,7 @@ def bays(
 ) -> None:
     """Nearest bays, and the driver's page under load. Exit code 1: a goal is missed.
 
-    A centre on SQLite with 300 warned drivers; its web processes and the load generator share the machine. Searches are
+    A centre on SQLite; its web processes and the load generator share the machine. Searches are
     measured in processor time, pages by the wall clock: close everything else first.
     """
     from rich.table import Table
@@ -38,7 +41,7 @@ def bays(
     speeds: list[Speed] = []
     with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
         task = bar.add_task("making a sub-district", total=None)
-        town = make_town(Path(folder), bays=bays, drivers=300)
+        town = make_town(Path(folder), bays=bays, drivers=drivers)
         bar.update(task, description="searching", total=1.0)
         speeds += measure_search(town, rounds=500, progress=lambda done: bar.update(task, completed=done))
         speeds += measure_watch()

@@ -67,7 +67,8 @@ def demo(
     headless: Annotated[
         bool,
         typer.Option(
-            "--headless", help="A scripted officer too; compare with the ground truth; exit 1 on a difference."
+            "--headless",
+            help="A scripted officer too; compare with the ground truth; exit 1 on a difference.",
         ),
     ] = False,
     port: Annotated[int, typer.Option(help="Port of the pages; 0 takes a free one.", min=0, max=65535)] = 0,
@@ -242,7 +243,9 @@ def _work(officer: ScriptedOfficer, pictures: dict[int, int]) -> None:
 def _drive(stage: Stage, footage: list[Footage], driver: ScriptedDriver) -> None:
     """The driver follows his link when it comes, and says that he has left when his vehicle in the scene does."""
     if (link := driver.open(_messages(stage))) is not None:
-        kept = f"{driver.bays[0]} is kept for him" if driver.kept and driver.bays else "no bay is kept for him"
+        kept = (
+            f"{driver.bays[0]} is kept for him" if driver.kept and driver.bays else "no bay is kept for him"
+        )
         _say("driver", f"followed the link, sees {len(driver.bays)} bays; {escape(kept)}  {escape(link)}")
     driver.look()
     item, stay = _leaving(footage)

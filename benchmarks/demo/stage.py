@@ -272,7 +272,8 @@ def _short(text: str, at: tuple[float, float]) -> str:
         zones.model_copy(
             update={
                 "zone": tuple(
-                    z.model_copy(update=changes | ({} if z.kind == "parking_bay" else place)) for z in zones.zone
+                    z.model_copy(update=changes | ({} if z.kind == "parking_bay" else place))
+                    for z in zones.zone
                 )
             }
         )

@@ -28,7 +28,9 @@ _LONG: dict[str, DayKind] = {
     "sunday": "sun", "publicholidays": "holiday",
 }  # fmt: skip
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)(?::[0-5]\d)?\Z|24:00(?::00)?\Z")
-_TEXT = re.compile(r"(?P<days>[A-Za-z][A-Za-z,\- ]*?)?\s*(?P<times>\d\d:\d\d\s*-\s*\d\d:\d\d(?:\s*,\s*\d\d:\d\d\s*-\s*\d\d:\d\d)*)?\Z")
+_TEXT = re.compile(
+    r"(?P<days>[A-Za-z][A-Za-z,\- ]*?)?\s*(?P<times>\d\d:\d\d\s*-\s*\d\d:\d\d(?:\s*,\s*\d\d:\d\d\s*-\s*\d\d:\d\d)*)?\Z"
+)
 _MOST = 100
 
 

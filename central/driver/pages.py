@@ -25,7 +25,9 @@ def render(template: str, context: dict[str, Any]) -> str:
 
 def environment(**options: Any) -> Environment:
     """Jinja2 as these pages need it: everything is escaped, nothing is missing in silence (Django's settings name it)."""
-    made = Environment(**{**options, "undefined": StrictUndefined, "trim_blocks": True, "autoescape": True})
+    ours = {"autoescape", "undefined", "trim_blocks"}
+    rest = {name: value for name, value in options.items() if name not in ours}
+    made = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, **rest)
     made.add_extension("jinja2.ext.i18n")
     made.install_gettext_callables(gettext, ngettext)  # type: ignore[attr-defined]
     made.globals["static"] = static

@@ -63,7 +63,8 @@ def draw(own: Position, bays: Sequence[tuple[Position, bool]]) -> Plan | None:
     spots = [(*point(x, y), held) for (x, y), (_, held) in zip(places, bays, strict=True)]
     parts = [f'<rect class="paper" width="{WIDTH}" height="{HEIGHT}"/>']
     parts += [
-        f'<circle class="ring" cx="{own_x}" cy="{own_y}" r="{number * bar_m * scale:.1f}"/>' for number in (1, 2, 3)
+        f'<circle class="ring" cx="{own_x}" cy="{own_y}" r="{number * bar_m * scale:.1f}"/>'
+        for number in (1, 2, 3)
     ]
     parts += [
         f'<line class="way{_KEPT[held]}" x1="{own_x}" y1="{own_y}" x2="{x:.1f}" y2="{y:.1f}"/>'

@@ -158,14 +158,11 @@ def _context(opened: Opened, token: str, language: str) -> dict[str, Any]:
     movable = state in {"warned", "over_time", "issued"}
     offers = []
     if place is not None:
-        offers = nearby(
-            case, vehicle_class=case.vehicle_class, position=place, until_ms=case.clock_ends_ms
-        )
+        offers = nearby(case, vehicle_class=case.vehicle_class, position=place, until_ms=case.clock_ends_ms)
     if not movable:  # on the way: only the bay that is kept
         offers = [offer for offer in offers if offer.reserved_until_ms is not None and state == "left"]
     shown = tuple(
-        ShownBay(number, offer, ways_to(offer.position, offer.name))
-        for number, offer in enumerate(offers, 1)
+        ShownBay(number, offer, ways_to(offer.position, offer.name)) for number, offer in enumerate(offers, 1)
     )
     plan: Plan | None = None
     if place is not None:
