@@ -74,7 +74,8 @@ def calendar(request: HttpRequest) -> HttpResponse:
         {
             "name": formats.date_format(date(year, month, 1), "F"),
             "weeks": [
-                [days[day] if day.month == month else None for day in week] for week in grid.monthdatescalendar(year, month)
+                [days[day] if day.month == month else None for day in week]
+                for week in grid.monthdatescalendar(year, month)
             ],
         }
         for month in range(1, 13)

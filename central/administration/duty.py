@@ -33,7 +33,9 @@ def rosters(request: HttpRequest) -> HttpResponse:
         .select_related("officer")
         .order_by("from_ms", "officer__username")
     )
-    rows = [{"shift": shift, "now": shift.from_ms <= now, "mode": shift.get_mode_display()} for shift in found]
+    rows = [
+        {"shift": shift, "now": shift.from_ms <= now, "mode": shift.get_mode_display()} for shift in found
+    ]
     context = {
         "rows": rows,
         "on_duty": sum(row["now"] for row in rows),
@@ -56,7 +58,9 @@ def add(request: HttpRequest) -> HttpResponse:
         zone = ZoneInfo(calendar_for(place).time_zone)
         first, last = _date(asked.get("first", ""), "first"), _date(asked.get("last", ""), "last")
         if not timedelta() <= last - first <= LONGEST:
-            raise PatrolError("give two days, the first one first, three months apart at most", field="last", value=last)
+            raise PatrolError(
+                "give two days, the first one first, three months apart at most", field="last", value=last
+            )
         wanted = list(
             shifts.weekly(
                 asked.get("officer", ""),
@@ -116,7 +120,9 @@ def _date(text: str, field: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise PatrolError("not a date", field=field, value=text[:40], mend="Write it as 2026-11-28.") from None
+        raise PatrolError(
+            "not a date", field=field, value=text[:40], mend="Write it as 2026-11-28."
+        ) from None
 
 
 def _time(text: str, field: str) -> time:

@@ -47,7 +47,9 @@ def add(request: HttpRequest) -> HttpResponse:
     user = None
     with told(request, _("%(name)s may log in.") % {"name": name}):
         scope = _scope(request, asked.get("scope", ""))
-        user = services.add_user(name, asked.get("role", ""), scope=scope, full_name=asked.get("full_name", "").strip())
+        user = services.add_user(
+            name, asked.get("role", ""), scope=scope, full_name=asked.get("full_name", "").strip()
+        )
         codes = asked.get("grids", "").split()
         if codes:
             services.set_scope(user, scope, codes)

@@ -1,0 +1,236 @@
+"""The pages of those who keep the centre: each shows what there is, each change counts once or says why not."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Any
+
+import pytest
+
+from central.cases.models import WorkOrder
+from central.cases.services import Finding, accept, close
+from central.cases.states import Result
+from central.clocks import calendars
+from central.clocks.models import CalendarDay
+from central.dispatch.models import Shift
+from central.fleet.models import Agent
+from central.fleet.services import note_stranger
+from central.grids.models import Grid
+from central.ingest import intake
+from central.people.models import Role, User
+from tests.central.street import AGENT, JURISDICTION, TOPICS, health, task
+
+PAGES = ("devices", "zones", "grids", "rosters", "services", "calendar", "texts", "people")
+
+
+def take(topic: str, message: Any) -> None:
+    intake.take_all([(TOPICS.of(topic), message.model_dump_json().encode())])
+
+
+@pytest.fixture
+def keeper(agent: Any, person: Any, browse: Any) -> Any:
+    """An administrator of the street's jurisdiction."""
+    return browse(person("keeper", "administrator", scope=JURISDICTION))
+
+
+@pytest.fixture
+def tree(agent: Any) -> list[Grid]:
+    nodes: list[Grid] = []
+    for level in (1, 2, 3, 4):
+        parent = nodes[-1] if nodes else None
+        nodes.append(
+            Grid.objects.create(
+                jurisdiction_id=JURISDICTION,
+                code=f"g{level}",
+                name=f"Part {level}",
+                level=level,
+                parent=parent,
+            )
+        )
+    return nodes
+
+
+def said(client: Any, answer: Any) -> str:
+    """What the page says after a change, in words without tags."""
+    page = client.get(answer["Location"]).content.decode()
+    return " ".join(
+        re.sub(r"<[^>]+>", " ", " ".join(re.findall(r'<p class="note.*?</p>', page, re.S))).split()
+    )
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_every_page_opens_also_where_there_is_nothing(
+    centre: Any, person: Any, browse: Any, language: str
+) -> None:
+    client = browse(person("keeper", "administrator", scope="nowhere"))
+    for name in PAGES:
+        answer = client.get(f"/administration/{name}/", headers={"accept-language": language})
+        assert answer.status_code == 200, name
+        assert ("系统管理" in answer.content.decode()) == (language != "en"), name
+
+
+def test_devices_show_health_and_strangers_are_enrolled(keeper: Any, centre: Any) -> None:
+    take("health", health(problems=("disk_full: 12 MB left",)))
+    note_stranger(JURISDICTION, "box-9")
+    page = keeper.get("/administration/devices/").content.decode()
+    assert f"{JURISDICTION}/{AGENT}" in page
+    assert "gate-north" in page
+    assert "disk full" in page
+    assert "box-9" in page
+    keeper.post("/administration/devices/enrol/", {"j": JURISDICTION, "agent": "box-9"})
+    assert Agent.objects.filter(agent_id="box-9", enabled=True).exists()
+    bad = keeper.post("/administration/devices/enrol/", {"j": JURISDICTION, "agent": "no such name!"})
+    assert "agent" in said(keeper, bad)
+    other = Agent.objects.get(agent_id="box-9")
+    keeper.post(f"/administration/devices/{other.pk}/disable/")
+    other.refresh_from_db()
+    assert not other.enabled
+    assert (
+        keeper.post("/administration/devices/enrol/", {"j": "elsewhere", "agent": "box-1"}).status_code == 404
+    )
+
+
+def test_a_zone_that_was_wrong_shows(keeper: Any, centre: Any, person: Any) -> None:
+    officer = person("li")
+    for number, result in enumerate(
+        [Result.TICKETED, Result.TICKETED, Result.NOT_A_VIOLATION, Result.VEHICLE_GONE]
+    ):
+        take("tasks", task(f"c{number}"))
+        order = WorkOrder.objects.latest("pk")
+        accept(order.pk, officer)
+        close(order.pk, officer, Finding(result))
+    row = keeper.get("/administration/zones/").context["rows"][0]
+    assert (row["confirmed"], row["false"], row["gone"]) == (2, 1, 1)
+    assert "66.7\u00a0%" in keeper.get("/administration/zones/").content.decode()
+
+
+def test_a_grid_is_handed_over(keeper: Any, tree: list[Grid], person: Any) -> None:
+    li, wang = person("li", "grid_worker"), person("wang", "grid_worker")
+    leaf = tree[3]
+    assert "1 grid has nobody" in keeper.get("/administration/grids/").content.decode()
+    keeper.post(f"/administration/grids/{leaf.pk}/", {"primary": "li", "deputy": "wang"})
+    leaf.refresh_from_db()
+    assert (leaf.primary, leaf.deputy) == (li, wang)
+    answer = keeper.post(f"/administration/grids/{leaf.pk}/", {"primary": "nobody", "deputy": ""})
+    assert "there is no such person" in said(keeper, answer)
+    leaf.refresh_from_db()
+    assert leaf.primary == li
+    far = Grid.objects.create(jurisdiction_id="elsewhere", code="x", name="x", level=1)
+    assert keeper.post(f"/administration/grids/{far.pk}/", {"primary": "li"}).status_code == 404
+    found = keeper.get("/administration/grids/", {"q": "Part 3"}).content.decode()
+    assert "Part 3" in found
+    assert "Part 2</th>" not in found
+
+
+def test_shifts_by_a_weekly_pattern(keeper: Any, centre: Any, person: Any, browse: Any) -> None:
+    person("li", scope=JURISDICTION)
+    pattern = {
+        "j": JURISDICTION,
+        "officer": "li",
+        "first": "2026-01-05",
+        "last": "2026-01-11",
+        "begins": "08:00",
+        "ends": "16:00",
+        "day": ["0", "1", "2", "3", "4"],
+        "mode": "foot",
+    }
+    assert "stored" in said(keeper, keeper.post("/administration/rosters/add/", pattern))
+    assert Shift.rows.count() == 5
+    # Sent twice it is stored once.
+    keeper.post("/administration/rosters/add/", pattern)
+    assert Shift.rows.count() == 5
+    overlapping = {**pattern, "begins": "15:00", "ends": "20:00"}
+    assert "stored" not in said(keeper, keeper.post("/administration/rosters/add/", overlapping))
+    assert Shift.rows.count() == 5
+    for wrong in ({"first": "soon"}, {"begins": "8 o'clock"}, {"last": "2027-01-01"}, {"day": []}):
+        assert "stored" not in said(keeper, keeper.post("/administration/rosters/add/", {**pattern, **wrong}))
+    assert Shift.rows.count() == 5
+    page = keeper.get("/administration/rosters/").content.decode()
+    assert page.count("Take back") == 5
+    one = Shift.rows.first()
+    keeper.post(f"/administration/rosters/{one.pk}/remove/")
+    assert Shift.rows.count() == 4
+    begun = Shift.rows.order_by("from_ms").first()
+    centre.clock.set_utc(begun.from_ms + 1000)
+    keeper = browse(User.objects.get(username="keeper"))
+    assert "stays as it is" in said(keeper, keeper.post(f"/administration/rosters/{begun.pk}/remove/"))
+    assert "1 person is on duty now." in keeper.get("/administration/rosters/").content.decode()
+
+
+def test_categories_come_from_their_definitions(keeper: Any) -> None:
+    page = keeper.get("/administration/services/").content.decode()
+    assert "sidewalk_parking" in page
+    assert page.count('class="adm-states"') >= 3
+
+
+def test_a_day_of_the_calendar_is_changed(keeper: Any, centre: Any) -> None:
+    change = {"j": JURISDICTION, "day": "2026-03-04", "kind": "holiday", "reason": "Town festival"}
+    assert "calendar was changed" in said(keeper, keeper.post("/administration/calendar/day/", change))
+    assert not calendars.calendar_for(JURISDICTION).hours(date(2026, 3, 4))
+    assert CalendarDay.objects.get().author == "user:keeper"
+    page = keeper.get("/administration/calendar/?year=2026").content.decode()
+    assert "Town festival" in page
+    for wrong in ({"day": "2026-02-30"}, {"kind": "feast"}, {"reason": " "}):
+        keeper.post("/administration/calendar/day/", {**change, **wrong})
+    assert CalendarDay.objects.count() == 1
+    assert keeper.get("/administration/calendar/?year=2031").context["months"][0]["weeks"]
+    assert keeper.get("/administration/calendar/?year=0001").status_code == 404
+    assert keeper.post("/administration/calendar/day/", {**change, "j": "elsewhere"}).status_code == 404
+
+
+def test_the_warning_is_shown_with_its_length(keeper: Any) -> None:
+    rows = {row["language"]: row for row in keeper.get("/administration/texts/").context["rows"]}
+    assert rows["zh-Hans"]["size"]["encoding"] == "UCS-2"
+    assert all(row["size"]["segments"] >= 1 and "京A" in row["text"] for row in rows.values())
+
+
+def test_people_are_made_changed_and_closed(keeper: Any, centre: Any, browse: Any) -> None:
+    new = {"name": "zhao", "full_name": "Zhao Min", "role": "officer", "scope": JURISDICTION, "grids": ""}
+    words = said(keeper, keeper.post("/administration/people/add/", new))
+    link = re.search(r"http://testserver(/login/\S+)", words)
+    assert link is not None
+    stranger = browse()
+    assert stranger.post(link[1]).status_code == 302
+    assert stranger.get("/officer/").status_code == 200
+    zhao = User.objects.get(username="zhao")
+    keeper.post(
+        f"/administration/people/{zhao.pk}/", {"role": "dispatcher", "scope": JURISDICTION, "grids": ""}
+    )
+    zhao.refresh_from_db()
+    assert zhao.role == Role.DISPATCHER
+    keeper.post(f"/administration/people/{zhao.pk}/active/", {"active": "0"})
+    assert stranger.get("/officer/").status_code == 302
+    assert "exists already" in said(keeper, keeper.post("/administration/people/add/", new))
+
+
+@pytest.mark.parametrize("scope", ["*", "elsewhere", f"{JURISDICTION} elsewhere", ""])
+def test_nobody_gives_more_than_he_has(keeper: Any, centre: Any, person: Any, scope: str) -> None:
+    keeper.post("/administration/people/add/", {"name": "eve", "role": "officer", "scope": scope})
+    assert not User.objects.filter(username="eve").exists()
+    li = person("li", scope=JURISDICTION)
+    keeper.post(f"/administration/people/{li.pk}/", {"role": "administrator", "scope": scope})
+    li.refresh_from_db()
+    assert (li.role, li.scope) == (Role.OFFICER, JURISDICTION)
+
+
+def test_the_mighty_and_oneself_are_out_of_reach(keeper: Any, centre: Any, person: Any) -> None:
+    boss = person("boss", "administrator", scope="*")
+    me = User.objects.get(username="keeper")
+    for user in (boss, me):
+        for what in ("", "active/", "link/", "second-factor/"):
+            assert (
+                keeper.post(f"/administration/people/{user.pk}/{what}", {"role": "officer"}).status_code
+                == 404
+            )
+    assert "boss" not in keeper.get("/administration/people/").content.decode()
+
+
+def test_others_read_and_change_nothing(agent: Any, person: Any, browse: Any) -> None:
+    officer = browse(person("li", scope=JURISDICTION))
+    assert officer.get("/administration/devices/").status_code == 200
+    assert officer.get("/administration/people/").status_code == 403
+    for address in ("devices/enrol/", "rosters/add/", "calendar/day/", "people/add/"):
+        assert officer.post(f"/administration/{address}", {"j": JURISDICTION}).status_code == 403
+    page = officer.get("/administration/devices/").content.decode()
+    assert "Enrol an agent" not in page
