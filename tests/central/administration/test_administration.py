@@ -138,7 +138,7 @@ def test_shifts_by_a_weekly_pattern(keeper: Any, centre: Any, person: Any, brows
     assert "stored" in said(keeper, keeper.post("/administration/rosters/add/", pattern))
     assert Shift.rows.count() == 5
     # Sent twice it is stored once.
-    keeper.post("/administration/rosters/add/", pattern)
+    assert "stored" in said(keeper, keeper.post("/administration/rosters/add/", pattern))
     assert Shift.rows.count() == 5
     overlapping = {**pattern, "begins": "15:00", "ends": "20:00"}
     assert "stored" not in said(keeper, keeper.post("/administration/rosters/add/", overlapping))
