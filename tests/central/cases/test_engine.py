@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import pytest
 from django.db import connection, transaction
+from django.utils import translation
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
@@ -106,7 +107,10 @@ def test_whoever_found_it_does_not_handle_it_and_whoever_handled_it_does_not_jud
     press(case, people["dispatcher"], "establish")
     press(case, people["dispatcher"], "dispatch")
     order = WorkOrder.objects.get()
-    with pytest.raises(NotPossibleError, match="处理人不得采集或核查"):
+    with (
+        translation.override("zh-hans"),
+        pytest.raises(NotPossibleError, match="处理人不得采集或核查"),
+    ):
         services.accept(order.pk, people["officer"])
     order.refresh_from_db()
     assert order.state == "new"
