@@ -91,9 +91,7 @@ class Desk:
     def _sees(self, officer: int, case: Case) -> bool:
         """Nobody is sent to a case that they may not look at."""
         person = self.people[officer]
-        if person.scope == User.EVERYWHERE and not getattr(person, "by_grid", False):
-            return True
-        if self.jurisdiction_id not in person.scope.split():
+        if person.scope != User.EVERYWHERE and self.jurisdiction_id not in person.scope.split():
             return False
         return (
             not getattr(person, "by_grid", False)
