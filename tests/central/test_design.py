@@ -91,6 +91,7 @@ def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
     for path in PAGES.parent.rglob("templates/**/*.html"):
         for names in re.findall(r'class="([^"]*)"', path.read_text()):
             used |= set(re.findall(r"[a-z][\w-]*", re.sub(r"{[{%].*?[%}]}", " ", names)))
-    styled = set(re.findall(r"\.([a-z][\w-]*)", CSS + DRIVER_CSS))
+    sheets = "".join(path.read_text() for path in PAGES.parent.rglob("static/**/*.css"))
+    styled = set(re.findall(r"\.([a-z][\w-]*)", sheets))
     plain = {"state", "person", "task", "idle"}  # marks without a look of their own
     assert sorted(name for name in used - styled - plain if not name.startswith("state-")) == []
