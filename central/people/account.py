@@ -56,7 +56,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         "must_have_factor": settings.PATROL.second_factor and user.role in policy.SECOND_FACTOR,
         "codes_left": len(codes.wrap().get_unused_codes()) if codes else 0,
         "sessions": _own_sessions(request),
-        "grids": list(user.grids.all()) if user.by_grid else [],
+        "grids": list(user.grids.all().unscoped("one's own scope")) if user.by_grid else [],
         "jurisdictions": user.jurisdictions,
         "nav": "account",
     }

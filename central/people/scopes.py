@@ -136,7 +136,7 @@ class Scoped(models.QuerySet):  # type: ignore[type-arg]
 
     def _check(self) -> None:
         now = _asking.get()
-        if now is None or not now.watched or self._reached or "instance" in self._hints:
+        if now is None or not now.watched or self._reached or _in_hand(self._hints.get("instance")):
             return
         if (self.query.select_for_update and now.looked) or self.query.is_empty():
             return
@@ -234,9 +234,10 @@ def subtree(user: User) -> Subtree:
         from central.people.subtree import below
 
         wanted = user.jurisdictions
+        mine = user.grids.all().unscoped("they are the scope")
         nodes = [
             (number, place)
-            for number, place in user.grids.order_by().values_list("pk", "jurisdiction_id")
+            for number, place in mine.order_by().values_list("pk", "jurisdiction_id")
             if wanted is None or place in wanted
         ]
         held = Subtree(below(nodes), frozenset(place for _, place in nodes))

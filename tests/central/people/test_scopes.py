@@ -161,6 +161,7 @@ WRONG = {
     "delete": lambda user: Objection.objects.all().delete(),
     "by number": lambda user: list(WorkOrder.objects.filter(case_id=1)),
     "by a person": lambda user: list(WorkOrder.objects.filter(assignee=user)),
+    "of a person": lambda user: list(user.work_orders.all()),
     "all but a row": lambda user: list(WorkOrder.objects.exclude(case=mine(user))),
     "a lock without a look": lambda user: Case.objects.select_for_update().get(pk=1),
     "among all": lambda user: list(WorkOrder.objects.filter(case__in=Case.objects.all())),
