@@ -29,6 +29,7 @@ GROUND = "#f3f5f4"
 MODULES = ("app", "core", "store", "outbox", "sender", "photo", "exif", "queue", "task", "list", "viewer")
 
 SHELL = (
+    "patrol/tokens.css",
     "patrol/patrol.css",
     "patrol/officer.css",
     "patrol/patrol.js",
