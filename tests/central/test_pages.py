@@ -71,7 +71,15 @@ ROLES = {
     "pages:design": {Role.ADMINISTRATOR},
     "driver:review": {Role.DISPATCHER},
 }
-POSTS = {"people:logout", "people:language", "pages:appearance", "pages:accept", "pages:close", "driver:review", *CALL_BACKS}
+POSTS = {
+    "people:logout",
+    "people:language",
+    "pages:appearance",
+    "pages:accept",
+    "pages:close",
+    "driver:review",
+    *CALL_BACKS,
+}
 
 
 @pytest.fixture
