@@ -16,8 +16,10 @@ from protocol.errors import PatrolError, UnavailableError
 
 
 def pages(
-    cases: Annotated[int, typer.Option(min=10_000, max=20_000_000, help="Cases in the database.")] = 1_000_000,
-    open: Annotated[int, typer.Option(min=1_000, max=5_000_000, help="Open ones among them.")] = 100_000,  # noqa: A002
+    cases: Annotated[
+        int, typer.Option(min=10_000, max=20_000_000, help="Cases in the database.")
+    ] = 1_000_000,
+    open: Annotated[int, typer.Option(min=1_000, max=5_000_000, help="Open ones among them.")] = 100_000,
     database: Annotated[str, typer.Option(help="sqlite or postgresql.")] = "postgresql",
     rounds: Annotated[int, typer.Option(min=2, max=10_000, help="How often each page is asked for.")] = 40,
     seed: Annotated[int, typer.Option(min=0)] = 1,
@@ -46,7 +48,11 @@ def pages(
         raise PatrolError("no such database", field="--database", value=database, mend="sqlite or postgresql")
     if open * 2 > cases:
         raise PatrolError("at most half of the cases may be open", field="--open", value=open)
-    facts = machine() | {"database": database, "cases": f"{cases:,}, {open:,} of them open", "seed": str(seed)}
+    facts = machine() | {
+        "database": database,
+        "cases": f"{cases:,}, {open:,} of them open",
+        "seed": str(seed),
+    }
     with progress_bar() as bar, _server(database, keep) as filled:
         task = bar.add_task("starting", total=1.0)
         from benchmarks.pages import Size, fill, measure
@@ -54,7 +60,9 @@ def pages(
 
         size = Size(cases, open)
         if not filled:
-            fill(size, now_ms(), seed, lambda text, share: bar.update(task, description=text, completed=share))
+            fill(
+                size, now_ms(), seed, lambda text, share: bar.update(task, description=text, completed=share)
+            )
         figures = measure(
             size,
             rounds,
@@ -80,7 +88,10 @@ def pages(
             "yes" if figure.met else "[red]no[/]",
         )
     rows = [
-        {name: round(value, 2) if isinstance(value, float) else value for name, value in asdict(figure).items()}
+        {
+            name: round(value, 2) if isinstance(value, float) else value
+            for name, value in asdict(figure).items()
+        }
         for figure in figures
     ]
     tell(table, rows, facts, json)

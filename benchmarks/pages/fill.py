@@ -90,15 +90,30 @@ def _lay(dice: random.Random, now_ms: int) -> _Ground:
     shapes = wavy_leaves(LEAVES, np.random.default_rng(1))
     tops = [Grid(jurisdiction_id=MINE, code="b", name="City", level=1)]
     Grid.objects.bulk_create(tops)
-    middle = [Grid(jurisdiction_id=MINE, code=f"b{n:02}", name=f"District {n}", level=2, parent=tops[0]) for n in range(15)]
+    middle = [
+        Grid(jurisdiction_id=MINE, code=f"b{n:02}", name=f"District {n}", level=2, parent=tops[0])
+        for n in range(15)
+    ]
     Grid.objects.bulk_create(middle)
     lower = [
-        Grid(jurisdiction_id=MINE, code=f"b{n % 15:02}-{n}", name=f"Quarter {n}", level=3, parent=middle[n % 15])
+        Grid(
+            jurisdiction_id=MINE,
+            code=f"b{n % 15:02}-{n}",
+            name=f"Quarter {n}",
+            level=3,
+            parent=middle[n % 15],
+        )
         for n in range(55)
     ]
     Grid.objects.bulk_create(lower)
     leaves = [
-        Grid(jurisdiction_id=MINE, code=f"{lower[n * 55 // LEAVES].code}-{n}", name=f"Grid {n}", level=4, parent=lower[n * 55 // LEAVES])
+        Grid(
+            jurisdiction_id=MINE,
+            code=f"{lower[n * 55 // LEAVES].code}-{n}",
+            name=f"Grid {n}",
+            level=4,
+            parent=lower[n * 55 // LEAVES],
+        )
         for n in range(LEAVES)
     ]
     Grid.objects.bulk_create(leaves)
@@ -113,17 +128,30 @@ def _lay(dice: random.Random, now_ms: int) -> _Ground:
     GridStamp.objects.create(jurisdiction_id=MINE, stamp="bench")
     agents = [
         Agent(
-            jurisdiction_id=MINE, agent_id=f"box-{n}", enrolled_at_ms=1, online=True, heard_at_ms=now_ms, health_at_ms=now_ms
+            jurisdiction_id=MINE,
+            agent_id=f"box-{n}",
+            enrolled_at_ms=1,
+            online=True,
+            heard_at_ms=now_ms,
+            health_at_ms=now_ms,
         )
         for n in range(AGENTS)
     ]
     Agent.objects.bulk_create(agents)
     Camera.objects.bulk_create(
-        Camera(agent=agents[n % AGENTS], camera_id=f"cam-{n}", state="live", since_ms=now_ms, reported_at_ms=now_ms)
+        Camera(
+            agent=agents[n % AGENTS],
+            camera_id=f"cam-{n}",
+            state="live",
+            since_ms=now_ms,
+            reported_at_ms=now_ms,
+        )
         for n in range(CAMERAS)
     )
     Picture.objects.bulk_create(
-        Picture(agent=agent, sha256=_digest(agent.pk), size=90_000, width=1280, height=720, received_at_ms=now_ms)
+        Picture(
+            agent=agent, sha256=_digest(agent.pk), size=90_000, width=1280, height=720, received_at_ms=now_ms
+        )
         for agent in agents
     )
     officers = [add_user(f"officer-{n}", "officer", scope=MINE) for n in range(OFFICERS)]
@@ -158,19 +186,31 @@ def _each(size: Size, ground: _Ground, now_ms: int, seed: int) -> Iterator[_Made
     dice = random.Random(seed + 1)
     total = size.cases + ON_MAP
     live = size.open + size.watched
-    lagging = set(random.Random(seed + 2).sample(range(size.cases - live), size.open // 20)) if size.cases > 2 * live else set()
+    lagging = (
+        set(random.Random(seed + 2).sample(range(size.cases - live), size.open // 20))
+        if size.cases > 2 * live
+        else set()
+    )
     first_live = size.cases - live + len(lagging)
     for number in range(total):
         opened = now_ms - (total - number) * 24_000 - dice.randrange(20_000)
         is_live = number >= first_live or number in lagging
         watched = number >= size.cases - size.watched and number < size.cases
-        order = None if watched else dice.choice(("new", "accepted")) if is_live else dice.choice(("closed", "closed", "closed", "retracted"))
+        order = (
+            None
+            if watched
+            else dice.choice(("new", "accepted"))
+            if is_live
+            else dice.choice(("closed", "closed", "closed", "retracted"))
+        )
         yield _Made(
             number=number + 1,
             state="watched" if watched else "open" if is_live else "closed",
             opened_ms=opened,
             # Few cameras see much, many see little.
-            camera=min(int(dice.paretovariate(0.8)) - 1, CAMERAS - 1) if dice.random() < 0.5 else dice.randrange(CAMERAS),
+            camera=min(int(dice.paretovariate(0.8)) - 1, CAMERAS - 1)
+            if dice.random() < 0.5
+            else dice.randrange(CAMERAS),
             due_ms=now_ms + dice.randrange(-20 * MINUTE, 8 * 60 * MINUTE),
             officer=dice.choice(ground.officers) if order in {"accepted", "closed"} else None,
             order=order,
@@ -180,7 +220,9 @@ def _each(size: Size, ground: _Ground, now_ms: int, seed: int) -> Iterator[_Made
 def _cases(size: Size, ground: _Ground, now_ms: int, seed: int) -> Iterator[dict[str, Any]]:
     dice = random.Random(seed + 3)
     for made in _each(size, ground, now_ms, seed):
-        grid, longitude, latitude = ground.leaves[made.camera * 6 % LEAVES if dice.random() < 0.5 else dice.randrange(LEAVES)]
+        grid, longitude, latitude = ground.leaves[
+            made.camera * 6 % LEAVES if dice.random() < 0.5 else dice.randrange(LEAVES)
+        ]
         mine = made.number <= size.cases
         service = SERVICES[0] if dice.random() < 0.8 else dice.choice(SERVICES[1:])
         yield {
@@ -188,13 +230,17 @@ def _cases(size: Size, ground: _Ground, now_ms: int, seed: int) -> Iterator[dict
             "source_key": f"k{made.number}",
             "service_code": service,
             "jurisdiction_id": MINE if mine else OTHER,
-            "place": f"Road {made.camera} north gate" if service == SERVICES[0] else f"Lane {dice.randrange(9000)} no. {dice.randrange(300)}",
+            "place": f"Road {made.camera} north gate"
+            if service == SERVICES[0]
+            else f"Lane {dice.randrange(9000)} no. {dice.randrange(300)}",
             "longitude": longitude + dice.uniform(-0.002, 0.002),
             "latitude": latitude + dice.uniform(-0.002, 0.002),
             "grid_id": grid if mine else None,
             "state": made.state,
             "opened_at_ms": made.opened_ms,
-            "closed_at_ms": made.opened_ms + dice.randrange(15 * MINUTE, 90 * MINUTE) if made.state == "closed" else None,
+            "closed_at_ms": made.opened_ms + dice.randrange(15 * MINUTE, 90 * MINUTE)
+            if made.state == "closed"
+            else None,
         }
 
 
@@ -212,7 +258,9 @@ def _stays(size: Size, ground: _Ground, now_ms: int, seed: int) -> Iterator[dict
             "vehicle_class": "car",
             "plate": f"京{dice.choice('ABCDEFGH')}{dice.randrange(100_000):05}",
             "first_seen_ms": made.opened_ms,
-            "clock_ends_ms": now_ms + dice.randrange(600_000) if made.state == "watched" else made.opened_ms + 660_000,
+            "clock_ends_ms": now_ms + dice.randrange(600_000)
+            if made.state == "watched"
+            else made.opened_ms + 660_000,
             "why": "62% of its footprint is in zone P3, needs 40%; same vehicle by place, look and plate",
         }
 
@@ -280,7 +328,9 @@ def _write(model: type[Model], rows: Iterable[dict[str, Any]], progress: Callabl
             done += len(batch)
             progress(done)
         if connection.vendor == "postgresql" and model._meta.pk is not None and model._meta.pk.column == "id":
-            cursor.execute(f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM \"{table}\"")  # noqa: S608
+            cursor.execute(
+                f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), max(id)) FROM \"{table}\""  # noqa: S608
+            )
 
 
 def _tell(size: Size) -> None:
@@ -290,4 +340,11 @@ def _tell(size: Size) -> None:
 
     for case in Case.objects.filter(pk__gt=size.cases - 40, pk__lte=size.cases).select_for_update():
         for line in range(12):
-            history.append(case, "agent_step", case.opened_at_ms + line, "agent:bench/box-1", state="confirmed", reason="")
+            history.append(
+                case,
+                "agent_step",
+                case.opened_at_ms + line,
+                "agent:bench/box-1",
+                state="confirmed",
+                reason="",
+            )

@@ -181,7 +181,11 @@ def _pages(size: Size, dice: random.Random) -> Iterator[tuple[str, str, Callable
     yield "list, newest first", "dispatcher", among("/?sort=newest&show=", "all", "open")
     for level in (2, 3, 4):
         for show in ("all", "open", "closed"):
-            yield f"list, {show}, grid of level {level}", "dispatcher", among(f"/?show={show}&grid=", *codes[level])
+            yield (
+                f"list, {show}, grid of level {level}",
+                "dispatcher",
+                among(f"/?show={show}&grid=", *codes[level]),
+            )
     cameras = [f"box-{n % 20}/cam-{n}" for n in range(CAMERAS)]
     for show in ("all", "open", "overdue", "watched", "closed"):
         yield f"list, {show}, by camera", "dispatcher", among(f"/?show={show}&camera=", *cameras)
@@ -193,26 +197,58 @@ def _pages(size: Size, dice: random.Random) -> Iterator[tuple[str, str, Callable
     yield "list, kind that does not exist", "dispatcher", among("/?show=all&service=", "none")
     plates = [f"京{letter}{n:03}" for letter in "ABCDEFGH" for n in range(0, 1000, 37)]
     yield "search, plate", "dispatcher", among("/?show=all&q=", *plates)
-    yield "search, open, words in the place", "dispatcher", among("/?show=open&q=", *(f"{n} north" for n in range(200)))
+    yield (
+        "search, open, words in the place",
+        "dispatcher",
+        among("/?show=open&q=", *(f"{n} north" for n in range(200))),
+    )
     yield "search, open, words that are nowhere", "dispatcher", among("/?show=open&q=", "no such place")
-    yield "search, beginning of the place", "dispatcher", among("/?show=all&q=", *(f"Lane {n} " for n in range(9000)))
+    yield (
+        "search, beginning of the place",
+        "dispatcher",
+        among("/?show=all&q=", *(f"Lane {n} " for n in range(9000))),
+    )
     yield "search, number", "dispatcher", among("/?show=all&q=%23", *range(1, size.cases, 997))
     quarters = codes[3]
-    yield "list, grid and kind and camera", "dispatcher", lambda: (
-        f"/?show=open&grid={dice.choice(quarters)}&service={dice.choice(SERVICES)}&camera={dice.choice(cameras)}"
+    yield (
+        "list, grid and kind and camera",
+        "dispatcher",
+        lambda: (
+            f"/?show=open&grid={dice.choice(quarters)}&service={dice.choice(SERVICES)}&camera={dice.choice(cameras)}"
+        ),
     )
-    dues = list(WorkOrder.objects.filter(state__in=["new", "accepted"]).order_by("due_at_ms").values_list("due_at_ms", "pk")[:: max(1, size.open // 50)])
-    yield "deep page, open", "dispatcher", among("/?show=open&before=", *(f"d-{due}-{pk}" for due, pk in dues))
+    dues = list(
+        WorkOrder.objects.filter(state__in=["new", "accepted"])
+        .order_by("due_at_ms")
+        .values_list("due_at_ms", "pk")[:: max(1, size.open // 50)]
+    )
+    yield (
+        "deep page, open",
+        "dispatcher",
+        among("/?show=open&before=", *(f"d-{due}-{pk}" for due, pk in dues)),
+    )
     ended = list(
-        Case.objects.filter(state="closed", pk__in=range(1, size.cases, max(1, size.cases // 60))).values_list("closed_at_ms", "pk")
+        Case.objects.filter(
+            state="closed", pk__in=range(1, size.cases, max(1, size.cases // 60))
+        ).values_list("closed_at_ms", "pk")
     )
     yield "deep page, ended", "dispatcher", among("/?show=all&before=", *(f"c-{at}-{pk}" for at, pk in ended))
-    yield "deep page, ended, grid of level 2", "dispatcher", lambda: (
-        f"/?show=all&grid={dice.choice(codes[2])}&before=c-{'-'.join(map(str, dice.choice(ended)))}"
+    yield (
+        "deep page, ended, grid of level 2",
+        "dispatcher",
+        lambda: f"/?show=all&grid={dice.choice(codes[2])}&before=c-{'-'.join(map(str, dice.choice(ended)))}",
     )
-    yield "page after page, open", "dispatcher", _turn(size)
-    yield "the case", "dispatcher", among("/cases/", *(f"{n}/" for n in range(size.cases - 39, size.cases + 1)))
-    yield "evidence sheet", "dispatcher", among("/cases/", *(f"{n}/sheet/" for n in range(size.cases - 39, size.cases + 1)))
+    yield "page after page, open", "dispatcher", _turn()
+    yield (
+        "the case",
+        "dispatcher",
+        among("/cases/", *(f"{n}/" for n in range(size.cases - 39, size.cases + 1))),
+    )
+    yield (
+        "evidence sheet",
+        "dispatcher",
+        among("/cases/", *(f"{n}/sheet/" for n in range(size.cases - 39, size.cases + 1))),
+    )
     yield "officer's tasks", "officer-1", among("/officer/", "")
     yield "map, 5,000 live cases", "neighbour", _fresh("/map/cases/?show=open")
     yield "map, one district", "dispatcher", among("/map/cases/?show=open&grid=", *codes[2])
@@ -225,7 +261,7 @@ def _fresh(address: str) -> Callable[[], str]:
     return lambda: address
 
 
-def _turn(size: Size) -> Callable[[], str]:
+def _turn() -> Callable[[], str]:
     """The address behind "Further", page after page, and again from the start."""
     from central.pages.filters import Filters
     from central.pages.listing import page

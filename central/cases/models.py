@@ -158,11 +158,7 @@ class WorkOrder(models.Model):
                 name="work_by_due",
                 condition=models.Q(state__in=["new", "accepted"]),
             ),
-            models.Index(
-                fields=["state", "-ended_at_ms", "-id"],
-                name="work_ended",
-                condition=models.Q(state__in=["closed", "retracted"]),
-            ),
+            models.Index(fields=["state", "-ended_at_ms", "-id"], name="work_ended"),
         )
 
 

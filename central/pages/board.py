@@ -78,5 +78,10 @@ def appearance(request: HttpRequest) -> HttpResponse:
 def design(request: HttpRequest) -> HttpResponse:
     """Every part of the design system on one page."""
     now = now_ms()
-    clocks = [("late", now - 191_000), ("soon", now + 252_000), ("calm", now + 1_500_000), ("calm", now + 9e7)]
+    clocks = [
+        ("late", now - 191_000),
+        ("soon", now + 252_000),
+        ("calm", now + 1_500_000),
+        ("calm", now + 9e7),
+    ]
     return render(request, "pages/design.html", {"clocks": clocks, "now_ms": now, "nav": "design"})

@@ -46,7 +46,9 @@ def sheet(request: HttpRequest, case_id: int) -> HttpResponse:
 
 def with_all(cases: Any) -> Any:
     """Cases with everything that a page about one shows."""
-    orders = Prefetch("work_orders", WorkOrder.objects.select_related("assignee").order_by("-issued_at_ms", "-pk"))
+    orders = Prefetch(
+        "work_orders", WorkOrder.objects.select_related("assignee").order_by("-issued_at_ms", "-pk")
+    )
     return cases.select_related("stay__agent", "notice", "grid").prefetch_related("evidence__picture", orders)
 
 
@@ -82,7 +84,12 @@ def _pair(pictures: list[Evidence]) -> tuple[Evidence, Evidence] | None:
     shown = [item for item in pictures if item.picture is not None]
     before = next((item for item in shown if item.role == "confirm"), None)
     after = next((item for item in reversed(shown) if item.role == "recheck"), None)
-    if len(pictures) != 2 or before is None or after is None or before.width * after.height != after.width * before.height:
+    if (
+        len(pictures) != 2
+        or before is None
+        or after is None
+        or before.width * after.height != after.width * before.height
+    ):
         return None
     return before, after
 

@@ -6,6 +6,7 @@ jurisdiction until an import changes its stamp.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -95,7 +96,9 @@ def _make(jurisdiction: str, level: int) -> list[Outline]:
     whole = {number: shapely.union_all(pieces) for number, pieces in under.items()}
     slim = _simplified(list(whole.values()), TOLERANCE[level])
     found = [
-        _outline(grids[number], ground) for number, ground in zip(whole, slim, strict=True) if not ground.is_empty
+        _outline(grids[number], ground)
+        for number, ground in zip(whole, slim, strict=True)
+        if not ground.is_empty
     ]
     return sorted(found, key=lambda outline: outline.code)
 
@@ -127,7 +130,7 @@ def _units(longitude: float, latitude: float) -> tuple[int, int]:
 def _steps(ring: Any) -> list[int]:
     points = [_units(x, y) for x, y in ring.coords]
     flat = list(points[0])
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if (x0, y0) != (x1, y1):
             flat += (x1 - x0, y1 - y0)
     return flat

@@ -76,20 +76,27 @@ class Page:
 class Part:
     """A stretch of the list: rows in one order.
 
-    `rows` gives the rows narrowed by the filters; `key` is what they are sorted by, ascending if `rising`, then by
-    falling number. `case` is the way from a row to its case.
+    `rows` are a table's rows with conditions of their own, `found` the cases that the reader sees and the filters let
+    through; a row is in the list where its case, `case`, is among them. Sorted by `key`, ascending if `rising`, then
+    by falling number.
     """
 
     letter: str
     rows: QuerySet[Any]
+    found: QuerySet[Case] | None
     key: str
     case: str
     rising: bool = False
     number: str = "pk"
+    sharp: bool = False
+    """The rows' own conditions leave few."""
+    whole: bool = False
+    """Every case of `found` has a row here or in the part beside it."""
 
     def read(self, after: tuple[int, int] | None, count: int, few: bool) -> list[tuple[int, int, int]]:
         """(key, number, case) of the next rows."""
-        rows = self.rows.filter(**{f"{self.key}__isnull": False})
+        rows = self._gather() if few else self._walk()
+        rows = rows.filter(**{f"{self.key}__isnull": False})
         if after is not None:
             value, number = after
             side, tie = ("gt", "gte") if self.rising else ("lt", "lte")
@@ -102,9 +109,27 @@ class Part:
         order = (key.asc() if self.rising else key.desc(), F(self.number).desc())
         return list(rows.order_by(*order).values_list(self.key, self.number, self.case)[:count])
 
-    def count(self) -> int:
-        """Rows up to `FEW` + 1."""
-        return self.rows.order_by().values(self.number)[: FEW + 1].count()
+    def size(self) -> int | None:
+        """How many rows, up to `FEW`; None where there are more or nobody can tell without reading them."""
+        if self.found is None:
+            return None
+        if self.found.order_by().values("pk")[: FEW + 1].count() <= FEW:
+            return self._gather().order_by().values(self.number)[: FEW + 1].count()
+        if self.sharp and self.rows.order_by().values(self.number)[: FEW + 1].count() <= FEW:
+            return self._walk().order_by().values(self.number)[: FEW + 1].count()
+        return None
+
+    def _gather(self) -> QuerySet[Any]:
+        """From the cases to their rows."""
+        if self.found is None or self.sharp:
+            return self._walk()
+        return self.rows.filter(**{f"{self.case}__in": self.found.order_by().values("pk")})
+
+    def _walk(self) -> QuerySet[Any]:
+        """Along the rows; each is asked whether its case is wanted, which no database turns round."""
+        if self.found is None:
+            return self.rows
+        return self.rows.filter(Exists(self.found.order_by().filter(pk=OuterRef(self.case))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +170,11 @@ def _place(prefix: str, text: str, *, open_only: bool) -> Q:
 
 def _found(text: str, *, open_only: bool) -> list[int] | None:
     """Cases whose plate, place or number the text means; not yet narrowed to what the reader may see."""
-    found = set(Case.objects.filter(_place("", text, open_only=open_only)).order_by().values_list("pk", flat=True)[: FEW + 1])
+    found = set(
+        Case.objects.filter(_place("", text, open_only=open_only))
+        .order_by()
+        .values_list("pk", flat=True)[: FEW + 1]
+    )
     plates = Stay.objects.filter(begins("plate", text.upper()))
     found |= set(plates.order_by().values_list("case_id", flat=True)[: FEW + 1])
     number = text.removeprefix("#")
@@ -197,93 +226,113 @@ def subtree(user: User, code: str) -> list[int]:
     return list(seen.filter(under | Q(parent__parent__parent__code=code)).values_list("pk", flat=True))
 
 
+def _literally(rows: QuerySet[Any], condition: str) -> QuerySet[Any]:
+    """A condition with its values in the SQL: SQLite takes an index with this condition for a query that spells it."""
+    return rows.extra(where=[condition])  # noqa: S610 - constants of this module, nothing from outside
+
+
+_DUE = "\"cases_workorder\".\"state\" IN ('new', 'accepted')"
+_OPEN = '"cases_case"."state" = \'open\''
+_CLOSED = '"cases_case"."state" = \'closed\''
+_RUNNING = "\"parking_stay\".\"agent_state\" IN ('confirmed', 'notified', 'unnotifiable', 'rechecking')"
+
+
 def parts(user: User, filters: Filters) -> list[Part]:
     """The stretches of the list that was asked for, in their order."""
     wanted = narrow(user, filters)
     if wanted.nothing:
         return []
-    orders: QuerySet[WorkOrder] = WorkOrder.objects.visible_to(user)
     cases: QuerySet[Case] = Case.objects.visible_to(user)
-    by_order = wanted.on("case", open_only=True)
-    if wanted.officer is not None:
-        by_order &= Q(assignee__in=wanted.officer)
-    due = _due(orders.filter(by_order), filters.show)
+    by_officer = Q() if wanted.officer is None else Q(assignee__in=wanted.officer)
+    sharp = wanted.officer is not None
+    is_open = cases.filter(wanted.on("", open_only=True), state=CaseState.OPEN)
+    due = _due(is_open, by_officer, filters.show, sharp)
     if filters.show in {"new", "accepted", "overdue"}:
         return [due]
     if filters.show == "watched":
-        if wanted.officer is not None:
-            return []
-        stays = Stay.objects.filter(case__in=cases.filter(state=CaseState.WATCHED)).filter(
-            wanted.on("case", open_only=False), agent_state__in=CLOCK_RUNS
-        )
-        return [Part("w", stays, "clock_ends_ms", "case_id", rising=True, number="case_id")]
+        watched = cases.filter(wanted.on("", open_only=False), state=CaseState.WATCHED)
+        running = _literally(Stay.objects.all(), _RUNNING)
+        return [] if sharp else [Part("w", running, watched, "clock_ends_ms", "case_id", True, "case_id")]
     if filters.show in {"closed", "retracted"}:
-        ended = orders.filter(wanted.on("case", open_only=False), state=filters.show)
-        if wanted.officer is not None:
-            ended = ended.filter(assignee__in=wanted.officer)
-        return [Part("e", ended, "ended_at_ms", "case_id")]
+        ended = WorkOrder.objects.filter(by_officer, state=filters.show)
+        found = cases.filter(wanted.on("", open_only=False))
+        return [Part("e", ended, found, "ended_at_ms", "case_id", sharp=sharp)]
     found = cases.filter(wanted.on("", open_only=filters.show == "open"))
     if wanted.officer is not None:
         theirs = WorkOrder.objects.filter(assignee__in=wanted.officer)
         found = found.filter(pk__in=theirs.values("case"))
     if filters.sort == "newest":
-        shown = found.filter(state=CaseState.OPEN) if filters.show == "open" else found
-        return [Part("n", shown, "opened_at_ms", "pk")]
-    idle = cases.filter(wanted.on("", open_only=True), state=CaseState.OPEN)
+        shown = _literally(cases, _OPEN) if filters.show == "open" else cases
+        found = found.filter(state=CaseState.OPEN) if filters.show == "open" else found
+        return [Part("n", shown, found if filters.narrowed else None, "opened_at_ms", "pk", whole=True)]
+    idle = _literally(cases, _OPEN)
     idle = idle.exclude(Exists(WorkOrder.objects.filter(case=OuterRef("pk"), state__in=OPEN_STATES)))
-    chain = [due] if wanted.officer is not None else [due, Part("i", idle, "opened_at_ms", "pk")]
+    chain = [due]
+    if wanted.officer is None:
+        chain.append(Part("i", idle, is_open if filters.narrowed else None, "opened_at_ms", "pk", whole=True))
     if filters.show == "all":
-        chain.append(Part("c", found.filter(state=CaseState.CLOSED), "closed_at_ms", "pk"))
+        closed = _literally(cases, _CLOSED)
+        ended_cases = found.filter(state=CaseState.CLOSED) if filters.narrowed else None
+        chain.append(Part("c", closed, ended_cases, "closed_at_ms", "pk", whole=True))
     return chain
 
 
-def _due(orders: QuerySet[WorkOrder], show: str) -> Part:
+def _due(found: QuerySet[Case], own: Q, show: str, sharp: bool) -> Part:
     """What is due, the most urgent first.
 
-    The one place that knows where deadlines come from: today each open work order has one. Other deadlines of a case
-    are one more table here, with a due time, a number and a way to the case.
+    The one place that knows where deadlines come from: today each open work order has one, and a case with an open
+    work order is open. Other deadlines of a case are one more table here, with a due time, a number and a way to the
+    case.
     """
-    state = [WorkState(show)] if show in {"new", "accepted"} else list(OPEN_STATES)
-    rows = orders.filter(state__in=state)
+    rows = _literally(WorkOrder.objects.filter(own), _DUE)
+    if show in {"new", "accepted"}:
+        rows = rows.filter(state=WorkState(show))
     if show == "overdue":
         rows = rows.filter(due_at_ms__lt=now_ms())
-    return Part("d", rows, "due_at_ms", "case_id", rising=True)
+    plain = show in {"all", "open"} and not sharp
+    return Part("d", rows, found, "due_at_ms", "case_id", rising=True, sharp=sharp, whole=plain)
 
 
 def page(user: User, filters: Filters) -> Page:
     """The cases of one page."""
     chain = parts(user, filters)
     letter, after = _cursor(filters.before)
-    counted = 0
     taken: list[tuple[str, int, int, int]] = []
-    narrowed = filters.narrowed
+    sizes: list[int | None] = []
     started = letter not in {part.letter for part in chain}
     for part in chain:
-        size = part.count() if narrowed else FEW + 1
-        counted += size
+        size = part.size() if filters.narrowed else None
+        sizes.append(size)
         started = started or part.letter == letter
         if not started or len(taken) > PAGE:
             continue
         place = after if part.letter == letter else None
-        found = part.read(place, PAGE + 1 - len(taken), size <= FEW)
+        found = part.read(place, PAGE + 1 - len(taken), size is not None)
         taken += [(part.letter, *row) for row in found]
     older = ""
     if len(taken) > PAGE:
         taken = taken[:PAGE]
         older = "-".join(map(str, taken[-1][:3]))
-    return Page(
-        rows=_rows([case for *_, case in taken], user),
-        older=older,
-        found=min(counted, FEW) if narrowed else None,
-        more=narrowed and counted > FEW,
-    )
+    rows = _rows([case for *_, case in taken], user)
+    if not filters.narrowed:
+        return Page(rows, older, None)
+    counted = sum(size or 0 for size in sizes)
+    many = counted > FEW or any(size is None and part.whole for size, part in zip(sizes, chain, strict=True))
+    known = many or None not in sizes
+    return Page(rows, older, min(FEW, counted) if known and not many else FEW if many else None, many)
 
 
 def _cursor(text: str) -> tuple[str, tuple[int, int] | None]:
     """Where a page begins; whatever is not a cursor of ours means at the beginning."""
     letter, _, rest = text.partition("-")
     key, _, number = rest.partition("-")
-    if letter in tuple("dinwec") and key.isascii() and key.isdigit() and number.isascii() and number.isdigit():
+    if (
+        letter in tuple("dinwec")
+        and key.isascii()
+        and key.isdigit()
+        and number.isascii()
+        and number.isdigit()
+    ):
         value, pk = int(key), int(number)
         if max(value, pk) < 2**63:
             return letter, (value, pk)
@@ -293,7 +342,9 @@ def _cursor(text: str) -> tuple[str, tuple[int, int] | None]:
 def _rows(case_ids: list[int], user: User) -> list[Row]:
     """The cases of a page with all that a row shows, in a fixed number of queries."""
     evidence = Prefetch("evidence", Evidence.objects.select_related("picture"))
-    orders = Prefetch("work_orders", WorkOrder.objects.select_related("assignee").order_by("-issued_at_ms", "-pk"))
+    orders = Prefetch(
+        "work_orders", WorkOrder.objects.select_related("assignee").order_by("-issued_at_ms", "-pk")
+    )
     seen: QuerySet[Case] = Case.objects.visible_to(user)
     found = seen.select_related("stay__agent", "grid").prefetch_related(evidence, orders).in_bulk(case_ids)
     return [_row(found[number]) for number in dict.fromkeys(case_ids) if number in found]

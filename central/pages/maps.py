@@ -98,7 +98,10 @@ def _live_rows(user: User, filters: Filters) -> list[tuple[Any, ...]]:
         orders: QuerySet[WorkOrder] = WorkOrder.objects.visible_to(user)
         states = [filters.show] if filters.show in {"new", "accepted"} else list(OPEN_STATES)
         orders = orders.filter(
-            wanted.on("case", open_only=True), state__in=states, case__longitude__isnull=False
+            wanted.on("case", open_only=True),
+            state__in=states,
+            case__state=CaseState.OPEN,
+            case__longitude__isnull=False,
         )
         if wanted.officer is not None:
             orders = orders.filter(assignee__in=wanted.officer)

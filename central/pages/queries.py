@@ -47,7 +47,13 @@ def counts(user: User) -> dict[str, int]:
     took: under a million cases with 100,000 open that is a second or two, in a small place nothing is ever old.
     """
     clock = settings.PATROL_CLOCK
-    key = (connection.settings_dict["NAME"], connection.settings_dict.get("HOST"), user.pk, user.scope, user.role)
+    key = (
+        connection.settings_dict["NAME"],
+        connection.settings_dict.get("HOST"),
+        user.pk,
+        user.scope,
+        user.role,
+    )
     started = clock.monotonic_ms()
     with _lock:
         until, _, known = _figures.get(key, (0, 0, {}))

@@ -93,7 +93,12 @@ def collect_static() -> None:
     root.mkdir(parents=True, exist_ok=True)
     with (root / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        call_command("collectstatic", interactive=False, verbosity=0, ignore_patterns=["*.map", "*-src.js", "*-src.esm.js"])
+        call_command(
+            "collectstatic",
+            interactive=False,
+            verbosity=0,
+            ignore_patterns=["*.map", "*-src.js", "*-src.esm.js"],
+        )
 
 
 def database_name() -> str:

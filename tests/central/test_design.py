@@ -83,7 +83,9 @@ def test_what_a_reader_chooses_looks_like_what_his_system_chooses():
 
 def test_only_the_tokens_and_a_few_marks_name_colours():
     """Signal dots, the mark and the box in a picture have the same colour on every ground."""
-    named = re.findall(r"#[0-9a-fA-F]{3,8}\b", "".join(text for name, text in SHEETS.items() if name != "tokens.css"))
+    named = re.findall(
+        r"#[0-9a-fA-F]{3,8}\b", "".join(text for name, text in SHEETS.items() if name != "tokens.css")
+    )
     assert len(set(named)) <= 16, sorted(set(named))
 
 

@@ -59,7 +59,9 @@ def make_city(person: Any, count: int = 70, seed: int = 3) -> City:
     dice = random.Random(seed)
     leaves = make_grids()
     agents = [
-        Agent.objects.create(jurisdiction_id=where, agent_id=name, enrolled_at_ms=1, online=True, heard_at_ms=NOON)
+        Agent.objects.create(
+            jurisdiction_id=where, agent_id=name, enrolled_at_ms=1, online=True, heard_at_ms=NOON
+        )
         for where, name in ((JURISDICTION, "box-1"), (JURISDICTION, "box-2"), (ELSEWHERE, "box-1"))
     ]
     for agent in agents:

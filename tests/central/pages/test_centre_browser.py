@@ -61,7 +61,9 @@ class Site:
 
 
 @pytest.fixture
-def site(centre: Any, agent: Any, person: Any, chromium: Browser, free_port: Callable[[], int]) -> Iterator[Site]:
+def site(
+    centre: Any, agent: Any, person: Any, chromium: Browser, free_port: Callable[[], int]
+) -> Iterator[Site]:
     # The web process lives by the system's clock, so this one must too.
     centre.clock.advance(SystemClock().utc_ms() - NOON)
     make_grids()
@@ -78,10 +80,14 @@ def site(centre: Any, agent: Any, person: Any, chromium: Browser, free_port: Cal
     url = f"http://127.0.0.1:{port}"
 
     def open_page(name: str = "chen", viewport: Any = DESK, **how: Any) -> Page:
-        context = chromium.new_context(viewport=viewport, **{"locale": "en-GB", "timezone_id": "Asia/Shanghai", **how})
+        context = chromium.new_context(
+            viewport=viewport, **{"locale": "en-GB", "timezone_id": "Asia/Shanghai", **how}
+        )
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda said: problems.append(said.text) if said.type in {"error", "warning"} else None)
+        page.on(
+            "console", lambda said: problems.append(said.text) if said.type in {"error", "warning"} else None
+        )
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("request", lambda asked: None if asked.url.startswith(url) else problems.append(asked.url))
         page.goto(url + "/login/")
@@ -101,7 +107,9 @@ def site(centre: Any, agent: Any, person: Any, chromium: Browser, free_port: Cal
         process.stderr.close()
 
 
-def send(name: str, *, due_in: int = 20, at: tuple[float, float] = (116.305, 39.905), **changes: Any) -> WorkOrder:
+def send(
+    name: str, *, due_in: int = 20, at: tuple[float, float] = (116.305, 39.905), **changes: Any
+) -> WorkOrder:
     """A task of this moment with both pictures, its deadline `due_in` minutes away."""
     from protocol.messages import Position
 
@@ -178,7 +186,9 @@ def test_what_changes_on_the_street_moves_nothing_else_on_the_page(site):
     page.locator(".row .cover").nth(2).focus()
     services.accept(orders[2].pk, site.people["wang"])
     expect(page.locator(".row .badge.accepted")).to_have_count(1)
-    assert page.evaluate("document.activeElement.id") == f"open-{orders[2].case_id}", "the focus stays where it was"
+    assert page.evaluate("document.activeElement.id") == f"open-{orders[2].case_id}", (
+        "the focus stays where it was"
+    )
     services.close(orders[2].pk, site.people["wang"], services.Finding(Result.TOWED))
     expect(page.locator(".row .badge.closed")).to_have_count(1)
     send("another", place="Road 9")
@@ -300,12 +310,27 @@ def test_axe_finds_nothing(site, viewport, how):
     number = Case.objects.earliest("pk").pk
     page = site.open_page("root", viewport, **how)
     found = []
-    for address in ("/", f"/?show=open&case={number}", "/?wall=1", "/?show=closed", f"/cases/{number}/", f"/cases/{number}/sheet/", "/design/", "/nothing"):
+    for address in (
+        "/",
+        f"/?show=open&case={number}",
+        "/?wall=1",
+        "/?show=closed",
+        f"/cases/{number}/",
+        f"/cases/{number}/sheet/",
+        "/design/",
+        "/nothing",
+    ):
         page.goto(site.url + address)
         if page.locator("#map").is_visible():
             page.wait_for_selector("#map[data-ready]")
         if viewport is PHONE:
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
-        result = Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]})
-        found += [f"{address} {each['id']}: {each['nodes'][0]['html'][:160]}" for each in result.response["violations"]]
+        result = Axe().run(
+            page,
+            options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
+        )
+        found += [
+            f"{address} {each['id']}: {each['nodes'][0]['html'][:160]}"
+            for each in result.response["violations"]
+        ]
     assert found == []

@@ -49,7 +49,9 @@ def walk(user, filters):
 
 
 def _plain(filters):
-    return {name: getattr(filters, name) for name in ("show", "service", "grid", "camera", "officer", "q", "sort")}
+    return {
+        name: getattr(filters, name) for name in ("show", "service", "grid", "camera", "officer", "q", "sort")
+    }
 
 
 def everything():
@@ -82,14 +84,17 @@ def _fits(case, order, filters):
             node = node.parent
         if filters.grid not in codes:
             return False
-    if filters.camera:
-        if filters.camera != f"{case.stay.agent.agent_id}/{case.stay.camera_id}":
-            return False
-    if filters.officer and (order is None or order.assignee is None or order.assignee.username != filters.officer):
+    if filters.camera and filters.camera != f"{case.stay.agent.agent_id}/{case.stay.camera_id}":
+        return False
+    if filters.officer and (
+        order is None or order.assignee is None or order.assignee.username != filters.officer
+    ):
         return False
     if filters.q:
         anywhere = case.state == "open" and filters.q in case.place
-        starts = case.place.startswith(filters.q) and (filters.show in {"closed", "retracted", "watched", "all"})
+        starts = case.place.startswith(filters.q) and (
+            filters.show in {"closed", "retracted", "watched", "all"}
+        )
         plate = case.stay.plate.startswith(filters.q.upper())
         number = filters.q.removeprefix("#") == str(case.pk)
         if filters.sort == "newest" and filters.show == "all":
@@ -168,7 +173,9 @@ def test_a_page_costs_the_same_queries_whatever_is_on_it(person, browse, centre)
     make_city(person, 8)
     client = browse(person("chen", Role.DISPATCHER))
     client.get("/?show=all")
-    with CaptureQueriesContext(connection, ) as few:
+    with CaptureQueriesContext(
+        connection,
+    ) as few:
         client.get("/?show=all")
     make_more(40)
     with CaptureQueriesContext(connection) as many:
@@ -179,9 +186,10 @@ def test_a_page_costs_the_same_queries_whatever_is_on_it(person, browse, centre)
 def make_more(count):
     """Copies of the newest open case."""
     from central.cases.models import WorkOrder
-    from central.parking.models import Stay
 
-    order = WorkOrder.objects.filter(state="new").order_by("pk").last() or WorkOrder.objects.order_by("pk").last()
+    order = (
+        WorkOrder.objects.filter(state="new").order_by("pk").last() or WorkOrder.objects.order_by("pk").last()
+    )
     case, stay = order.case, order.case.stay
     for number in range(count):
         case.pk, case.source_key = None, f"more-{number}"
@@ -195,9 +203,18 @@ def make_more(count):
 
 def test_the_figures_count_what_the_lists_show(person, centre):
     make_city(person)
-    for user in (person("chen", Role.DISPATCHER, JURISDICTION), person("zhou", Role.DISPATCHER), person("none", Role.DISPATCHER, "")):
+    for user in (
+        person("chen", Role.DISPATCHER, JURISDICTION),
+        person("zhou", Role.DISPATCHER),
+        person("none", Role.DISPATCHER, ""),
+    ):
         counts = queries.counts(user)
-        for figure, show in (("new", "new"), ("accepted", "accepted"), ("late", "overdue"), ("watched", "watched")):
+        for figure, show in (
+            ("new", "new"),
+            ("accepted", "accepted"),
+            ("late", "overdue"),
+            ("watched", "watched"),
+        ):
             assert counts[figure] == len(walk(user, Filters(show=show))), (figure, user.scope)
     assert sum(counts.values()) == 0, "nobody's scope is nothing"
 
@@ -215,7 +232,9 @@ def test_costly_figures_are_kept_for_a_while_and_cheap_ones_never(person, centre
         return dict(first, new=len(asked))
 
     monkeypatch.setattr(queries, "_count", slow)
-    assert [queries.counts(user)["new"] for _ in range(3)] == [1, 1, 1], "it cost 100 ms, so it stays for two seconds"
+    assert [queries.counts(user)["new"] for _ in range(3)] == [1, 1, 1], (
+        "it cost 100 ms, so it stays for two seconds"
+    )
     centre.clock.advance(2_001)
     assert queries.counts(user)["new"] == 2
     monkeypatch.setattr(queries, "_count", lambda of: asked.append(of) or dict(first, new=len(asked)))

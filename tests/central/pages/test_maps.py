@@ -34,14 +34,25 @@ def test_the_map_shows_the_live_cases_of_the_list_that_have_a_place(person, brow
     make_city(person)
     user = person("chen", Role.DISPATCHER, JURISDICTION)
     client = browse(user)
-    for show, more in (("all", {}), ("open", {"grid": "gab"}), ("overdue", {}), ("watched", {"q": "京A1"}), ("new", {"officer": "wang"}), ("closed", {})):
+    for show, more in (
+        ("all", {}),
+        ("open", {"grid": "gab"}),
+        ("overdue", {}),
+        ("watched", {"q": "京A1"}),
+        ("new", {"officer": "wang"}),
+        ("closed", {}),
+    ):
         body = client.get("/map/cases/", {"show": show, **more}).json()
         listed = set(slowly(user, Filters.read({"show": show, **more})))
         if show == "all":
             listed |= set(slowly(user, Filters.read({"show": "watched", **more})))
         placed = Case.objects.filter(pk__in=listed, longitude__isnull=False).exclude(state="closed")
         # Open without a task has no clock, and the map is of clocks.
-        wanted = {case.pk for case in placed if case.state == "watched" or case.work_orders.filter(state__in=["new", "accepted"])}
+        wanted = {
+            case.pk
+            for case in placed
+            if case.state == "watched" or case.work_orders.filter(state__in=["new", "accepted"])
+        }
         assert set(body["id"]) == wanted, more
         lengths = {len(body[name]) for name in ("id", "lon", "lat", "due", "state")}
         assert lengths == {len(wanted)}
@@ -55,19 +66,26 @@ def test_the_map_shows_the_live_cases_of_the_list_that_have_a_place(person, brow
 
 def test_what_did_not_change_is_not_sent_again(person, browse, centre):
     make_city(person, 20)
-    client, other = browse(person("chen", Role.DISPATCHER)), browse(person("zhou", Role.DISPATCHER, "elsewhere"))
+    client, other = (
+        browse(person("chen", Role.DISPATCHER)),
+        browse(person("zhou", Role.DISPATCHER, "elsewhere")),
+    )
     for address in ("/map/cases/?show=open", "/map/cameras/", "/map/grids/4/"):
         answer = client.get(address)
         assert answer["Cache-Control"] == "private, no-cache"
         again = client.get(address, headers={"if-none-match": answer["ETag"]})
         assert (again.status_code, again.content) == (304, b"")
-        assert other.get(address, headers={"if-none-match": answer["ETag"]}).status_code == 200, "another reader's"
+        assert other.get(address, headers={"if-none-match": answer["ETag"]}).status_code == 200, (
+            "another reader's"
+        )
     mark = client.get("/map/cases/")["ETag"]
     announce("tasks")
     assert client.get("/map/cases/", headers={"if-none-match": mark}).status_code == 200
     mark = client.get("/map/cases/?show=overdue")["ETag"]
     centre.clock.advance(MINUTE)
-    assert client.get("/map/cases/?show=overdue", headers={"if-none-match": mark}).status_code == 200, "time passed"
+    assert client.get("/map/cases/?show=overdue", headers={"if-none-match": mark}).status_code == 200, (
+        "time passed"
+    )
 
 
 def test_five_thousand_live_cases_fit_into_half_a_megabyte(person, browse, centre):
@@ -92,19 +110,31 @@ def test_more_than_can_be_drawn_is_cut_at_the_least_urgent(person, browse, centr
     make_city(person)
     monkeypatch.setattr(maps, "SHOWN", 5)
     body = browse(person("chen", Role.DISPATCHER)).get("/map/cases/?show=open").json()
-    dues = sorted(WorkOrder.objects.filter(state__in=["new", "accepted"], case__longitude__isnull=False).values_list("due_at_ms", flat=True))
+    dues = sorted(
+        WorkOrder.objects.filter(state__in=["new", "accepted"], case__longitude__isnull=False).values_list(
+            "due_at_ms", flat=True
+        )
+    )
     assert body["more"]
     assert [body["now"] + due * 1000 for due in body["due"]] == dues[:5]
 
 
 def test_cameras_stand_where_their_newest_case_is(person, browse, centre):
     make_city(person)
-    found = {name: (lon, lat, state) for name, lon, lat, state in browse(person("chen", Role.DISPATCHER, JURISDICTION)).get("/map/cameras/").json()["cameras"]}
+    found = {
+        name: (lon, lat, state)
+        for name, lon, lat, state in browse(person("chen", Role.DISPATCHER, JURISDICTION))
+        .get("/map/cameras/")
+        .json()["cameras"]
+    }
     assert set(found) <= {"box-1/north", "box-1/south", "box-2/north", "box-2/south"}
     for name, (lon, _, state) in found.items():
         agent, camera = name.split("/")
         newest = Stay.objects.filter(
-            agent__agent_id=agent, agent__jurisdiction_id=JURISDICTION, camera_id=camera, case__longitude__isnull=False
+            agent__agent_id=agent,
+            agent__jurisdiction_id=JURISDICTION,
+            camera_id=camera,
+            case__longitude__isnull=False,
         ).latest("case")
         assert abs(lon / geometry.SCALE - newest.case.longitude) < 1e-5
         assert state == "live"
@@ -121,7 +151,9 @@ def test_outlines_of_each_level_cover_the_same_ground(person, browse, centre):
         shapes = [Polygon(unpack(ring, body["scale"])) for rings in body["rings"] for ring in rings]
         assert shapely.union_all(shapes).area == pytest.approx(0.08 * 0.01, rel=1e-3)
         for shape, (x, y) in zip(shapes, body["at"], strict=True):
-            assert shape.contains(shapely.Point(x / body["scale"], y / body["scale"])), "its name stands in it"
+            assert shape.contains(shapely.Point(x / body["scale"], y / body["scale"])), (
+                "its name stands in it"
+            )
     assert counts == [1, 2, 4, 8]
     assert client.get("/map/grids/9/").json()["code"] == []
     assert browse(person("zhou", Role.DISPATCHER, "elsewhere")).get("/map/grids/4/").json()["code"] == []
@@ -182,7 +214,13 @@ def settings_with():
 
 @pytest.mark.parametrize(
     "text",
-    ["https://x.org/{z}/{x}.png", "https://x.org/{z}/{x}/{y}.png; script-src *", "javascript:{z}{x}{y}", "//x.org/{z}/{x}/{y}", "https://x.org/{z}/{x}/{y} *"],
+    [
+        "https://x.org/{z}/{x}.png",
+        "https://x.org/{z}/{x}/{y}.png; script-src *",
+        "javascript:{z}{x}{y}",
+        "//x.org/{z}/{x}/{y}",
+        "https://x.org/{z}/{x}/{y} *",
+    ],
 )
 def test_an_address_that_is_no_tile_server_is_refused(text, tmp_path):
     from central.project import environment

@@ -279,6 +279,13 @@
       const text = count > 1 ? String(count) : cell.tone === "late" ? "!" : "";
       const marker = L.marker(at, { icon: pinOf(kind, size, text), title: label, alt: label, riseOnHover: true, zIndexOffset: 100 * RANK[cell.tone] });
       marker.on("click", () => this.open(cell, at));
+      marker.on("keydown", (event) => {
+        const key = event.originalEvent.key;
+        if (key !== "Enter" && key !== " ") return;
+        event.originalEvent.preventDefault();
+        event.originalEvent.stopPropagation();
+        this.open(cell, at);
+      });
       marker.addTo(this.pins);
       const node = marker.getElement();
       node.setAttribute("aria-label", label);
