@@ -23,7 +23,7 @@ class Kind(models.TextChoices):
 class Verdict(models.TextChoices):
     """What became of it."""
 
-    DONE = "done", _("Taken")
+    DONE = "done", _("Carried out")
     REFUSED = "refused", _("Refused")
 
 

@@ -26,7 +26,7 @@ from central.field.models import Kind, Submission, Verdict
 from central.field.tapping import Tap, tap
 from central.people.models import User
 from central.project.clock import now_ms
-from protocol.errors import PatrolError
+from protocol.errors import PatrolError, UnavailableError
 
 PHOTOS_MAX = 30
 """Photos of one officer on one work order. More is a stuck button."""
@@ -105,6 +105,10 @@ def submit(user: User, action: Action) -> Submission:
                 refused = words.refusal(order, error)
             except _RefusedError as error:
                 refused = error.code, {}
+            except UnavailableError:
+                raise  # not now: the phone tries again
+            except PatrolError:
+                refused = "not_possible", {}
         if refused is not None:
             submission.verdict = Verdict.REFUSED
             submission.code, submission.facts = refused

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('tapped_at_ms', models.BigIntegerField(help_text="When the officer pressed, by the centre's clock.")),
                 ('tapped_known', models.BooleanField(default=True, help_text="False where the phone's word could not be true and the nearest possible time stands.")),
                 ('received_at_ms', models.BigIntegerField()),
-                ('verdict', models.CharField(choices=[('done', 'Taken'), ('refused', 'Refused')], default='done', max_length=10)),
+                ('verdict', models.CharField(choices=[('done', 'Carried out'), ('refused', 'Refused')], default='done', max_length=10)),
                 ('code', models.CharField(max_length=30)),
                 ('facts', models.JSONField(default=dict)),
                 ('order', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='submissions', to='cases.workorder')),
