@@ -16,9 +16,9 @@ from central.dispatch.cli import dispatch_app, rosters_app, zones_app
 from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
 from central.owners.cli import app as owners_app
-from central.statistics.cli import app as statistics_app
 from central.people.cli import app as users_app
 from central.people.cli import log_app, print_link
+from central.statistics.cli import app as statistics_app
 from patrol import console
 from protocol.errors import PatrolError
 

@@ -41,9 +41,9 @@ def enrol(request: HttpRequest) -> HttpResponse:
     place, name = request.POST.get("j", ""), request.POST.get("agent", "").strip()
     if place not in jurisdictions(request):
         raise Http404
-    with told(request, _("The centre listens to %(agent)s.") % {"agent": name}):
-        with unscoped("the jurisdiction is one of the person's, checked above"):
-            fleet.enrol(name, place)
+    done = _("The centre listens to %(agent)s.") % {"agent": name}
+    with told(request, done), unscoped("the jurisdiction is one of the person's, checked above"):
+        fleet.enrol(name, place)
     return back("devices")
 
 
@@ -54,9 +54,9 @@ def disable(request: HttpRequest, agent_id: int) -> HttpResponse:
     agent = Agent.objects.visible_to(request.user).filter(pk=agent_id).first()
     if agent is None:
         raise Http404
-    with told(request, _("The centre no longer listens to %(agent)s.") % {"agent": agent.agent_id}):
-        with unscoped("the agent was found in the person's scope above"):
-            fleet.disable(agent)
+    done = _("The centre no longer listens to %(agent)s.") % {"agent": agent.agent_id}
+    with told(request, done), unscoped("the agent was found in the person's scope above"):
+        fleet.disable(agent)
     return back("devices")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.contrib import messages
+from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -12,8 +13,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from central.administration.common import back, reads, show, told, writes
+from central.grids.models import Grid
 from central.people import services
+from central.people.account import confirmed
 from central.people.models import Role, User
+from central.people.scopes import unscoped
 from central.people.second_factor import has_second_factor
 from protocol.errors import PatrolError
 
@@ -23,12 +27,15 @@ from protocol.errors import PatrolError
 @reads("people")
 def people(request: HttpRequest) -> HttpResponse:
     """Everybody whose scope lies within the reader's, open accounts first."""
-    found = User.objects.order_by("-is_active", "username").prefetch_related("grids")
+    found = User.objects.order_by("-is_active", "username")
+    found = found.prefetch_related(
+        Prefetch("grids", Grid.objects.visible_to(request.user), to_attr="shown_grids")
+    )
     rows = [
         {
             "user": user,
             "scope": _("everywhere") if user.jurisdictions is None else ", ".join(user.jurisdictions) or "–",
-            "grids": [grid.code for grid in user.grids.all()] if user.by_grid else [],
+            "grids": [grid.code for grid in user.shown_grids] if user.by_grid else [],
             "factor": has_second_factor(user),
             "self": user.pk == request.user.pk,
         }
@@ -40,6 +47,7 @@ def people(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @writes("people")
+@confirmed
 def add(request: HttpRequest) -> HttpResponse:
     """Make a person, and a link that lets him in once."""
     asked = request.POST
@@ -52,7 +60,7 @@ def add(request: HttpRequest) -> HttpResponse:
         )
         codes = asked.get("grids", "").split()
         if codes:
-            services.set_scope(user, scope, codes)
+            _set_scope(user, scope, codes)
     if user is not None and user.pk is not None and User.objects.filter(pk=user.pk).exists():
         _tell_link(request, user)
     return back("people")
@@ -60,6 +68,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @writes("people")
+@confirmed
 def change(request: HttpRequest, user_id: int) -> HttpResponse:
     """Role and scope from the person's next click on."""
     user = _other(request, user_id)
@@ -67,7 +76,7 @@ def change(request: HttpRequest, user_id: int) -> HttpResponse:
     with told(request, _("%(name)s was changed.") % {"name": user.get_username()}):
         scope = _scope(request, asked.get("scope", ""))
         services.set_role(user, asked.get("role", ""))
-        services.set_scope(user, scope, asked.get("grids", "").split() or None)
+        _set_scope(user, scope, asked.get("grids", "").split() or None)
     return back("people")
 
 
@@ -85,6 +94,7 @@ def open_or_close(request: HttpRequest, user_id: int) -> HttpResponse:
 
 @require_POST
 @writes("people")
+@confirmed
 def new_link(request: HttpRequest, user_id: int) -> HttpResponse:
     """A link that logs the person in once, for one who has lost his password."""
     user = _other(request, user_id)
@@ -96,12 +106,18 @@ def new_link(request: HttpRequest, user_id: int) -> HttpResponse:
 
 @require_POST
 @writes("people")
+@confirmed
 def reset_factor(request: HttpRequest, user_id: int) -> HttpResponse:
     """Forget the second factor of one who has lost his phone."""
     user = _other(request, user_id)
     with told(request, _("The second factor of %(name)s was reset.") % {"name": user.get_username()}):
         services.reset_second_factor(user)
     return back("people")
+
+
+def _set_scope(user: User, scope: str, codes: list[str] | None) -> None:
+    with unscoped("the scope was found to lie within the administrator's own"):
+        services.set_scope(user, scope, codes)
 
 
 def _tell_link(request: HttpRequest, user: User) -> None:

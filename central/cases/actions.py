@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -31,6 +31,10 @@ class OtherContentError(PatrolError):
     """This key has brought something else before."""
 
 
+closing_checks: list[Callable[[Case, User | None], str | None]] = []
+"""What other apps have against closing a case by hand: each says why not, in the person's language, or None."""
+
+
 def actor_of(user: User, case: Case) -> Actor:
     """Who a user is in a case: his role, and the reporter where the case is his."""
     roles = {str(user.role)}
@@ -53,6 +57,11 @@ def take(case_id: int, who: User | Actor, transition: str, given: Mapping[str, A
         decision = step(definition, facts_of(case, photos=True), transition, actor, given)
         if isinstance(decision, Refusal):
             raise RefusedError(decision)
+        if decision.coarse == CaseState.CLOSED:
+            for check in closing_checks:
+                reason = check(case, who if isinstance(who, User) else None)
+                if reason is not None:
+                    raise RefusedError(Refusal("guard:closing", reason))
         now = now_ms()
         carry_out(case, decision, now)
         found = definition.transition(transition)

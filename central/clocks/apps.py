@@ -10,8 +10,10 @@ class ClocksConfig(AppConfig):
     label = "clocks"
 
     def ready(self) -> None:
+        from central.cases.actions import closing_checks
         from central.cases.services import case_moved, case_opened
         from central.clocks.services import follow
+        from central.clocks.whistle import blocks_closing
         from central.project.clock import now_ms
 
         def opened(case: Any, **_: Any) -> None:
@@ -22,3 +24,5 @@ class ClocksConfig(AppConfig):
 
         case_opened.connect(opened, weak=False, dispatch_uid="clocks.opened")
         case_moved.connect(moved, weak=False, dispatch_uid="clocks.moved")
+        if blocks_closing not in closing_checks:
+            closing_checks.append(blocks_closing)

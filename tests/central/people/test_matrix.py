@@ -44,10 +44,11 @@ OPEN = (
     r"n/<str:token>.*",  # drivers: the link is signed
     r"notices/.*",  # gateways: signed, or with a secret in the address
     r"ngsi-ld/.*",  # machines that report bays: a key each
+    r"api/v1/.*",  # programs: a key each
     r"service-worker\.js|manifest-.*|officer/offline/",  # a browser asks on its own; they say nothing about anybody
 )
 """What answers without a log-in. Think twice before you make this list longer."""
-EXEMPT = (r"n/<str:token>.*", r"notices/.*", r"ngsi-ld/.*")
+EXEMPT = (r"n/<str:token>.*", r"notices/.*", r"ngsi-ld/.*", r"api/v1/.*")
 """What changes things without a CSRF token, because no cookie opens it."""
 OWN = r"logout/|account/.*|login/.*|language/"
 READS = r"cases/<int:case_id>/plate/"
