@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,10 +37,11 @@ def dispatch(
     and pages of the benchmark. Processor time a task does not depend on what else runs; waiting times do.
     """
     from benchmarks._machine import machine
-    from benchmarks.cli import progress_bar, tell
+    from benchmarks.cli import _interrupt, progress_bar, tell
     from benchmarks.dispatch import measure_chain, measure_flood
     from benchmarks.dispatch.world import world
 
+    signal.signal(signal.SIGTERM, _interrupt)  # so that nothing is left running
     facts = machine() | {"officers": str(officers), "ingest workers": str(workers)}
     table = Table(title="From the task to the officer", title_justify="left")
     table.add_column("What")
