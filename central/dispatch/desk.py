@@ -138,7 +138,8 @@ def loads(officers: Iterable[int]) -> Counter[int]:
     ):
         found[officer] += count
     for officer, count in (
-        WorkOrder.objects.filter(assignee__in=wanted, state=WorkState.ACCEPTED)
+        WorkOrder.objects.unscoped("an officer's load is all that he has")
+        .filter(assignee__in=wanted, state=WorkState.ACCEPTED)
         .values_list("assignee")
         .annotate(n=Count("pk"))
     ):
@@ -177,9 +178,9 @@ def grounds_of(jurisdiction_id: str) -> dict[str, Position]:
 def _middles(jurisdiction_id: str) -> dict[str, Position]:
     parents = {
         number: (code, parent)
-        for number, code, parent in Grid.objects.filter(jurisdiction_id=jurisdiction_id).values_list(
-            "pk", "code", "parent_id"
-        )
+        for number, code, parent in Grid.objects.unscoped("where grids lie, to reckon distances")
+        .filter(jurisdiction_id=jurisdiction_id)
+        .values_list("pk", "code", "parent_id")
     }
     parts: dict[str, list[Position]] = {}
     areas = GridArea.objects.filter(grid__jurisdiction_id=jurisdiction_id, valid_to_ms__isnull=True)

@@ -84,7 +84,12 @@ def _of(jurisdiction: str, level: int) -> tuple[str, list[Outline]]:
 
 
 def _make(jurisdiction: str, level: int) -> list[Outline]:
-    grids = {grid.pk: grid for grid in Grid.objects.filter(jurisdiction_id=jurisdiction)}
+    grids = {
+        grid.pk: grid
+        for grid in Grid.objects.unscoped("`outlines` keeps what the reader may see").filter(
+            jurisdiction_id=jurisdiction
+        )
+    }
     areas = GridArea.objects.filter(grid__jurisdiction_id=jurisdiction, valid_to_ms__isnull=True)
     under: dict[int, list[BaseGeometry]] = {}
     for number, coordinates in areas.values_list("grid_id", "coordinates"):

@@ -31,6 +31,9 @@ FEW = 4000
 """Rows that are sorted in a few milliseconds. A filter that leaves more than this many of 100,000 open cases fills a
 page after about 25 x `PAGE` steps along the index."""
 
+LATER = "narrowed to the reader's cases by the part that reads it"
+"""Why rows are taken without a scope here: `Part` keeps those whose case is among what `visible_to` gave."""
+
 CLOCK_RUNS = ("confirmed", "notified", "unnotifiable", "rechecking")
 """States at the camera in which a driver's time runs or has just run out."""
 
@@ -171,11 +174,12 @@ def _place(prefix: str, text: str, *, open_only: bool) -> Q:
 def _found(text: str, *, open_only: bool) -> list[int] | None:
     """Cases whose plate, place or number the text means; not yet narrowed to what the reader may see."""
     found = set(
-        Case.objects.filter(_place("", text, open_only=open_only))
+        Case.objects.unscoped(LATER)
+        .filter(_place("", text, open_only=open_only))
         .order_by()
         .values_list("pk", flat=True)[: FEW + 1]
     )
-    plates = Stay.objects.filter(begins("plate", text.upper()))
+    plates = Stay.objects.unscoped(LATER).filter(begins("plate", text.upper()))
     found |= set(plates.order_by().values_list("case_id", flat=True)[: FEW + 1])
     number = text.removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < 19:
@@ -203,7 +207,8 @@ def narrow(user: User, filters: Filters) -> Narrowing:
     if filters.camera:
         agent, _, camera = filters.camera.rpartition("/")
         conditions["stay__camera_id"] = camera
-        agents = Agent.objects.filter(agent_id=agent) if agent else Agent.objects.all()
+        agents: QuerySet[Agent] = Agent.objects.visible_to(user)
+        agents = agents.filter(agent_id=agent) if agent else agents
         conditions["stay__agent__in"] = list(agents.values_list("pk", flat=True))
     officer = None
     if filters.officer:
@@ -251,10 +256,10 @@ def parts(user: User, filters: Filters) -> list[Part]:
         return [due]
     if filters.show == "watched":
         watched = cases.filter(wanted.on("", open_only=False), state=CaseState.WATCHED)
-        running = _literally(Stay.objects.all(), _RUNNING)
+        running = _literally(Stay.objects.unscoped(LATER), _RUNNING)
         return [] if sharp else [Part("w", running, watched, "clock_ends_ms", "case_id", True, "case_id")]
     if filters.show in {"closed", "retracted"}:
-        ended = WorkOrder.objects.filter(by_officer, state=filters.show)
+        ended = WorkOrder.objects.unscoped(LATER).filter(by_officer, state=filters.show)
         found = cases.filter(wanted.on("", open_only=False))
         return [Part("e", ended, found, "ended_at_ms", "case_id", sharp=sharp)]
     found = cases.filter(wanted.on("", open_only=filters.show == "open"))
@@ -284,7 +289,7 @@ def _due(found: QuerySet[Case], own: Q, show: str, sharp: bool) -> Part:
     work order is open. Other deadlines of a case are one more table here, with a due time, a number and a way to the
     case.
     """
-    rows = _literally(WorkOrder.objects.filter(own), _DUE)
+    rows = _literally(WorkOrder.objects.unscoped(LATER).filter(own), _DUE)
     if show in {"new", "accepted"}:
         rows = rows.filter(state=WorkState(show))
     if show == "overdue":

@@ -19,6 +19,7 @@ from central.pages.filters import Filters
 from central.parking.models import Stay
 from central.people.access import EVERYONE, roles
 from central.people.models import User
+from central.people.scopes import subtree
 from central.project.clock import now_ms
 
 SHOWN = 20_000
@@ -110,15 +111,13 @@ def _live_rows(user: User, filters: Filters) -> list[tuple[Any, ...]]:
         columns = ("case_id", "case__longitude", "case__latitude", "due_at_ms", "state")
         rows += orders.order_by("due_at_ms", "-pk").values_list(*columns)[: SHOWN + 1]
     if filters.show in {"all", "watched"} and wanted.officer is None:
-        stays = Stay.objects.filter(
+        running: QuerySet[Stay] = Stay.objects.visible_to(user)
+        stays = running.filter(
             wanted.on("case", open_only=False),
             agent_state__in=listing.CLOCK_RUNS,
             case__state=CaseState.WATCHED,
             case__longitude__isnull=False,
         )
-        if user.scope != User.EVERYWHERE:
-            seen: QuerySet[Case] = Case.objects.visible_to(user)
-            stays = stays.filter(case__in=seen)
         columns = ("case_id", "case__longitude", "case__latitude", "clock_ends_ms", "case__state")
         rows += stays.order_by("clock_ends_ms", "-case").values_list(*columns)[: SHOWN + 1]
     return rows
@@ -132,9 +131,8 @@ def _cameras(user: User) -> list[list[Any]]:
         .order_by("-case")
         .values("case")[:1]
     )
-    found = Camera.objects.filter(agent__enabled=True)
-    if user.scope != User.EVERYWHERE:
-        found = found.filter(agent__jurisdiction_id=user.scope)
+    cameras: QuerySet[Camera] = Camera.objects.visible_to(user)
+    found = cameras.filter(agent__enabled=True)
     rows = list(found.annotate(newest=Subquery(newest)).select_related("agent")[:SHOWN])
     seen: QuerySet[Case] = Case.objects.visible_to(user)
     places = {
@@ -161,7 +159,9 @@ def _version() -> str:
 
 
 def _mark(user: User, *parts: object) -> str:
-    whole = json.dumps([user.pk, user.scope, user.role, *map(str, parts)])
+    whole = json.dumps(
+        [user.pk, user.scope, user.role, sorted(subtree(user)) if user.by_grid else None, *map(str, parts)]
+    )
     return f'"{hashlib.sha256(whole.encode()).hexdigest()[:24]}"'
 
 

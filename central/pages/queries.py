@@ -22,6 +22,7 @@ from central.pages.listing import CLOCK_RUNS
 from central.parking.models import Stay
 from central.people import policy
 from central.people.models import Role, User
+from central.people.scopes import subtree
 from central.project.clock import now_ms
 
 OFFERED = 500
@@ -53,6 +54,7 @@ def counts(user: User) -> dict[str, int]:
         user.pk,
         user.scope,
         user.role,
+        user.by_grid and tuple(sorted(subtree(user))),
     )
     started = clock.monotonic_ms()
     with _lock:
@@ -72,12 +74,10 @@ def counts(user: User) -> dict[str, int]:
 def _count(user: User) -> dict[str, int]:
     now = now_ms()
     orders: QuerySet[WorkOrder] = WorkOrder.objects.visible_to(user)
-    cases: QuerySet[Case] = Case.objects.visible_to(user)
     live = orders.filter(state__in=OPEN_STATES)
     states = dict(live.order_by().values_list("state").annotate(Count("pk")))
-    running = Stay.objects.filter(agent_state__in=CLOCK_RUNS, case__state=CaseState.WATCHED)
-    if user.scope != User.EVERYWHERE:
-        running = running.filter(case__in=cases)
+    running: QuerySet[Stay] = Stay.objects.visible_to(user)
+    running = running.filter(agent_state__in=CLOCK_RUNS, case__state=CaseState.WATCHED)
     today = today_ms()
     return {
         "new": states.get(WorkState.NEW, 0),
@@ -99,11 +99,12 @@ def today_ms() -> int:
 def services() -> list[str]:
     """Kinds of cases that there are, by code: a walk from each to the next, however many cases there may be."""
     found: list[str] = []
-    code = Case.objects.order_by("service_code").values_list("service_code", flat=True).first()
+    every: QuerySet[Case] = Case.objects.unscoped("which kinds of cases there are is no secret")
+    code = every.order_by("service_code").values_list("service_code", flat=True).first()
     while code is not None and len(found) < 100:
         found.append(code)
         code = (
-            Case.objects.filter(service_code__gt=code)
+            every.filter(service_code__gt=code)
             .order_by("service_code")
             .values_list("service_code", flat=True)
             .first()
@@ -126,20 +127,24 @@ class Choices:
 def choices(user: User, grid: str = "") -> Choices:
     """Grids above the leaves (a leaf is chosen on the map), cameras and officers in the reader's scope."""
     grids: QuerySet[Grid] = Grid.objects.visible_to(user)
-    cameras = Camera.objects.filter(agent__enabled=True)
+    seen: QuerySet[Camera] = Camera.objects.visible_to(user)
+    cameras = seen.filter(agent__enabled=True)
     officers = User.objects.filter(role=Role.OFFICER, is_active=True)
-    if user.scope != User.EVERYWHERE:
-        cameras = cameras.filter(agent__jurisdiction_id=user.scope)
-        officers = officers.filter(scope__in=[user.scope, User.EVERYWHERE])
     named = cameras.values_list("agent__agent_id", "camera_id")[:OFFERED]
     offered = list(grids.filter(level__lt=4).order_by("code")[:OFFERED])
     return Choices(
         services(),
         offered,
         sorted(f"{agent}/{camera}" for agent, camera in named),
-        list(officers.order_by("username")[:OFFERED]),
+        [each for each in officers.order_by("username")[:OFFERED] if _meets(user, each)],
         grid in {each.code for each in offered},
     )
+
+
+def _meets(one: User, other: User) -> bool:
+    """Whether their jurisdictions have any in common."""
+    mine, theirs = one.jurisdictions, other.jurisdictions
+    return mine is None or theirs is None or not set(mine).isdisjoint(theirs)
 
 
 CHIPS = 10

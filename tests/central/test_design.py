@@ -140,6 +140,21 @@ def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
             used |= set(re.findall(r"[a-z][\w-]*", re.sub(r"{[{%].*?[%}]}", " ", names)))
     styled = set(re.findall(r"\.([a-z][\w-]*)", EVERY_CSS))
     # Marks without a look of their own.
-    plain = {"state", "person", "task", "idle", "opened", "pair", "u", "none", "if", "wall", "slot", "alerts", "day", "d-"}
+    plain = {
+        "state",
+        "person",
+        "task",
+        "idle",
+        "opened",
+        "pair",
+        "u",
+        "none",
+        "if",
+        "wall",
+        "slot",
+        "alerts",
+        "day",
+        "d-",
+    }
     unknown = used - styled - plain
     assert sorted(name for name in unknown if not name.startswith(("state-", "u-"))) == []
