@@ -49,9 +49,9 @@ def enrol(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 @writes("fleet")
-def disable(request: HttpRequest, agent_id: int) -> HttpResponse:
+def disable(request: HttpRequest, number: int) -> HttpResponse:
     """Listen to it no longer; what it said stays."""
-    agent = Agent.objects.visible_to(request.user).filter(pk=agent_id).first()
+    agent = Agent.objects.visible_to(request.user).filter(pk=number).first()
     if agent is None:
         raise Http404
     done = _("The centre no longer listens to %(agent)s.") % {"agent": agent.agent_id}

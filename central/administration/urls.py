@@ -11,7 +11,7 @@ urlpatterns = [
     path("", roles(*EVERYONE)(RedirectView.as_view(pattern_name="administration:devices")), name="home"),
     path("devices/", devices.devices, name="devices"),
     path("devices/enrol/", devices.enrol, name="enrol"),
-    path("devices/<int:agent_id>/disable/", devices.disable, name="disable"),
+    path("devices/<int:number>/disable/", devices.disable, name="disable"),
     path("zones/", devices.zones, name="zones"),
     path("grids/", ground.grids, name="grids"),
     path("grids/<int:grid_id>/", ground.hand, name="hand-over"),

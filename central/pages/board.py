@@ -11,7 +11,7 @@ from central.cases.models import Case
 from central.pages import cases, listing, queries
 from central.pages.appearance import CHOICES, keep
 from central.pages.filters import Filters
-from central.people.access import EVERYONE, roles
+from central.people.access import EVERYONE, own_account, roles
 from central.people.models import Role
 from central.project.clock import now_ms
 
@@ -60,7 +60,7 @@ def _opened(request: HttpRequest) -> dict[str, object]:
 
 
 @require_POST
-@roles(*EVERYONE)
+@own_account
 def appearance(request: HttpRequest) -> HttpResponse:
     """Light, dark or as the system says; more contrast or not. Kept in this browser."""
     to = request.POST.get("next", "")

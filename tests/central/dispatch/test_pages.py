@@ -122,7 +122,7 @@ def test_a_page_follows_what_is_asked_of_its_reader_alone(crew, monkeypatch, bro
     monkeypatch.setattr(following, "_events", lambda wanted: followed.append(set(wanted)) or _nothing())
     browse(crew["wang"]).get("/live/?mine")
     browse(crew["wang"]).get("/live/")
-    assert followed == [{f"officer-{crew['wang'].pk}"}, {"tasks", "fleet"}]
+    assert followed == [{f"officer-{crew['wang'].pk}"}, {"tasks", "fleet", f"officer-{crew['wang'].pk}"}]
 
 
 async def _nothing():
