@@ -87,6 +87,12 @@ def postgresql_server() -> Iterator[Callable[[str], str]]:
     def url(name: str) -> str:
         return server.get_uri(name)
 
+    # No test pulls the plug of the server: nothing has to reach the disk, and a database is copied in a twentieth of the time.
+    for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
+        server.psql(f"ALTER SYSTEM SET {setting} = off")
+    server.psql("ALTER SYSTEM SET checkpoint_timeout = '1h'")
+    server.psql("ALTER SYSTEM SET max_wal_size = '4GB'")
+    server.psql("SELECT pg_reload_conf()")
     server.psql("CREATE DATABASE template_patrol")
     with _connected(environment.database(url("template_patrol"), folder)):
         bootstrap.migrate()
@@ -136,7 +142,7 @@ def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
         url_of = request.getfixturevalue("postgresql_server")
         url = url_of(name)
         admin = psycopg.connect(url_of("postgres"), autocommit=True)
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template_patrol")
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE template_patrol STRATEGY FILE_COPY")
     clock = ManualClock(NOON)
     from django.conf import settings
 
