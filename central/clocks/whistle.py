@@ -233,7 +233,8 @@ def _locked_party(party_id: int, by: User) -> tuple[Case, WhistleParty]:
     party = found.get(pk=party_id)
     if party.user_id != by.pk and not Case.objects.visible_to(by).filter(pk=party.whistle.case_id).exists():
         raise WhistleParty.DoesNotExist
-    case = Case.objects.select_for_update().get(pk=party.whistle.case_id)
+    every = Case.objects.unscoped("the call was found to be this person's, or the case to be in scope")
+    case = every.select_for_update().get(pk=party.whistle.case_id)
     return case, found.select_for_update(of=("self",)).get(pk=party_id)
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from central.people import policy, scopes
@@ -73,5 +73,9 @@ class RoleRequired:
         from central.people.second_factor import lacks_second_factor
 
         if lacks_second_factor(request.user):
+            if request.headers.get("HX-Request") == "true":
+                return HttpResponse(
+                    status=204
+                )  # a part of a page that may not be shown yet: nothing is put in its place
             return HttpResponseRedirect(reverse("mfa_activate_totp"))
         return None

@@ -15,6 +15,7 @@ from central.cases.models import Case, WorkOrder
 from central.cases.states import Result
 from central.grids.models import Grid
 from central.people.access import EVERYONE, roles
+from central.people.subtree import below
 from central.project.clock import now_ms
 from central.statistics import charts, figures
 from central.statistics.definitions import DEFINITIONS
@@ -94,8 +95,8 @@ def _asked(request: HttpRequest) -> tuple[Source, Period]:
             raise PatrolError(
                 "there is no such grid", field="grid", value=code, mend="Choose one of the list."
             )
-        below = _below(node)
-        cases, orders = cases.filter(grid__in=below), orders.filter(case__grid__in=below)
+        grids = below([(node.pk, node.jurisdiction_id)])
+        cases, orders = cases.filter(grid__in=grids), orders.filter(case__grid__in=grids)
     return Source(cases, orders, now), period
 
 
@@ -106,19 +107,6 @@ def _in_words(error: PatrolError) -> str:
     if error.field == "period":
         return _("There is no such period.")
     return _("Give two dates, the earlier one first, at most a year apart.")
-
-
-def _below(node: Grid) -> list[int]:
-    """Numbers of a grid and of all below it: four levels, so three questions at most."""
-    found = level = [node.pk]
-    while level:
-        level = list(
-            Grid.objects.filter(jurisdiction_id=node.jurisdiction_id, parent__in=level).values_list(
-                "pk", flat=True
-            )
-        )
-        found = found + level
-    return found
 
 
 def _harmless(cell: object) -> object:

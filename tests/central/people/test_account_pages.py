@@ -79,7 +79,13 @@ def everywhere(page, name):
             look(page, name)
         found = Axe().run(page).response["violations"]
         grave = [each for each in found if each["impact"] in {"serious", "critical"}]
-        assert grave == [], [(each["id"], [node["html"] for node in each["nodes"]]) for each in grave]
+        assert grave == [], [
+            (
+                each["id"],
+                [(node["html"], node["any"][0]["message"] if node["any"] else "") for node in each["nodes"]],
+            )
+            for each in grave
+        ]
 
 
 def test_from_the_first_link_to_a_second_device(site, person):

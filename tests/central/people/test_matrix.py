@@ -163,7 +163,9 @@ def test_every_address_with_every_role(world, request):
             assert row["auditor"] in {"403", "405"} or row["nobody"] != "login", f"{where}: an auditor writes"
         if OBJECT.search(route):
             for column in ("elsewhere", "other grid"):
-                assert set(row[column].split("/")) <= {"401", "403", "404", "405"}, f"{where} opens to {column}"
+                assert set(row[column].split("/")) <= {"401", "403", "404", "405"}, (
+                    f"{where} opens to {column}"
+                )
         if method == "POST" and not any(re.fullmatch(each, route) for each in EXEMPT):
             assert row["forged"] in {"csrf", "405"}, f"{where} takes a forged request"
     actual, expected = written(rows), FILE.read_text() if FILE.exists() else ""
