@@ -19,6 +19,9 @@ from django.test import Client
 from tests.central.street import Sender, picture, reference, task
 from tests.servers.mosquitto import Mosquitto
 
+ONCE = pytest.mark.parametrize("centre", ["sqlite"], indirect=True)
+"""What is about processes and words alone is the same whichever database lies below."""
+
 PATROL = [sys.executable, "-m", "patrol", "central"]
 
 
@@ -90,6 +93,7 @@ def test_one_command_takes_a_task_and_ctrl_c_leaves_no_process(agent, up, tmp_pa
         assert not alive
 
 
+@ONCE
 def test_a_child_that_is_killed_comes_back_and_kill_9_of_the_parent_leaves_nobody(up, free_port, wait_until):
     process, ready = up(f"mqtt://127.0.0.1:{free_port()}")
     before = {child.pid for child in tree(process)}
@@ -111,6 +115,7 @@ def test_a_child_that_is_killed_comes_back_and_kill_9_of_the_parent_leaves_nobod
     assert not alive
 
 
+@ONCE
 def test_a_port_that_is_taken_is_one_clear_error(patrol):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = patrol("up", "--port", str(taken.getsockname()[1]))
@@ -176,6 +181,7 @@ def test_a_file_that_is_no_database_is_one_clear_error(tmp_path, content):
         assert path.read_bytes() == content
 
 
+@ONCE
 @pytest.mark.parametrize(
     ("arguments", "env", "code", "said"),
     [
