@@ -66,6 +66,7 @@ def submit(request: HttpRequest) -> HttpResponse:
         key=str(done.key),
         verdict=done.verdict,
         tapped_at_ms=done.tapped_at_ms,
+        now_ms=now_ms(),
         state=WorkOrder.objects.visible_to(request.user)
         .values_list("state", flat=True)
         .get(pk=done.order_id),

@@ -26,6 +26,7 @@ from central.pages import queries
 from central.people import access_log
 from central.people.access import EVERYONE, roles
 from central.people.models import Role
+from central.project.clock import now_ms
 
 SHOWN = 60
 
@@ -173,7 +174,11 @@ def _key(request: HttpRequest) -> uuid.UUID:
 
 
 def _find(request: HttpRequest, order_id: int) -> WorkOrder:
-    return get_object_or_404(queries.work_orders(request.user), pk=order_id)
+    """The order with `read_at_ms`: what the page says was true then, and may be older than an answer that came later."""
+    read_at = now_ms()
+    order = get_object_or_404(queries.work_orders(request.user), pk=order_id)
+    order.read_at_ms = read_at  # type: ignore[attr-defined]
+    return order
 
 
 def _with_leases(orders: Iterable[WorkOrder], leases: dict[int, int]) -> list[WorkOrder]:

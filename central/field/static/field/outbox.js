@@ -2,6 +2,7 @@
 
 export const WAITING = "waiting";
 export const REFUSED = "refused";
+export const TAKEN = "taken";
 
 const ONCE = new Set(["accept", "decline", "outcome"]);
 const FINAL = new Set([400, 404, 409, 413, 422]);
@@ -21,6 +22,15 @@ export function uuid(random) {
   bytes[8] = (bytes[8] & 0x3f) | 0x80;
   const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+}
+
+/**
+ * What stays of an item that the centre has taken at `now_ms` of its own clock: the network may go before the page hears
+ * of it, and a page from the phone's memory must not offer again what is done. Null: nothing needs to stay.
+ */
+export function leftover(item, now_ms) {
+  if (!item.once) return null;
+  return { ...item, state: TAKEN, taken_ms: now_ms, once: undefined, photo: null };
 }
 
 /** What waits, one list a task, each in the order in which it was done. */
@@ -57,13 +67,13 @@ export function backoffMs(tries, chance) {
 }
 
 /**
- * Where a task stands for its officer: the server's word, overtaken by what waits on the phone.
+ * Where a task stands for its officer: the server's word, overtaken by what waits on the phone or was taken since.
  * "offer" may be accepted, "work" may be photographed and closed, "over" neither.
  */
 export function step(state, mine, items) {
-  const waits = (kind) => items.some((item) => item.kind === kind && item.state === WAITING);
-  if (state === "closed" || state === "retracted" || waits("outcome") || waits("decline")) return "over";
+  const done = (kind) => items.some((item) => item.kind === kind && item.state !== REFUSED);
+  if (state === "closed" || state === "retracted" || done("outcome") || done("decline")) return "over";
   if (state === "accepted" && !mine) return "over";
-  if (state === "accepted" || waits("accept")) return "work";
+  if (state === "accepted" || done("accept")) return "work";
   return "offer";
 }

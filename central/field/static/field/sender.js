@@ -2,7 +2,7 @@
 // back; a lock keeps it to one of them, and the key of each item makes a repetition harmless even so.
 
 import * as store from "./store.js";
-import { REFUSED, judge, lanes } from "./outbox.js";
+import { REFUSED, judge, lanes, leftover } from "./outbox.js";
 
 const SESSION = "/field/session";
 const SUBMISSIONS = "/field/submissions";
@@ -86,12 +86,18 @@ async function run(report) {
         waitMs = Math.max(waitMs, judged.waitMs ?? 0);
         break;
       }
-      if (judged.verdict === "done") await store.remove(item.seq);
+      if (judged.verdict === "done") await keepOrRemove(item, judged.body?.now_ms ?? Date.now() - who.aheadMs);
       else await store.put({ ...item, state: REFUSED, once: undefined, message: judged.message, code: judged.code });
       report({ verdict: judged.verdict, order: item.order, kind: item.kind, message: judged.message });
     }
   }
   return { state, waitMs };
+}
+
+async function keepOrRemove(item, now_ms) {
+  const left = leftover(item, now_ms);
+  if (left) await store.put(left);
+  else await store.remove(item.seq);
 }
 
 async function send(item, who) {

@@ -1,6 +1,9 @@
 // The outbox on this phone: what the officer did and the centre does not yet know. Plain IndexedDB, photos as Blobs.
 // Survives reloads, restarts of the browser and the end of the session. Each item names its officer; nobody else's
 // page reads it. An item: {seq, key, user, order, place, kind, fields, photo, tapped_ms, state, code, message}.
+// A step that the centre has taken stays as "taken" with `taken_ms`, by the centre's clock, until the page shows it.
+
+import { TAKEN } from "./outbox.js";
 
 const NAME = "street-patrol-field";
 const VERSION = 1;
@@ -50,16 +53,24 @@ export function add(item) {
   return transact("readwrite", (outbox) => outbox.add(item));
 }
 
-/** The officer's items in the order in which they were made. */
-export function ofUser(user) {
+/** The officer's items in the order in which they were made, without those that the centre has taken. */
+export async function ofUser(user) {
+  return (await all(user)).filter((item) => item.state !== TAKEN);
+}
+
+/** Steps of this officer that the centre has taken and that no page may have shown yet. */
+export async function taken(user) {
+  return (await all(user)).filter((item) => item.state === TAKEN);
+}
+
+function all(user) {
   return transact("readonly", (outbox) => outbox.index("user").getAll(IDBKeyRange.only(user)));
 }
 
 /** How many items of other officers wait on this phone. */
 export async function ofOthers(user) {
-  const keys = await transact("readonly", (outbox) => outbox.index("user").getAllKeys());
-  const mine = await transact("readonly", (outbox) => outbox.index("user").count(IDBKeyRange.only(user)));
-  return keys.length - mine;
+  const items = await transact("readonly", (outbox) => outbox.getAll());
+  return items.filter((item) => item.user !== user && item.state !== TAKEN).length;
 }
 
 /** Write an item anew, e.g. with the centre's reason. Its `once` is given up with `once: undefined`. */

@@ -2,6 +2,7 @@
 
 import { act, changed, notice, say, user, watch } from "./core.js";
 import { step } from "./outbox.js";
+import * as store from "./store.js";
 import { shrink } from "./photo.js";
 
 let page = null;
@@ -80,13 +81,20 @@ async function keepPhotos(input) {
   }
 }
 
-/** Which part is shown: what the server said last, overtaken by what waits on this phone. */
-function show(items) {
-  const ours = items.filter((item) => item.order === Number(page.dataset.order));
+/** Which part is shown: what the server said last, overtaken by what waits on this phone or was taken since. */
+async function show(items) {
+  const order = Number(page.dataset.order);
+  const ours = items.filter((item) => item.order === order);
+  const taken = [];
+  for (const item of (await store.taken(user)).filter((each) => each.order === order)) {
+    const live = page.querySelector("[data-state]");
+    if (live && item.taken_ms <= Number(live.dataset.said)) await store.remove(item.seq);
+    else taken.push(item);
+  }
   const live = page.querySelector("[data-state]");
   if (!live) return;
-  const isMine = live.dataset.mine === "1";
-  const now = step(live.dataset.state, isMine, ours);
+  const isMine = live.dataset.mine === "1" || taken.some((item) => item.kind === "accept");
+  const now = step(live.dataset.state, isMine, [...taken, ...ours]);
   const note = page.querySelector("[data-kind=outcome] textarea");
   const later = page.querySelector("[data-kind=note] textarea");
   if (now === "over" && note?.value && later && !later.value && !ours.some((item) => item.kind === "outcome")) {
