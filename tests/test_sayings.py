@@ -150,7 +150,7 @@ def course() -> tuple[set[str], set[CaseState]]:
             after, effects = step(case, happened)
             listen(after, effects)
             name = repr(after)
-            if effects and name not in known and after.steps < 7:
+            if effects and name not in known and after.steps < 6:
                 known.add(name)
                 waiting.append(after)
     return said, states

@@ -14,6 +14,7 @@ from typing import Any
 from central.cases.models import Case, HistoryEntry
 from central.live.services import announce, case_topic
 from central.project.clock import now_ms
+from central.project.snapshot import snapshot
 from central.project.unit import insert, save
 
 GENESIS = "0" * 64
@@ -99,8 +100,14 @@ def verify(audit: Audit) -> Iterator[Fault]:
     """Walk every history and yield each fault; `audit` is filled on the way.
 
     Each state of a case is followed from its first one by the moves in its history and the rules that it was opened under,
-    and must end where the case says that it stands: what is counted can be computed again.
+    and must end where the case says that it stands: what is counted can be computed again. The centre may go on working
+    meanwhile: cases and histories are read as they were at one moment.
     """
+    with snapshot():
+        yield from _verify(audit)
+
+
+def _verify(audit: Audit) -> Iterator[Fault]:
     from central.cases.engine import replay  # it writes histories itself
 
     total = hashlib.sha256()

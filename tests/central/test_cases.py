@@ -198,6 +198,34 @@ def test_the_audit_digest_changes_with_every_entry(order, person):
     assert before.digest != after.digest
 
 
+def test_the_audit_reads_one_moment_while_officers_go_on_working(order, person):
+    officer = person("wang")
+    moments: list[int] = []
+
+    def work():
+        try:
+            services.accept(order.pk, officer)
+        finally:
+            connection.close()
+
+    def between(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if "historyentry" in sql and not moments:
+            moments.append(order.pk)
+            thread = threading.Thread(target=work)
+            thread.start()
+            thread.join(20)
+        return answer
+
+    seen = history.Audit()
+    with connection.execute_wrapper(between):
+        assert list(history.verify(seen)) == []
+    assert HistoryEntry.objects.filter(kind="accepted").count() == 1, "and nobody had to wait"
+    after = history.Audit()
+    assert list(history.verify(after)) == []
+    assert after.entries > seen.entries
+
+
 def test_whatever_happens_in_whatever_order_the_rules_hold(agent, person):
     officers = [person("wang"), person("li")]
 

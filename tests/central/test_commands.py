@@ -16,11 +16,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 
+from tests.central.engines import ON_POSTGRESQL, ON_SQLITE
 from tests.central.street import Sender, picture, reference, task
 from tests.servers.mosquitto import Mosquitto
-
-ONCE = pytest.mark.parametrize("centre", ["sqlite"], indirect=True)
-"""What is about processes and words alone is the same whichever database lies below."""
 
 PATROL = [sys.executable, "-m", "patrol", "central"]
 
@@ -67,6 +65,7 @@ def tree(process: subprocess.Popen) -> list[psutil.Process]:
     return psutil.Process(process.pid).children(recursive=True)
 
 
+@ON_SQLITE
 def test_one_command_takes_a_task_and_ctrl_c_leaves_no_process(agent, up, tmp_path, free_port, wait_until):
     (tmp_path / "mq").mkdir()
     with Mosquitto(tmp_path / "mq", free_port()) as broker:
@@ -93,7 +92,7 @@ def test_one_command_takes_a_task_and_ctrl_c_leaves_no_process(agent, up, tmp_pa
         assert not alive
 
 
-@ONCE
+@ON_SQLITE
 def test_a_child_that_is_killed_comes_back_and_kill_9_of_the_parent_leaves_nobody(up, free_port, wait_until):
     process, ready = up(f"mqtt://127.0.0.1:{free_port()}")
     before = {child.pid for child in tree(process)}
@@ -115,7 +114,7 @@ def test_a_child_that_is_killed_comes_back_and_kill_9_of_the_parent_leaves_nobod
     assert not alive
 
 
-@ONCE
+@ON_SQLITE
 def test_a_port_that_is_taken_is_one_clear_error(patrol):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         done = patrol("up", "--port", str(taken.getsockname()[1]))
@@ -124,6 +123,7 @@ def test_a_port_that_is_taken_is_one_clear_error(patrol):
     assert "Traceback" not in done.stderr
 
 
+@ON_SQLITE
 def test_a_database_from_a_newer_version_is_refused_and_left_alone(patrol, centre):
     with connection.cursor() as cursor:
         cursor.execute(
@@ -181,7 +181,7 @@ def test_a_file_that_is_no_database_is_one_clear_error(tmp_path, content):
         assert path.read_bytes() == content
 
 
-@ONCE
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("arguments", "env", "code", "said"),
     [
@@ -205,6 +205,7 @@ def test_a_mistake_is_one_line_with_its_place(patrol, arguments, env, code, said
     assert "hidden" not in done.stderr
 
 
+@ON_POSTGRESQL
 def test_people_agents_and_the_audit_by_command(patrol, tmp_path, centre):
     added = json.loads(patrol("users", "add", "wang", "--role", "officer", "--json").stdout)
     assert added["role"] == "officer"
@@ -229,6 +230,7 @@ def test_people_agents_and_the_audit_by_command(patrol, tmp_path, centre):
     assert json.loads(audit.stdout)["faults"] == []
 
 
+@ON_SQLITE
 def test_the_audit_command_fails_on_a_forged_history(agent, patrol, centre):
     from central.ingest import intake
     from tests.central.street import TOPICS

@@ -22,6 +22,7 @@ from central.ingest.models import Quarantined, Receipt, Worker
 from notifier.mqtt.embedded import EmbeddedBroker
 from protocol.messages import Outcome, Refuse
 from protocol.topics import AgentTopics, ingest_filters
+from tests.central.engines import ON_POSTGRESQL, ON_SQLITE
 from tests.central.street import (
     NOON,
     TOPICS,
@@ -116,6 +117,7 @@ def test_a_task_with_its_pictures_goes_in_and_the_outcome_comes_back(agent, pers
     assert Letter.objects.get().confirmed_at_ms is not None
 
 
+@ON_POSTGRESQL
 def test_an_outcome_is_repeated_until_the_agent_confirms_it(
     agent, person, broker, ingest, sender, wait_until
 ):
@@ -134,6 +136,7 @@ def test_an_outcome_is_repeated_until_the_agent_confirms_it(
     assert len({got.outcome_id for got in box.inbox if isinstance(got, Outcome)}) == 1
 
 
+@ON_POSTGRESQL
 def test_killing_workers_loses_nothing_and_counts_nothing_twice(
     agent, broker, ingest, sender, wait_until, connected
 ):
@@ -167,6 +170,7 @@ def test_killing_workers_loses_nothing_and_counts_nothing_twice(
     assert not list(verify(Audit()))
 
 
+@ON_POSTGRESQL
 def test_killing_the_broker_loses_nothing(agent, broker, ingest, sender, wait_until):
     ingest(broker.url)
     box = sender(broker.port)
@@ -183,6 +187,7 @@ def test_killing_the_broker_loses_nothing(agent, broker, ingest, sender, wait_un
     assert not list(verify(Audit()))
 
 
+@ON_SQLITE
 def test_a_centre_that_starts_late_learns_who_is_online(agent, broker, ingest, sender, wait_until):
     box = sender(broker.port)
     wait_until(box.client.is_connected)
@@ -195,6 +200,7 @@ def test_a_centre_that_starts_late_learns_who_is_online(agent, broker, ingest, s
     wait_until(lambda: not Agent.objects.get().online, 10, "the last will")
 
 
+@ON_SQLITE
 def test_a_forged_and_a_broken_message_are_refused_and_the_rest_goes_on(
     agent, broker, ingest, sender, connected
 ):
@@ -212,6 +218,7 @@ def test_a_forged_and_a_broken_message_are_refused_and_the_rest_goes_on(
     assert list(WorkOrder.objects.values_list("case__stay__agent_case_id", flat=True)) == ["c1"]
 
 
+@ON_SQLITE
 def test_a_stranger_waits_until_it_is_enrolled(centre, broker, ingest, sender, wait_until):
     ingest(broker.url)
     topics = AgentTopics("sanlihe", "box-7")
@@ -225,6 +232,7 @@ def test_a_stranger_waits_until_it_is_enrolled(centre, broker, ingest, sender, w
     assert WorkOrder.objects.count() == 1
 
 
+@ON_SQLITE
 def test_a_refused_log_in_is_told_apart_from_an_absent_broker(
     centre, tmp_path, free_port, ingest, wait_until
 ):
@@ -257,6 +265,7 @@ def test_a_refused_log_in_is_told_apart_from_an_absent_broker(
         assert "right" not in output
 
 
+@ON_SQLITE
 def test_stopping_finishes_the_batch_and_leaves_in_good_order(agent, broker, ingest, sender, wait_until):
     worker = ingest(broker.url)
     wait_until(lambda: "connected" in worker_state(), 20, "connected")
@@ -309,6 +318,7 @@ def test_a_database_that_goes_away_for_a_while_delays_and_loses_nothing(
     assert worker.poll() is None
 
 
+@ON_SQLITE
 def test_the_broker_that_comes_with_the_demo_will_do(agent, ingest, sender, connected, free_port, wait_until):
     with EmbeddedBroker(free_port()) as embedded:
         ingest(embedded.url)

@@ -133,12 +133,12 @@ CAR = Vehicle(PLACE, seed=7)
 
 def test_a_parked_car_is_one_stay_for_an_hour() -> None:
     street = Street()
-    for _ in range(1800):
-        street.look([CAR], jitter=2)
+    for _ in range(720):
+        street.look([CAR], jitter=2, after_s=5)
     assert len(street.of(StaySettled)) == 1
     assert street.of(StayEnded) == []
     stay = street.state.stays[0]
-    assert stay.first_ms == T0 + 2000
+    assert stay.first_ms == T0 + 5000
     assert stay.covered_ms == stay.last_ms - stay.first_ms
     assert all(e.proven for e in street.of(StayWatched) if isinstance(e, StayWatched))
 

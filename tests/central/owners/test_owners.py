@@ -20,6 +20,7 @@ from central.owners.models import Lookup, OptOut, Owner, OwnersKeyName
 from notifier.owners import NoOwner, OwnerRow, next_key_file
 from notifier.owners import Owner as Found
 from protocol.errors import PatrolError, UnavailableError
+from tests.central.engines import ON_SQLITE
 from tests.central.notices.world import World, answers, notice, request, take
 
 PLATE, PHONE, OTHER = "京A12345", "+8613800138000", "+8613900139000"
@@ -218,6 +219,7 @@ def patrol(centre: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@ON_SQLITE
 def test_owners_are_imported_row_by_row_and_looked_up_with_a_purpose(centre: Any, tmp_path: Path) -> None:
     file = tmp_path / "owners.csv"
     file.write_text("车牌,手机\n京A12345,13800138000\n京A1,13800138000\n", "utf-8")

@@ -24,6 +24,7 @@ from central.statistics.figures import Departure, OnTime, Source
 from central.statistics.intervals import median
 from central.statistics.period import read_period
 from central.statistics.replay import replay
+from tests.central.engines import ON_POSTGRESQL
 from tests.central.street import MINUTE, NOON, TOPICS, key, record, retraction, task
 
 HOUR = 60 * MINUTE
@@ -296,6 +297,7 @@ def test_a_grid_counts_its_subtree(centre: Any, agent: Any, person: Any, browse:
     assert count("") == 3
 
 
+@ON_POSTGRESQL
 def test_the_command_line_says_the_same(centre: Any, agent: Any, people: list[Any]) -> None:
     truth = live(centre, people, seed=9)
 
