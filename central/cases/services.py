@@ -127,7 +127,7 @@ def hold_cases(unit: Unit, wanted: dict[str, dict[str, Any]]) -> None:
         unit.held[f"case {case.source_key}"] = (case, False)
     for case in missing:
         unit.held[f"case {case.source_key}"] = (case, True)
-        unit.held[f"new {case.pk}"] = {"orders", "evidence", "facts", "objections"}
+        unit.held[f"new {case.pk}"] = {"orders", "evidence", "facts", "objections", "clocks"}
 
 
 def release_new(unit: Unit) -> None:
@@ -179,8 +179,9 @@ def issue_work_order(
         # Counted from the arrival: an officer is not late for what the network held back.
         due_at_ms=now + settings.PATROL.response_minutes * 60_000,
     )
-    earlier = Retraction.objects.none() if first else case.retractions.filter(at_ms__gte=issued_at_ms)
-    taken_back = earlier.order_by("at_ms").first()
+    taken_back = None
+    if not first:
+        taken_back = case.retractions.filter(at_ms__gte=issued_at_ms).order_by("at_ms").first()
     if taken_back is not None:
         order.state = WorkState.RETRACTED
         order.ended_at_ms = taken_back.at_ms

@@ -18,6 +18,7 @@ from central.clocks.calendar import WEEK, Calendar, Windows
 from central.clocks.models import CalendarDay, CalendarYear, Clock, ClockState, DayKind, WorkCalendar
 from central.clocks.seed import COUNTRIES, Occasion, occasions, seeded_days, seeded_years
 from central.project.clock import now_ms
+from central.project.unit import current
 from protocol.errors import PatrolError
 
 YEARS = (2000, 2100)
@@ -86,7 +87,17 @@ def calendar_for(jurisdiction_id: str) -> Calendar:
 
 
 def held_for(jurisdiction_id: str) -> Held:
-    """The same with its stamp: one query where nothing changed."""
+    """The same with its stamp: one query where nothing changed, one in all for the messages of a unit."""
+    unit = current()
+    if unit is None:
+        return _looked_up(jurisdiction_id)
+    name = f"calendar {jurisdiction_id}"
+    if name not in unit.held:
+        unit.held[name] = _looked_up(jurisdiction_id)
+    return unit.held[name]  # type: ignore[no-any-return]
+
+
+def _looked_up(jurisdiction_id: str) -> Held:
     row = _calendars().filter(jurisdiction_id=jurisdiction_id).first()
     stamp = _stamp(row)
     key = (jurisdiction_id, stamp)

@@ -15,11 +15,13 @@ from central.clocks import alerts
 from central.clocks.calendar import Calendar, Due, reckon
 from central.clocks.calendars import Held, held_for
 from central.clocks.defaults import default_rules
+from central.clocks.known import known_clocks, stored
 from central.clocks.life import Breach, Escalate, Event, Standing, Warn, advance, next_look
 from central.clocks.models import Clock, ClockPause, ClockState, WhistleParty
 from central.clocks.rules import ClockRule
 from central.people.models import Role, User
 from central.project.clock import now_ms
+from central.project.unit import insert
 from protocol.clock import Millis
 from protocol.errors import PatrolError
 
@@ -60,28 +62,28 @@ def follow(case: Case, at_ms: Millis, state: str | None = None) -> None:
         state: a state that it came through, where it went further since; else the one it is in.
     """
     state = state or state_of(case)
-    known = list(case.clocks.select_related("party__whistle").order_by("pk"))
+    known = known_clocks(case)
     live = [clock for clock in known if clock.state != ClockState.STOPPED]
     if case.state == CaseState.CLOSED:
         # Whatever the process calls it: nothing is promised any more. Parties of a whistle end with it.
         for clock in live:
-            stop(case, clock, at_ms)
+            stop(case, stored(clock), at_ms)
         case.whistles.filter(ended_at_ms__isnull=True).update(ended_at_ms=at_ms)
         return
     for clock in live:
         if clock.party_id is not None:
             continue
         if state in clock.stops_in:
-            stop(case, clock, at_ms)
+            stop(case, stored(clock), at_ms)
         elif state in clock.pauses_in and clock.state == ClockState.RUNNING:
-            _pause(case, clock, SYSTEM, f"state: {state}", by_state=True)
+            _pause(case, stored(clock), SYSTEM, f"state: {state}", by_state=True)
         elif clock.state == ClockState.PAUSED and state not in clock.pauses_in and _pause_of(clock).by_state:
             _resume(case, clock, SYSTEM)
     running = {clock.kind for clock in live if clock.state != ClockState.STOPPED and clock.party_id is None}
     for rule in rules_for(case):
         if state in rule.starts_in and rule.kind not in running:
             rounds = [clock.round for clock in known if clock.kind == rule.kind and clock.party_id is None]
-            start(case, rule, round_=max(rounds, default=0) + 1)
+            known.append(start(case, rule, round_=max(rounds, default=0) + 1))
 
 
 def start(
@@ -114,7 +116,7 @@ def start(
     )
     reckoned(clock, [])
     _plan(case, clock, [])
-    clock.save(force_insert=True)
+    insert(clock)
     _write(
         case,
         clock,
