@@ -65,12 +65,18 @@ def central(
     database: Annotated[
         str | None, typer.Option(help="postgresql://… instead of SQLite. [env: PATROL_DATABASE_URL]")
     ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(help="text, or json: one object a line. [env: PATROL_CENTRAL_LOG_FORMAT]"),
+    ] = None,
 ) -> None:
     """The centre. Settings come from PATROL_CENTRAL_… in the environment; see docs/operations.md."""
     if data is not None:
         os.environ["PATROL_CENTRAL_DATA"] = str(data.expanduser().absolute())
     if database is not None:
         os.environ["PATROL_DATABASE_URL"] = database
+    if log_format is not None:
+        os.environ["PATROL_CENTRAL_LOG_FORMAT"] = log_format
 
 
 @app.command(epilog="Example: patrol central up --port 8000 --broker mqtt://127.0.0.1:1883")
@@ -134,18 +140,20 @@ def web(
     """Run only the web pages."""
     _allow(host)
     from central.project import bootstrap, process
-    from central.project.web import serve
 
     process.follow_parent()
     bootstrap.start()
     bootstrap.check_schema()
     bootstrap.check_services()
+    _measure()
     if fd is None:
         bootstrap.collect_static()
         listener = process.listen(host, port)
         console.err.print(f"pages at {process.address(listener)}")
     else:
         listener = socket.socket(fileno=fd)
+    from central.project.web import serve
+
     serve(listener)
 
 
@@ -293,6 +301,16 @@ def _ready() -> None:
 
     bootstrap.start()
     bootstrap.check_schema()
+
+
+def _measure() -> None:
+    """Add this process's measurements to those of the other web processes of this machine."""
+    from django.conf import settings
+
+    from central.project import logs, metrics_folder
+
+    logs.this_is("web")
+    metrics_folder.share(settings.PATROL.data / "metrics")
 
 
 def _use_broker(url: str | None) -> None:

@@ -15,6 +15,7 @@ from central.dispatch import lease
 from central.dispatch.pushes import Pushes
 from central.ingest.link import Link
 from central.ingest.state import CONNECTED
+from central.live import beats
 from central.project.environment import Broker
 from protocol.clock import SystemClock
 
@@ -36,6 +37,7 @@ class DispatchWorker:
         self._pushes = Pushes(self._link.publish_for)
         self._stop = threading.Event()
         self._clock = SystemClock()
+        self._pulse = beats.Pulse(beats.DISPATCH, clock=self._clock)
         self._swept_ms: int | None = None
 
     def stop(self) -> None:
@@ -50,7 +52,11 @@ class DispatchWorker:
             while not self._stop.is_set():
                 try:
                     moved = self._turn()
+                    self._pulse.worked()
+                    state, reason = self._link.state
+                    self._pulse.beat(beats.WORKING if state == CONNECTED else state, reason)
                 except DatabaseError as error:
+                    self._pulse.failed(error)
                     log.warning(
                         "dispatch: the database fails: %s; trying again", str(error).strip().splitlines()[0]
                     )
@@ -63,6 +69,7 @@ class DispatchWorker:
                     self._stop.wait(POLL_S)
         finally:
             self._link.stop()
+            self._pulse.stop()
             connection.close()
 
     def _turn(self) -> int:
