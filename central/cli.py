@@ -15,6 +15,7 @@ from central.clocks import cli as clocks_cli
 from central.dispatch.cli import dispatch_app, rosters_app, zones_app
 from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
+from central.operations import cli as operations_cli
 from central.owners.cli import app as owners_app
 from central.people.cli import app as users_app
 from central.people.cli import log_app, print_link
@@ -35,6 +36,9 @@ app.add_typer(bays_app, name="bays")
 app.add_typer(clocks_cli.calendar_app, name="calendar")
 app.add_typer(clocks_cli.clocks_app, name="clocks")
 app.command("sweep", epilog="Example: patrol central sweep")(clocks_cli.sweep)
+app.add_typer(operations_cli.backup_app, name="backup")
+app.command("restore", epilog="Example: patrol central restore centre.tar --json")(operations_cli.restore)
+app.command("check", epilog="Example: patrol central check --upgrade --json")(operations_cli.check)
 app.add_typer(dispatch_app, name="dispatch")
 app.add_typer(grids_app, name="grids")
 app.add_typer(keys_app, name="keys")

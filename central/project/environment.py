@@ -50,6 +50,7 @@ KNOWN = {
     "SECOND_FACTOR": "required or offered, for administrators, dispatchers and auditors; required where HTTPS is 1",
     "IDLE_MINUTES": "minutes without a touch after which these are logged out",
     "OIDC_FILE": "TOML file that names the identity provider people may log in with",
+    "PG_BIN": "folder of pg_dump, pg_restore and psql for backups; those on the path where absent",
     "LOG_FORMAT": "text or json, one object a line",
     "METRICS_TOKEN_FILE": "file with the token that Prometheus brings; opens /metrics and details of /readyz",
     "METRICS_ALLOW": "addresses or networks that may read /metrics without a token, e.g. 127.0.0.1; none by default",
@@ -108,6 +109,7 @@ class Environment:
     tiles: str | None = None
     tiles_credit: str = ""
     log_format: str = "text"
+    pg_bin: Path | None = None
     metrics_token: str | None = field(default=None, repr=False)
     metrics_allow: tuple[IPv4Network | IPv6Network, ...] = ()
 
@@ -172,6 +174,7 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         tiles=_tiles(given),
         tiles_credit=given.get("TILES_CREDIT", "")[:200],
         log_format=_choice(given, "LOG_FORMAT", ("text", "json")),
+        pg_bin=_path(given, "PG_BIN"),
         metrics_token=_metrics_token(given),
         metrics_allow=_networks(given, "METRICS_ALLOW"),
     )
