@@ -11,7 +11,7 @@ import threading
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from central.dispatch import lease
+from central.dispatch import lease, rerouting
 from central.dispatch.pushes import Pushes
 from central.ingest.link import Link
 from central.ingest.state import CONNECTED
@@ -25,6 +25,9 @@ POLL_S = 0.1
 """How long it rests when nothing is due: a tenth of the second within which a task must reach its officer."""
 
 SWEEP_EVERY_MS = 60_000
+REROUTE_EVERY_MS = 1_000
+"""Grids are handed over a few times a day."""
+
 DATABASE_RETRY_S = (0.2, 10.0)
 
 
@@ -39,6 +42,7 @@ class DispatchWorker:
         self._clock = SystemClock()
         self._pulse = beats.Pulse(beats.DISPATCH, clock=self._clock)
         self._swept_ms: int | None = None
+        self._reroute_ms = 0
 
     def stop(self) -> None:
         """Finish what is in hand, then leave. Safe to call from a signal handler."""
@@ -72,8 +76,16 @@ class DispatchWorker:
             self._pulse.stop()
             connection.close()
 
+    def _reroute(self) -> int:
+        now = self._clock.monotonic_ms()
+        if now < self._reroute_ms:
+            return 0
+        done = rerouting.work()
+        self._reroute_ms = now if done else now + REROUTE_EVERY_MS
+        return done
+
     def _turn(self) -> int:
-        moved = lease.work()
+        moved = self._reroute() + lease.work()
         if self._link.state[0] == CONNECTED:
             self._pushes.work()
         else:
