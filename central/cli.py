@@ -12,6 +12,7 @@ import typer
 from central.bays.cli import app as bays_app
 from central.cases.cli import keys_app, services_app
 from central.clocks import cli as clocks_cli
+from central.dispatch import grids_cli
 from central.dispatch.cli import dispatch_app, rosters_app, zones_app
 from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
@@ -40,6 +41,14 @@ app.add_typer(operations_cli.backup_app, name="backup")
 app.command("restore", epilog="Example: patrol central restore centre.tar --json")(operations_cli.restore)
 app.command("check", epilog="Example: patrol central check --upgrade --json")(operations_cli.check)
 app.add_typer(dispatch_app, name="dispatch")
+grids_app.command(
+    "hand-over",
+    epilog="Example: patrol central grids hand-over 3-07-112 --primary wang.fang -j tianlin --dry-run",
+)(grids_cli.hand_over)
+grids_app.command("impact", epilog="Example: patrol central grids impact grids.geojson -j tianlin")(
+    grids_cli.impact
+)
+grids_app.command("reroute", epilog="Example: patrol central grids reroute --json")(grids_cli.reroute)
 app.add_typer(grids_app, name="grids")
 app.add_typer(keys_app, name="keys")
 app.add_typer(services_app, name="services")
