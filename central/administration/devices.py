@@ -37,7 +37,12 @@ def devices(request: HttpRequest) -> HttpResponse:
     centre = []
     if request.user.role in writers("fleet"):
         with unscoped("how the centre itself is: no rows of cases or people"):
-            centre = [line(finding) for finding in look().findings]
+            mine = request.user.jurisdictions
+            centre = [
+                line(finding)
+                for finding in look().findings
+                if mine is None or finding.facts.get("jurisdiction") in {None, *mine}
+            ]
     return show(request, "devices", {"rows": rows, "strangers": knocking, "centre": centre})
 
 

@@ -77,8 +77,13 @@ def may_scrape(request: HttpRequest) -> bool:
 
 
 def may_know(request: HttpRequest) -> bool:
-    """Whether details are told: to Prometheus, and to people who keep the agents."""
+    """Whether details are told: to Prometheus, and to people who keep the agents of every jurisdiction."""
     if may_scrape(request):
         return True
     user = request.user
-    return user.is_authenticated and user.role in writers("fleet") and not lacks_second_factor(user)
+    return (
+        user.is_authenticated
+        and user.role in writers("fleet")
+        and user.jurisdictions is None
+        and not lacks_second_factor(user)
+    )
