@@ -134,7 +134,7 @@ class ClockSweeper:
             Sweeper.objects.update_or_create(name=self.name, defaults={"seen_at_ms": seen})
             Sweeper.objects.filter(seen_at_ms__lt=seen - health.FORGET_MS).delete()
             while self.reckon_again() and not self._stop.is_set():
-                pass
+                self._pulse.beat()  # a new calendar may keep it busy for long
         if self._alarmed_at_ms is None or now - self._alarmed_at_ms >= ALARM_MS:
             self._alarmed_at_ms = now
             alarm_of_missing_years()

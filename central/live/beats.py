@@ -58,6 +58,8 @@ def count(thing: str, which: str, times: int = 1) -> None:
     """
     if which not in TALLIES[thing]:
         raise KeyError(f"{thing}:{which}")
+    if not times:
+        return
     with _lock:
         _waiting[f"{thing}:{which}"] += times
 

@@ -195,6 +195,7 @@ def _dump_postgresql(path: Path) -> Facts:
 
 
 _DROP = """
+SET LOCAL lock_timeout = '10s';  -- a web process on another machine that still reads is an error, not an endless wait
 DO $$
 DECLARE thing record;
 BEGIN
