@@ -12,9 +12,11 @@ import typer
 from central.bays.cli import app as bays_app
 from central.cases.cli import keys_app, services_app
 from central.clocks import cli as clocks_cli
+from central.dispatch import grids_cli
 from central.dispatch.cli import dispatch_app, rosters_app, zones_app
 from central.grids.cli import app as grids_app
 from central.notices.cli import app as notices_app
+from central.operations import cli as operations_cli
 from central.owners.cli import app as owners_app
 from central.people.cli import app as users_app
 from central.people.cli import log_app, print_link
@@ -35,7 +37,18 @@ app.add_typer(bays_app, name="bays")
 app.add_typer(clocks_cli.calendar_app, name="calendar")
 app.add_typer(clocks_cli.clocks_app, name="clocks")
 app.command("sweep", epilog="Example: patrol central sweep")(clocks_cli.sweep)
+app.add_typer(operations_cli.backup_app, name="backup")
+app.command("restore", epilog="Example: patrol central restore centre.tar --json")(operations_cli.restore)
+app.command("check", epilog="Example: patrol central check --upgrade --json")(operations_cli.check)
 app.add_typer(dispatch_app, name="dispatch")
+grids_app.command(
+    "hand-over",
+    epilog="Example: patrol central grids hand-over 3-07-112 --primary wang.fang -j tianlin --dry-run",
+)(grids_cli.hand_over)
+grids_app.command("impact", epilog="Example: patrol central grids impact grids.geojson -j tianlin")(
+    grids_cli.impact
+)
+grids_app.command("reroute", epilog="Example: patrol central grids reroute --json")(grids_cli.reroute)
 app.add_typer(grids_app, name="grids")
 app.add_typer(keys_app, name="keys")
 app.add_typer(services_app, name="services")
@@ -65,12 +78,18 @@ def central(
     database: Annotated[
         str | None, typer.Option(help="postgresql://… instead of SQLite. [env: PATROL_DATABASE_URL]")
     ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(help="text, or json: one object a line. [env: PATROL_CENTRAL_LOG_FORMAT]"),
+    ] = None,
 ) -> None:
     """The centre. Settings come from PATROL_CENTRAL_… in the environment; see docs/operations.md."""
     if data is not None:
         os.environ["PATROL_CENTRAL_DATA"] = str(data.expanduser().absolute())
     if database is not None:
         os.environ["PATROL_DATABASE_URL"] = database
+    if log_format is not None:
+        os.environ["PATROL_CENTRAL_LOG_FORMAT"] = log_format
 
 
 @app.command(epilog="Example: patrol central up --port 8000 --broker mqtt://127.0.0.1:1883")
@@ -134,18 +153,20 @@ def web(
     """Run only the web pages."""
     _allow(host)
     from central.project import bootstrap, process
-    from central.project.web import serve
 
     process.follow_parent()
     bootstrap.start()
     bootstrap.check_schema()
     bootstrap.check_services()
+    _measure()
     if fd is None:
         bootstrap.collect_static()
         listener = process.listen(host, port)
         console.err.print(f"pages at {process.address(listener)}")
     else:
         listener = socket.socket(fileno=fd)
+    from central.project.web import serve
+
     serve(listener)
 
 
@@ -293,6 +314,16 @@ def _ready() -> None:
 
     bootstrap.start()
     bootstrap.check_schema()
+
+
+def _measure() -> None:
+    """Add this process's measurements to those of the other web processes of this machine."""
+    from django.conf import settings
+
+    from central.project import logs, metrics_folder
+
+    logs.this_is("web")
+    metrics_folder.share(settings.PATROL.data / "metrics")
 
 
 def _use_broker(url: str | None) -> None:

@@ -96,14 +96,15 @@ NAMES: dict[str, Callable[[], str]] = {
 
 @contextmanager
 def told(request: HttpRequest, done: str) -> Iterator[None]:
-    """Do something in one transaction and say that it was done, or why not; nothing is half done."""
+    """Do something in one transaction and say that it was done, or why not; nothing is half done. Without words it only looks."""
     try:
         with transaction.atomic():
             yield
     except PatrolError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, done)
+        if done:
+            messages.success(request, done)
 
 
 def back(section: str, query: str = "") -> HttpResponseRedirect:

@@ -14,6 +14,9 @@ from central.dispatch.precision import zone_precision
 from central.fleet import services as fleet
 from central.fleet.models import Agent, Stranger
 from central.fleet.services import HEALTH_STALE_MS
+from central.operations.state import look
+from central.operations.words import line
+from central.people.policy import writers
 from central.people.scopes import unscoped
 from central.project.clock import now_ms
 
@@ -31,7 +34,16 @@ def devices(request: HttpRequest) -> HttpResponse:
         rows.append({"agent": agent, "up": up, "cameras": cameras})
     rows.sort(key=lambda row: (not row["agent"].enabled, row["up"]))
     knocking = Stranger.objects.visible_to(request.user).order_by("-last_at_ms")[:50]
-    return show(request, "devices", {"rows": rows, "strangers": knocking})
+    centre = []
+    if request.user.role in writers("fleet"):
+        with unscoped("how the centre itself is: no rows of cases or people"):
+            mine = request.user.jurisdictions
+            centre = [
+                line(finding)
+                for finding in look().findings
+                if mine is None or finding.facts.get("jurisdiction") in {None, *mine}
+            ]
+    return show(request, "devices", {"rows": rows, "strangers": knocking, "centre": centre})
 
 
 @require_POST

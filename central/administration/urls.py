@@ -15,6 +15,7 @@ urlpatterns = [
     path("zones/", devices.zones, name="zones"),
     path("grids/", ground.grids, name="grids"),
     path("grids/<int:grid_id>/", ground.hand, name="hand-over"),
+    path("grids/decide/<int:number>/", ground.decide, name="decide-officer"),
     path("rosters/", duty.rosters, name="rosters"),
     path("rosters/add/", duty.add, name="add-shifts"),
     path("rosters/<int:shift_id>/remove/", duty.remove, name="remove-shift"),

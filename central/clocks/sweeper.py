@@ -23,6 +23,8 @@ from central.clocks import alerts, health
 from central.clocks.calendars import held_for, missing_years
 from central.clocks.models import Clock, ClockState, Sweeper
 from central.clocks.services import run
+from central.live import beats
+from central.project import logs
 from central.project.clock import now_ms
 from protocol.clock import Clock as TimeSource
 from protocol.clock import SystemClock, iso
@@ -53,6 +55,7 @@ class ClockSweeper:
         self._time = clock or SystemClock()
         self._stop = threading.Event()
         self._dice = random.Random(self.name)  # noqa: S311  # only spreads workers over the rows
+        self._pulse = beats.Pulse(beats.SWEEP, f"sweep-{self.name}", self._time)
         self._kept_at_ms: int | None = None
         self._alarmed_at_ms: int | None = None
 
@@ -68,7 +71,10 @@ class ClockSweeper:
                 try:
                     self._keep_house()
                     done = self.sweep()
+                    self._pulse.worked()
+                    self._pulse.beat()
                 except DatabaseError as error:
+                    self._pulse.failed(error)
                     log.warning("sweeper: the database fails: %s; trying again", _first_line(error))
                     connection.close()
                     self._stop.wait(wait)
@@ -78,6 +84,7 @@ class ClockSweeper:
                 if not done:
                     self._stop.wait(POLL_S)
         finally:
+            self._pulse.stop()
             connection.close()
 
     def sweep(self) -> int:
@@ -107,11 +114,13 @@ class ClockSweeper:
 
     def _guarded(self, clock_id: int, case_id: int, seen_ms: int | None, *, stale: bool = False) -> bool:
         try:
-            return sweep_one(clock_id, case_id, stale=stale)
+            with logs.about(case=case_id):
+                return sweep_one(clock_id, case_id, stale=stale)
         except DatabaseError:
             raise
         except Exception:
-            log.exception("clock %s could not be swept", clock_id)
+            with logs.about(case=case_id):
+                log.exception("clock %s could not be swept", clock_id)
             later = now_ms() + PUT_OFF_MS
             Clock.objects.filter(pk=clock_id, next_at_ms=seen_ms).update(next_at_ms=later)
             return False
@@ -125,7 +134,7 @@ class ClockSweeper:
             Sweeper.objects.update_or_create(name=self.name, defaults={"seen_at_ms": seen})
             Sweeper.objects.filter(seen_at_ms__lt=seen - health.FORGET_MS).delete()
             while self.reckon_again() and not self._stop.is_set():
-                pass
+                self._pulse.beat()  # a new calendar may keep it busy for long
         if self._alarmed_at_ms is None or now - self._alarmed_at_ms >= ALARM_MS:
             self._alarmed_at_ms = now
             alarm_of_missing_years()

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from central.cases.models import WorkOrder
-from central.people.scopes import Scoped
+from central.people.scopes import Scoped, ScopedByCase
 
 
 class TravelMode(models.TextChoices):
@@ -159,3 +159,69 @@ class Push(models.Model):
     next_at_ms = models.BigIntegerField(db_index=True)
     expires_at_ms = models.BigIntegerField()
     attempts = models.IntegerField(default=0)
+
+
+class Rerouting(models.Model):
+    """A grid has other people, or the tree other ground: open cases follow. Written with the change that asks for it."""
+
+    jurisdiction_id = models.CharField(max_length=64)
+    grid = models.ForeignKey(
+        "grids.Grid",
+        on_delete=models.PROTECT,
+        null=True,
+        help_text="None: the ground of the tree has changed.",
+    )
+    left = models.JSONField(default=list, help_text="Numbers of those who answered for it and no longer do.")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+")
+    reason = models.CharField(max_length=500, blank=True)
+    move_accepted = models.BooleanField(
+        default=False, help_text="Give accepted tasks of those who left to the primary, without asking."
+    )
+    due_at_ms = models.BigIntegerField()
+    listed_at_ms = models.BigIntegerField(null=True, help_text="When its cases were written down.")
+    ended_at_ms = models.BigIntegerField(null=True)
+
+    objects = Scoped.as_manager()
+    rows = models.Manager()
+    """For workers and services: no person looks."""
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["due_at_ms"], name="rerouting_due", condition=Q(ended_at_ms__isnull=True)),
+        )
+
+
+class RerouteState(models.TextChoices):
+    """How far one case of a rerouting is."""
+
+    TODO = "todo", _("Waiting")
+    DONE = "done", _("Done")
+    ASKED = "asked", _("A dispatcher decides")
+    KEPT = "kept", _("Stays with the officer")
+
+
+class ReroutedCase(models.Model):
+    """One case of a rerouting: done once, whatever dies in between."""
+
+    rerouting = models.ForeignKey(Rerouting, on_delete=models.PROTECT, related_name="cases")
+    case = models.ForeignKey("cases.Case", on_delete=models.PROTECT, related_name="+")
+    state = models.CharField(max_length=8, choices=RerouteState.choices, default=RerouteState.TODO)
+    order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, null=True, related_name="+")
+    officer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="Who has it.",
+    )
+
+    objects = ScopedByCase.as_manager()
+    rows = models.Manager()
+    """For workers and services: no person looks."""
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["rerouting", "case"], name="rerouted_once"),)
+        indexes = (
+            models.Index(fields=["rerouting"], name="reroute_todo", condition=Q(state="todo")),
+            models.Index(fields=["order"], name="reroute_asked", condition=Q(state="asked")),
+        )

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import transaction
+
 from central.cases import history
 from central.cases.models import Case, WorkOrder
 from central.cases.states import WorkKind
 from central.dispatch.models import Assignment, AssignmentState, Offer, OfferState, Push
+from central.live import beats
 from central.live.services import TASKS, announce, officer_topic
 from central.people.models import User
 from central.project.clock import now_ms
@@ -49,6 +52,7 @@ def make(
         reason=reason[:500],
     )
     insert(offer)
+    counted(state)
     if tell:
         push(offer, "offered" if state == OfferState.OFFERED else "assigned")
     announce(officer_topic(officer.pk))
@@ -60,10 +64,16 @@ def end(offer: Offer, state: OfferState, reason: str = "", *, tell: bool = True)
     offer.state = state
     offer.ended_at_ms = now_ms()
     offer.reason = reason[:500]
+    counted(state)
     offer.save(update_fields=["state", "ended_at_ms", "reason"])  # at once: the next offer needs its place
     if tell:
         push(offer, "withdrawn")
     announce(officer_topic(offer.officer_id))
+
+
+def counted(state: OfferState) -> None:
+    """Count what becomes of offers for metrics, once the transaction has held."""
+    transaction.on_commit(lambda: beats.count("dispatch_offers", str(state)))
 
 
 def open_offer(order: WorkOrder) -> Offer | None:

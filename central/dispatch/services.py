@@ -119,6 +119,7 @@ def on_accepted(order: WorkOrder, by: User | None = None, reason: str = "", **_:
         if before.officer_id == order.assignee_id and before.state == OfferState.OFFERED and by is None:
             before.state = OfferState.ACCEPTED
             before.save(update_fields=["state"])
+            offers.counted(OfferState.ACCEPTED)
             announce(officer_topic(before.officer_id))
         else:
             offers.end(before, OfferState.WITHDRAWN, TAKEN if by is None else reason or REASSIGNED)

@@ -11,10 +11,11 @@ import threading
 from django.conf import settings
 from django.db import DatabaseError, connection
 
-from central.dispatch import lease
+from central.dispatch import lease, rerouting
 from central.dispatch.pushes import Pushes
 from central.ingest.link import Link
 from central.ingest.state import CONNECTED
+from central.live import beats
 from central.project.environment import Broker
 from protocol.clock import SystemClock
 
@@ -24,6 +25,9 @@ POLL_S = 0.1
 """How long it rests when nothing is due: a tenth of the second within which a task must reach its officer."""
 
 SWEEP_EVERY_MS = 60_000
+REROUTE_EVERY_MS = 1_000
+"""Grids are handed over a few times a day."""
+
 DATABASE_RETRY_S = (0.2, 10.0)
 
 
@@ -36,7 +40,9 @@ class DispatchWorker:
         self._pushes = Pushes(self._link.publish_for)
         self._stop = threading.Event()
         self._clock = SystemClock()
+        self._pulse = beats.Pulse(beats.DISPATCH, clock=self._clock)
         self._swept_ms: int | None = None
+        self._reroute_ms = 0
 
     def stop(self) -> None:
         """Finish what is in hand, then leave. Safe to call from a signal handler."""
@@ -50,7 +56,11 @@ class DispatchWorker:
             while not self._stop.is_set():
                 try:
                     moved = self._turn()
+                    self._pulse.worked()
+                    state, reason = self._link.state
+                    self._pulse.beat(beats.WORKING if state == CONNECTED else state, reason)
                 except DatabaseError as error:
+                    self._pulse.failed(error)
                     log.warning(
                         "dispatch: the database fails: %s; trying again", str(error).strip().splitlines()[0]
                     )
@@ -63,10 +73,19 @@ class DispatchWorker:
                     self._stop.wait(POLL_S)
         finally:
             self._link.stop()
+            self._pulse.stop()
             connection.close()
 
+    def _reroute(self) -> int:
+        now = self._clock.monotonic_ms()
+        if now < self._reroute_ms:
+            return 0
+        done = rerouting.work()
+        self._reroute_ms = now if done else now + REROUTE_EVERY_MS
+        return done
+
     def _turn(self) -> int:
-        moved = lease.work()
+        moved = self._reroute() + lease.work()
         if self._link.state[0] == CONNECTED:
             self._pushes.work()
         else:

@@ -145,42 +145,6 @@ def at_(
         raise typer.Exit(1)
 
 
-@app.command(
-    "hand-over", epilog="Example: patrol central grids hand-over 3-07-112 --primary wang.fang -j tianlin"
-)
-def hand_over(
-    code: Annotated[str, typer.Argument(help="Code of the grid.")],
-    jurisdiction: Jurisdiction,
-    primary: Annotated[str | None, typer.Option(help="User name; without it nobody.")] = None,
-    deputy: Annotated[str | None, typer.Option(help="User name; without it nobody.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Other people answer for a grid from now on."""
-    _ready()
-    from central.grids import services
-    from central.people.models import User
-
-    def person(name: str | None, option: str) -> User | None:
-        if name is None:
-            return None
-        user = User.objects.filter(username=name).first()
-        if user is None:
-            raise PatrolError(
-                "there is no such user", field=option, value=name, mend="patrol central users add"
-            )
-        return user
-
-    grid = services.hand_over(
-        jurisdiction, code, primary=person(primary, "--primary"), deputy=person(deputy, "--deputy")
-    )
-    if as_json:
-        console.print_json({"grid": grid.code, "primary": primary, "deputy": deputy})
-    else:
-        console.out.print(
-            f"{escape(str(grid))}: {escape(primary or 'nobody')}, deputy {escape(deputy or 'nobody')}"
-        )
-
-
 def _ready() -> None:
     from central.project import bootstrap
 

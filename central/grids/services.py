@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import shapely
 from django.db import transaction
 from django.db.models import Min
+from django.dispatch import Signal
 from shapely.geometry import MultiPolygon, Polygon
 
 from central.grids.index import GridIndex
@@ -23,6 +24,13 @@ from protocol.errors import PatrolError
 
 CRACK_M = 15.0
 """A point this near to a leaf belongs to it: borders drawn by hand leave cracks, and positions err by as much."""
+
+people_changed = Signal()
+"""Sent in the transaction that gave a grid other people, with `grid`, `left` (numbers of those who no longer answer for it),
+and what the caller said: `by`, `reason`, `move_accepted`."""
+
+ground_changed = Signal()
+"""Sent in the transaction that stored other ground, with `jurisdiction_id` and `at_ms`, when it comes into force."""
 
 _lock = threading.Lock()
 _NEVER = 2**62
@@ -126,6 +134,8 @@ def store(jurisdiction_id: str, entries: Sequence[Entry], *, from_ms: Millis | N
             )
         }
         added = changed = unchanged = 0
+        laid = False
+        handed: list[tuple[Grid, set[int | None]]] = []
         for entry in sorted(entries, key=lambda e: (e.row.level, e.row.code)):
             row = entry.row
             facts = {
@@ -143,10 +153,14 @@ def store(jurisdiction_id: str, entries: Sequence[Entry], *, from_ms: Millis | N
                 )
             differs = not is_new and any(getattr(grid, key) != value for key, value in facts.items())
             if differs:
+                before = _answering(grid)
                 for key, value in facts.items():
                     setattr(grid, key, value)
                 grid.save()
+                if before != _answering(grid):
+                    handed.append((grid, set(before) - set(_answering(grid))))
             moved = _lay(grid, entry.ground, grounds.pop(grid.pk, None), at_ms)
+            laid |= moved
             added += is_new
             changed += not is_new and (differs or moved)
             unchanged += not is_new and not (differs or moved)
@@ -154,12 +168,34 @@ def store(jurisdiction_id: str, entries: Sequence[Entry], *, from_ms: Millis | N
             area.valid_to_ms = at_ms
             area.save(update_fields=["valid_to_ms"])
         GridStamp.objects.filter(jurisdiction_id=jurisdiction_id).update(stamp=secrets.token_hex(8))
+        if laid or grounds:
+            ground_changed.send(sender=Grid, jurisdiction_id=jurisdiction_id, at_ms=at_ms)
+        for grid, left in handed:
+            people_changed.send(sender=Grid, grid=grid, left=left - {None})
         gone = sorted(grid.code for grid in known.values() if grid.pk in grounds)
     return Stored(added, changed, unchanged, tuple(gone))
 
 
-def hand_over(jurisdiction_id: str, code: str, *, primary: User | None, deputy: User | None) -> Grid:
-    """Other people answer for a grid from now on.
+def hand_over(
+    jurisdiction_id: str,
+    code: str,
+    *,
+    primary: User | None,
+    deputy: User | None,
+    by: User | None = None,
+    reason: str = "",
+    move_accepted: bool = False,
+) -> Grid:
+    """Other people answer for a grid from now on; its open cases follow (see `central.dispatch.rerouting`).
+
+    Args:
+        jurisdiction_id: whose tree.
+        code: of the grid.
+        primary: who answers for it.
+        deputy: who stands in.
+        by: who hands it over, for the histories.
+        reason: why, for the histories.
+        move_accepted: accepted tasks of those who leave go to the primary; else a dispatcher decides about each.
 
     Raises:
         PatrolError: there is no such grid, or one person would be both.
@@ -174,9 +210,19 @@ def hand_over(jurisdiction_id: str, code: str, *, primary: User | None, deputy: 
             raise PatrolError(
                 "there is no such grid", field="code", value=code, mend="See: patrol central grids list"
             )
+        before = _answering(grid)
         grid.primary, grid.deputy = primary, deputy
         grid.save(update_fields=["primary", "deputy"])
+        if before != _answering(grid):
+            left = set(before) - set(_answering(grid)) - {None}
+            people_changed.send(
+                sender=Grid, grid=grid, left=left, by=by, reason=reason, move_accepted=move_accepted
+            )
     return grid
+
+
+def _answering(grid: Grid) -> tuple[int | None, int | None]:
+    return grid.primary_id, grid.deputy_id
 
 
 def _lay(grid: Grid, ground: MultiPolygon | None, now: GridArea | None, at_ms: Millis) -> bool:

@@ -25,6 +25,7 @@ from central.driver import picture as driver_views
 from central.fleet.services import take_due_letters
 from central.ingest import intake, state
 from central.ingest.link import Incoming, Link
+from central.live import beats
 from central.live import services as live
 from central.notices import services as notices
 from central.owners import services as owners
@@ -93,6 +94,7 @@ class IngestWorker:
         self._trouble: tuple[str, str] | None = None
         self._taken = 0
         self._reported: tuple[str, str] | None = None
+        self._pulse = beats.Pulse(beats.INGEST, f"ingest-{self._name}")
         self._due = {"letters": 0, "beat": 0, "sweep": 0}
 
     def stop(self) -> None:
@@ -114,6 +116,7 @@ class IngestWorker:
                 state.beat(self._name, state.STOPPED, "", self._taken)
             except DatabaseError:
                 log.warning("the last heartbeat could not be written")
+            self._pulse.stop()
             connection.close()
 
     def _next_batch(self) -> list[Incoming]:
@@ -137,6 +140,7 @@ class IngestWorker:
                 answers = intake.take_all(messages)
                 break
             except (OperationalError, InterfaceError) as error:
+                self._pulse.failed(error)
                 self._in_trouble("database_unavailable", str(error).strip().splitlines()[0])
                 connection.close()
             except OSError as error:
@@ -146,6 +150,8 @@ class IngestWorker:
             wait = min(wait * 2, DATABASE_RETRY_S[1])
         self._trouble = None
         self._taken += len(batch)
+        beats.count("ingest_messages", "accepted", sum(answer.accepted is not None for answer in answers))
+        beats.count("ingest_messages", "refused", sum(answer.refused is not None for answer in answers))
         self._link.acknowledge(batch)
         self._answer(answers)
 
@@ -169,6 +175,9 @@ class IngestWorker:
             if self._is_due("beat", state.BEAT_MS) or current != self._reported:
                 state.beat(self._name, *current, self._taken)
                 self._reported = current
+            if current[0] == state.CONNECTED:
+                self._pulse.worked()
+            self._pulse.beat(beats.WORKING if current[0] == state.CONNECTED else current[0], current[1])
             if current[0] == state.CONNECTED and self._is_due("letters", LETTERS_EVERY_MS):
                 for letter in take_due_letters():
                     topic = AgentTopics(letter.jurisdiction_id, letter.agent_id).of("inbox")
@@ -182,6 +191,7 @@ class IngestWorker:
                 notices.sweep()
                 driver_views.sweep()
         except DatabaseError as error:
+            self._pulse.failed(error)
             self._in_trouble("database_unavailable", str(error).strip().splitlines()[0])
             connection.close()
             self._stop.wait(DATABASE_RETRY_S[0])

@@ -17,6 +17,7 @@ from contextlib import asynccontextmanager
 from django.db import DatabaseError, connection
 
 from central.live.models import Change
+from central.project import metrics
 from protocol.clock import SystemClock
 
 log = logging.getLogger(__name__)
@@ -48,6 +49,7 @@ class Feed:
         queue: asyncio.Queue[frozenset[str] | None] = asyncio.Queue(maxsize=100)
         queue.put_nowait(frozenset({"*"}))
         subscriber = (asyncio.get_running_loop(), queue)
+        metrics.followers.inc()
         with self._lock:
             if self._closed:
                 queue.put_nowait(None)
@@ -58,6 +60,7 @@ class Feed:
         try:
             yield queue
         finally:
+            metrics.followers.dec()
             with self._lock:
                 self._subscribers.discard(subscriber)
 

@@ -8,6 +8,7 @@ import threading
 
 from django.db import DatabaseError, connection
 
+from central.live import beats
 from central.notices import config
 from central.notices.courier import Courier, status_url
 from notifier.sms import make_gateway
@@ -29,6 +30,7 @@ class NoticeWorker:
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or SystemClock()
         self._stop = threading.Event()
+        self._pulse = beats.Pulse(beats.NOTICES, clock=self._clock)
 
     def stop(self) -> None:
         """Finish what is in hand, then leave. Safe to call from a signal handler."""
@@ -37,12 +39,20 @@ class NoticeWorker:
     def run(self) -> None:
         """Work until told to stop. A configuration that cannot be used is tried again until somebody mends it: what
         was asked for waits meanwhile, and gives up in time."""
+        try:
+            self._work()
+        finally:
+            self._pulse.stop()
+            connection.close()
+
+    def _work(self) -> None:
         while not self._stop.is_set():
             try:
                 conf = config.load()
                 gateway = make_gateway(conf.sms, self._clock, status_url=status_url())
             except PatrolError as error:
                 log.error("notices: %s", error)
+                self._say(str(error))
                 self._stop.wait(RELOAD_S)
                 continue
             courier = Courier(gateway, conf)
@@ -55,6 +65,13 @@ class NoticeWorker:
             for thread in threads:
                 thread.join()
 
+    def _say(self, trouble: str) -> None:
+        try:
+            self._pulse.beat(beats.TROUBLE, trouble)
+        except DatabaseError as error:
+            self._pulse.failed(error)
+            connection.close()
+
     def _carry(self, courier: Courier) -> None:
         """One thread's work, until told to stop or the configuration has changed."""
         wait = DATABASE_RETRY_S[0]
@@ -62,7 +79,10 @@ class NoticeWorker:
             while not self._stop.is_set() and _current(courier):
                 try:
                     worked = courier.run_once()
+                    self._pulse.worked()
+                    self._pulse.beat()
                 except DatabaseError as error:
+                    self._pulse.failed(error)
                     log.warning(
                         "notices: the database fails: %s; trying again", str(error).strip().splitlines()[0]
                     )

@@ -106,6 +106,10 @@ HISTORY = {
     "outcome": _("Closed by the officer"),
     "offered": _("Offered to an officer"),
     "offer_declined": _("The officer declined"),
+    "offer_withdrawn": _("The offer was withdrawn"),
+    "handed_over": _("The grid was handed over"),
+    "handover_asked": _("A dispatcher decides whether the task stays"),
+    "handover_kept": _("The task stays with the officer"),
     "offer_expired": _("The officer did not answer in time"),
     "unassigned": _("Nobody found"),
     "reassigned": _("Given to an officer by a dispatcher"),
@@ -152,13 +156,13 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
     title = str(HISTORY.get(entry.kind, entry.kind))
     if entry.kind == "agent_step":
         title = str(AGENT_STATES.get(facts.get("state"), facts.get("state")))
-    elif entry.kind in {"offer_declined", "reassigned"}:
+    elif entry.kind in {"offer_declined", "reassigned", "handover_kept"}:
         detail = " · ".join(part for part in (facts.get("officer", ""), facts.get("reason", "")) if part)
     elif entry.kind == "offered":
         detail = " · ".join((facts.get("officer", ""), why_words(facts.get("why", {}))))
     elif entry.kind == "unassigned":
         detail = str(REASONS.get(facts.get("why"), ""))
-    elif entry.kind in {"accepted", "offer_expired"}:
+    elif entry.kind in {"accepted", "offer_expired", "offer_withdrawn", "handover_asked"}:
         detail = facts.get("officer", "")
     elif entry.kind in {"outcome", "finding_refused", "field_note"}:
         label = Result(facts["result"]).label if facts.get("result") in Result.values else ""
@@ -178,6 +182,9 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         detail = facts.get("name", "")
     elif entry.kind == "grid":
         detail = f"{facts.get('name', '')} {facts.get('code', '')}".strip()
+    elif entry.kind == "handed_over":
+        people = ", ".join(name for name in (facts.get("primary"), facts.get("deputy")) if name)
+        detail = " · ".join(part for part in (facts.get("name", ""), people, facts.get("reason", "")) if part)
     elif entry.kind == "moved":
         title = transition_title(entry.case, facts.get("transition", "")) or title
     elif entry.kind.startswith(("clock_", "whistle_")):

@@ -48,6 +48,19 @@ def check_schema() -> None:
         )
 
 
+def waiting() -> list[str]:
+    """Migrations that this version would run; nothing is changed.
+
+    Raises:
+        PatrolError: the database is from a newer version.
+        UnavailableError: it does not answer.
+    """
+    unknown, missing = _compare()
+    if unknown:
+        check_schema()
+    return missing
+
+
 def check_services() -> None:
     """Refuse to run with a definition of a service that cannot be followed: better at the start than at the first case.
 

@@ -7,6 +7,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
@@ -49,6 +50,10 @@ KNOWN = {
     "SECOND_FACTOR": "required or offered, for administrators, dispatchers and auditors; required where HTTPS is 1",
     "IDLE_MINUTES": "minutes without a touch after which these are logged out",
     "OIDC_FILE": "TOML file that names the identity provider people may log in with",
+    "PG_BIN": "folder of pg_dump, pg_restore and psql for backups; those on the path where absent",
+    "LOG_FORMAT": "text or json, one object a line",
+    "METRICS_TOKEN_FILE": "file with the token that Prometheus brings; opens /metrics and details of /readyz",
+    "METRICS_ALLOW": "addresses or networks that may read /metrics without a token, e.g. 127.0.0.1; none by default",
     "TILES": "street map under the grids, e.g. https://tiles.example.org/{z}/{x}/{y}.png; WGS-84, none by default",
     "TILES_CREDIT": "who made that map; shown in its corner",
 }
@@ -103,6 +108,10 @@ class Environment:
     oidc_file: Path | None = None
     tiles: str | None = None
     tiles_credit: str = ""
+    log_format: str = "text"
+    pg_bin: Path | None = None
+    metrics_token: str | None = field(default=None, repr=False)
+    metrics_allow: tuple[IPv4Network | IPv6Network, ...] = ()
 
     @property
     def tiles_origin(self) -> str | None:
@@ -164,6 +173,10 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         oidc_file=_path(given, "OIDC_FILE"),
         tiles=_tiles(given),
         tiles_credit=given.get("TILES_CREDIT", "")[:200],
+        log_format=_choice(given, "LOG_FORMAT", ("text", "json")),
+        pg_bin=_path(given, "PG_BIN"),
+        metrics_token=_metrics_token(given),
+        metrics_allow=_networks(given, "METRICS_ALLOW"),
     )
 
 
@@ -329,6 +342,44 @@ def _tiles(given: Mapping[str, str]) -> str | None:
 def _path(given: Mapping[str, str], name: str) -> Path | None:
     text = given.get(name)
     return None if text is None else Path(text).expanduser().absolute()
+
+
+TOKEN_LENGTH = 20
+"""Shorter secrets can be guessed."""
+
+
+def _metrics_token(given: Mapping[str, str]) -> str | None:
+    path = _path(given, "METRICS_TOKEN_FILE")
+    if path is None:
+        return None
+    where = PREFIX + "METRICS_TOKEN_FILE"
+    try:
+        token = path.read_text("ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PatrolError("the token file cannot be read", file=path, field=where) from error
+    if len(token) < TOKEN_LENGTH:
+        raise PatrolError(
+            f"the token has fewer than {TOKEN_LENGTH} characters",
+            file=path,
+            field=where,
+            mend="Make one: openssl rand -hex 32",
+        )
+    return token
+
+
+def _networks(given: Mapping[str, str], name: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    found = []
+    for text in _list(given.get(name)):
+        try:
+            found.append(ip_network(text))
+        except ValueError as error:
+            raise PatrolError(
+                "this is neither an address nor a network",
+                field=PREFIX + name,
+                value=text,
+                mend="Write e.g. 127.0.0.1 or 10.0.3.0/24",
+            ) from error
+    return tuple(found)
 
 
 def _broker(given: Mapping[str, str]) -> Broker:

@@ -22,6 +22,8 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
+from central.live import beats
+
 THREADS = 10
 """Calls worked on at a time. More would wait for the interpreter anyway; some may wait for the database."""
 
@@ -61,6 +63,9 @@ class PooledHandler(ASGIHandler):
                 await self.send_response(response, send)
         finally:
             body.close()
+            if beats.is_time():
+                # After the answer: on SQLite a write may have to wait for another one.
+                self._pool.submit(beats.write_now_and_then)
 
     def _respond(self, scope: dict[str, Any], body: Any) -> HttpResponseBase:
         """The whole call; an answer that does not stream is finished here, in the thread that holds the connection."""

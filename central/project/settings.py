@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from central.project import environment, oidc_config
+from central.project import environment, logs, oidc_config
 from protocol.clock import SystemClock
 
 PATROL = environment.read()
@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "central.ingest",
     "central.statistics",
     "central.administration",
+    "central.operations",
     "central.pages",
     # Behind ours, so that our pages take the place of theirs.
     "allauth",
@@ -57,6 +58,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "central.project.measuring.Measured",
     "django.middleware.security.SecurityMiddleware",
     "central.project.middleware.StaticFiles",
     "central.project.middleware.PageHeaders",
@@ -195,17 +197,4 @@ if PATROL.https:
 DATA_UPLOAD_MAX_MEMORY_SIZE = 256 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 50
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "filters": {"masked": {"()": "notifier.masking.MaskingFilter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["masked"]}},
-    "root": {"handlers": ["stderr"], "level": "WARNING"},
-    "loggers": {
-        "central": {"level": "INFO"},
-        "notifier": {"level": "INFO"},
-        "uvicorn": {"level": "WARNING"},
-        "django.request": {"level": "ERROR"},
-    },
-}
+LOGGING = logs.configuration(PATROL.log_format)

@@ -3,11 +3,12 @@
 from django.urls import include, path
 
 from central.cases import api as cases_api
-from central.project import health
+from central.operations import views as operations
 
 urlpatterns = [
-    path("healthz", health.healthz, name="healthz"),
-    path("readyz", health.readyz, name="readyz"),
+    path("healthz", operations.healthz, name="healthz"),
+    path("readyz", operations.readyz, name="readyz"),
+    path("metrics", operations.metrics_, name="metrics"),
     path("", include("central.people.door")),
     path("", include("central.people.urls")),
     path("", include("central.cases.urls")),

@@ -234,3 +234,45 @@ def test_others_read_and_change_nothing(agent: Any, person: Any, browse: Any) ->
         assert officer.post(f"/administration/{address}", {"j": JURISDICTION}).status_code == 403
     page = officer.get("/administration/devices/").content.decode()
     assert "Enrol an agent" not in page
+
+
+def test_a_handing_over_is_shown_before_it_is_done_and_a_dispatcher_decides(
+    agent: Any, tree: list[Grid], person: Any, browse: Any
+) -> None:
+    from central.dispatch import lease, rerouting
+
+    old, new = (person(name, "grid_worker", JURISDICTION) for name in ("old", "new"))
+    keeper, desk = (
+        browse(person(f"a-{role}", role, JURISDICTION)) for role in ("administrator", "dispatcher")
+    )
+    leaf, address = tree[3], f"/administration/grids/{tree[3].pk}/"
+    keeper.post(address, {"primary": "old"})
+    take("tasks", task("c1"))
+    take("tasks", task("c2"))
+    orders = list(WorkOrder.objects.order_by("pk"))
+    for order in orders:
+        order.case.grid = leaf
+        order.case.save()
+    lease.work()
+    accept(orders[1].pk, old)
+    shown = keeper.post(address, {"primary": "new", "preview": "1"})
+    assert shown.status_code == 200
+    told = shown.context["trial"]
+    assert (told.cases, told.anew, told.asked) == (2, 1, 1)
+    assert "Nothing was changed yet." in shown.content.decode()
+    leaf.refresh_from_db()
+    assert leaf.primary == old
+    assert keeper.post(address, {"primary": "who", "preview": "1"}).status_code == 302
+    keeper.post(address, {"primary": "new", "reason": "moved away"})
+    while rerouting.work():
+        pass
+    (question,) = desk.get("/administration/grids/").context["questions"]
+    decide = f"/administration/grids/decide/{question.pk}/"
+    assert keeper.post(decide, {"reason": "x"}).status_code == 403
+    assert "why" in said(desk, desk.post(decide, {"officer": "new", "reason": " "}))
+    assert "given to new" in said(desk, desk.post(decide, {"officer": "new", "reason": "nearer"}))
+    orders[1].refresh_from_db()
+    assert orders[1].assignee == new
+    assert desk.get("/administration/grids/").context["questions"] == []
+    elsewhere = browse(person("far", "dispatcher", "elsewhere"))
+    assert elsewhere.post(decide, {"reason": "x"}).status_code == 404

@@ -40,7 +40,7 @@ HEAD = """# Who gets what from each address. `login`: sent to the log-in. Number
 # Addresses and methods that give everybody `login`, 403 or 405 are not listed: they are closed.
 """
 OPEN = (
-    r"healthz|readyz|login/.*|language/",
+    r"healthz|readyz|metrics|login/.*|language/",
     r"n/<str:token>.*",  # drivers: the link is signed
     r"notices/.*",  # gateways: signed, or with a secret in the address
     r"ngsi-ld/.*",  # machines that report bays: a key each

@@ -1,0 +1,1 @@
+"""Running the centre: how it is, what it counts, backup and restore."""

@@ -1,0 +1,1 @@
+"""One file that holds the whole centre but its keys, and the way back from it."""
