@@ -320,11 +320,18 @@ class FileTransactions:
     Args:
         path: the SQLite file.
         busy_s: how long to wait for another writer, seconds.
+        connect: opens a connection (path, `busy_s`) in which transactions are begun by hand; a plain one by default.
     """
 
-    def __init__(self, path: Path, busy_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        busy_s: float = 10.0,
+        connect: Callable[[Path, float], sqlite3.Connection] | None = None,
+    ) -> None:
         self.path = path
         self._busy_s = busy_s
+        self._connect = connect or _connect
         self._own = threading.local()
 
     @contextmanager
@@ -349,11 +356,15 @@ class FileTransactions:
     def _connection(self) -> sqlite3.Connection:
         conn: sqlite3.Connection | None = getattr(self._own, "conn", None)
         if conn is None:
-            conn = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None)
-            conn.execute("PRAGMA journal_mode = WAL")
-            conn.execute("PRAGMA synchronous = FULL")
-            self._own.conn = conn
+            conn = self._own.conn = self._connect(self.path, self._busy_s)
         return conn
+
+
+def _connect(path: Path, busy_s: float) -> sqlite3.Connection:
+    conn = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+    conn.execute("PRAGMA journal_mode = WAL")
+    conn.execute("PRAGMA synchronous = FULL")
+    return conn
 
 
 def _close(
