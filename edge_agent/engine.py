@@ -55,6 +55,7 @@ from edge_agent.stays import (
 from edge_agent.stays import shift as shift_stays
 from edge_agent.stays import step as step_stays
 from edge_agent.store import Store
+from notifier import outbox
 from protocol.clock import Millis, iso
 from protocol.messages import EvidenceRef
 from zones.exemptions import Exempt, Unclear
@@ -215,6 +216,7 @@ class Engine:
         """
         with self._deciding():
             self._store.set_meta("time_base", time_base)
+            outbox.shift(self._store.db, by_ms)
             if by_ms < 0:
                 for camera_id in self._store.camera_ids():
                     self._store.save_camera(shift_stays(self._store.camera(camera_id), by_ms))

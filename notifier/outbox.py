@@ -291,6 +291,17 @@ def hasten(conn: sqlite3.Connection, channel: Channel, due_ms: Millis) -> int:
     ).rowcount
 
 
+def shift(conn: sqlite3.Connection, by_ms: int) -> int:
+    """The caller's time base stepped: what is open keeps the time that it still waits, and the age it has. Returns how
+    many."""
+    return conn.execute(
+        "UPDATE outbox SET due_ms = due_ms + ?1, created_ms = created_ms + ?1, changed_ms = changed_ms + ?1,"
+        " meta = CASE WHEN json_extract(meta, '$.give_up_ms') IS NULL THEN meta"
+        " ELSE json_set(meta, '$.give_up_ms', json_extract(meta, '$.give_up_ms') + ?1) END WHERE open = 1",
+        (by_ms,),
+    ).rowcount
+
+
 def waiting(conn: sqlite3.Connection, channel: Channel | None = None) -> Waiting:
     """Counts by state, of one channel or of all."""
     counts = {
