@@ -173,7 +173,9 @@ def claim(
     marks = ", ".join("?" * len(states))
     rows = conn.execute(
         f"SELECT {_COLUMNS} FROM outbox AS o"  # noqa: S608 - only names of columns and question marks
-        f" WHERE open = 1 AND channel = ? AND state IN ({marks}) AND (due_ms <= ? OR due_ms > ?)"
+        f" WHERE open = 1 AND channel = ? AND state IN ({marks})"
+        # What was neither tried nor put off does not wait, whatever the clock says of when it was decided.
+        " AND (due_ms <= ? OR due_ms > ? OR (attempts = 0 AND due_ms = created_ms))"
         " AND (grp IS NULL OR NOT EXISTS"
         " (SELECT 1 FROM outbox AS p WHERE p.open = 1 AND p.grp = o.grp AND p.seq < o.seq))"
         " ORDER BY seq LIMIT ?",

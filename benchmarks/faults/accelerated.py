@@ -131,15 +131,20 @@ def _facts(box: Box, script: Script, agent_id: str) -> Facts:
         warned[case_id] = len(times)
         warned_at[case_id] = times[0]
     missing = [f"{text} still waits at the agent" for text in box.waiting()]
-    missing += [f"case {c} is unknown to the centre" for c in box.own_cases() if c not in at_centre]
-    missing += [f"case {c} is forgotten by the agent" for c in at_centre if c not in box.own_cases()]
+    own, shown = box.own_cases(), centre.states_of(agent_id)
+    for case_id in sorted(own.keys() | at_centre.keys()):
+        if own.get(case_id) != shown.get(case_id):
+            here, there = own.get(case_id, "unknown"), shown.get(case_id, "unknown")
+            missing.append(f"case {case_id} is {here} at the agent and {there} at the centre")
     for case_id, numbers in records.items():
         if sorted(numbers) != list(range(len(numbers))):
             missing.append(f"case {case_id}: records {sorted(numbers)}")
     cases, tasks = [], []
     for case_id, orders in at_centre.items():
         stay = witness.stay_of.get(case_id)
-        cases.append(CaseFact(case_id, stay, _due(case_id, of_name.get(stay or ""), witness.clock_ends, seen)))
+        cases.append(
+            CaseFact(case_id, stay, _due(case_id, of_name.get(stay or ""), witness.clock_ends, seen))
+        )
         for order in orders:
             if order["kind"] == "manual_check":
                 tasks.append(TaskFact(case_id, True))
@@ -171,9 +176,7 @@ def _due(case_id: str, stand: object, clock_ends: dict[str, int], seen: set[int]
     return sum(beat in seen for beat in range(ends, ends + WINDOW_S - 2)) >= 14
 
 
-def _unproven(
-    case_id: str, pictures: list[dict[str, object]], box: Box, warned_at: dict[str, int]
-) -> str:
+def _unproven(case_id: str, pictures: list[dict[str, object]], box: Box, warned_at: dict[str, int]) -> str:
     """Why a task is not proven; empty if it is."""
     rechecks = [p for p in pictures if p["role"] == "recheck"]
     if not rechecks:

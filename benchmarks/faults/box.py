@@ -370,10 +370,10 @@ class Box:
         found += [f"arrival {a.kind} {a.case_id}" for a in self.store.arrivals()]
         return found
 
-    def own_cases(self) -> list[str]:
-        """The cases that the agent itself knows."""
+    def own_cases(self) -> dict[str, str]:
+        """The cases that the agent itself knows, with their states."""
         assert self._raw is not None
-        return [row[0] for row in self._raw.execute("SELECT case_id FROM cases")]
+        return dict(self._raw.execute("SELECT case_id, state FROM cases").fetchall())
 
     def told(self) -> list[str]:
         """Restorations that its health has told of."""

@@ -89,8 +89,17 @@ def cases_of(agent_id: str) -> dict[str, list[dict[str, Any]]]:
         found[stay.agent_case_id] = []
         numbers[stay.case_id] = stay.agent_case_id
     for order in WorkOrder.objects.filter(case_id__in=list(numbers)):
-        found[numbers[order.case_id]].append({"key": order.key, "kind": str(order.kind), "case": order.case_id})
+        found[numbers[order.case_id]].append(
+            {"key": order.key, "kind": str(order.kind), "case": order.case_id}
+        )
     return found
+
+
+def states_of(agent_id: str) -> dict[str, str]:
+    """The agent's name of each case -> the state at the camera, as the centre shows it."""
+    from central.parking.models import Stay
+
+    return dict(Stay.objects.filter(agent__agent_id=agent_id).values_list("agent_case_id", "agent_state"))
 
 
 def evidence_of(agent_id: str) -> dict[str, list[dict[str, Any]]]:
