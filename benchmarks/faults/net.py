@@ -137,7 +137,14 @@ class Line:
         self._mid = 0
 
     def turn(self) -> None:
-        """One round: connect, write down what came, publish what is due."""
+        """One round: connect, write down what came, publish what is due. As the link, it begins anew after an error."""
+        try:
+            self._turn()
+        except Exception:
+            self._up = False
+            raise
+
+    def _turn(self) -> None:
         fate, broker = self._fate, self._broker
         if self._up and fate.chance(0.05):
             fate.note("connection cut")
