@@ -403,11 +403,15 @@ class Engine:
 
     def _keep(self, case: Case) -> None:
         self._store.save_case(case)
-        self._by_stay[case.whole_stay_id] = case.id
         if case.state in ENDED:
             self._cases.pop(case.id, None)
+            camera = self.cameras.get(case.camera_id)
+            if camera is None or all(stay.id != case.whole_stay_id for stay in camera.state.stays):
+                self._by_stay.pop(case.whole_stay_id, None)  # it has left; the database knows it
+                return
         else:
             self._cases[case.id] = case
+        self._by_stay[case.whole_stay_id] = case.id
 
     def _case_of(self, stay: Stay) -> Case | None:
         """The stay's case, open, or ended since its standing there began to count."""

@@ -67,6 +67,11 @@ class Witness:
     seen: list[int] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
+    def forget(self) -> None:
+        """Drop what is known of the vehicles so far."""
+        for memory in (self.sealed, self.stay_of, self.clock_ends, self.warned, self.seen):
+            memory.clear()
+
 
 class WorldClock:
     """The box's clocks: true time, and a wall clock that may be set. Steady within one life, as the agent's is."""
@@ -107,7 +112,7 @@ class Gateway:
             return Unknown("no answer")
         return Accepted("id")
 
-    def lookup(self, request: SmsRequest, since_ms: int) -> SmsResult | None:
+    def lookup(self, request: SmsRequest, since_ms: int) -> SmsResult | None:  # noqa: ARG002
         """What became of it."""
         if self._fate.chance(0.1):
             self._fate.note("gateway", "does not look")
@@ -144,9 +149,23 @@ class Box:
     Args:
         folder: its data folder, empty at first.
         agent_id: enrolled at the centre.
+        directory: of owners; by default that of the script.
+        copies_s: seconds between copies of the database.
     """
 
-    def __init__(self, folder: Path, agent_id: str, script: Script, fate: Fate, broker: Broker) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        agent_id: str,
+        script: Script,
+        fate: Fate,
+        broker: Broker,
+        *,
+        directory: Any = None,
+        copies_s: float = 20,
+    ) -> None:
+        self._directory = directory or Directory(script.stands)
+        self._copies_s = copies_s
         self.folder, self.script, self.fate, self.broker = folder, script, fate, broker
         self.agent_id = agent_id
         self.clock, self.witness, self.street = WorldClock(), Witness(), Street()
@@ -175,7 +194,7 @@ class Box:
         self.fate.revive()
         self.clock.offset_ms = self.clock.wall_off_ms
         vault = _vault(self.folder / "keys" / "box.key")
-        self._safe = Safe(self.folder / "agent.db", vault, self.folder / "copies", every_s=20)
+        self._safe = Safe(self.folder / "agent.db", vault, self.folder / "copies", every_s=self._copies_s)
         self.store = self._safe.open(self.clock.utc_ms())
         self._raw = self.store.db
         self._files = self._safe.transactions()
@@ -198,7 +217,7 @@ class Box:
         self.engine = Engine(
             self.store,
             FatedSealer(FrameSealer(evidence, "scripted", "0" * 64, ZoneInfo("UTC"), lambda: 0), self),
-            EffectWriter(self._identity, vault, evidence, lambda case, plate: f"{plate}: please leave"),
+            EffectWriter(self._identity, vault, evidence, _text),
             plates=PlateDesk(ScriptedReader(self.street), unanimous, 6),
             plate_wait_ms=5_000,
         )
@@ -214,7 +233,7 @@ class Box:
         self._sms = SmsWorker(
             self.transact,
             self.gateway,
-            Directory(self.script.stands),
+            self._directory,
             self._on_sms_result,
             self.clock,
             policy=SmsPolicy(retry=Backoff(first_ms=0, cap_ms=0, floor_ms=0), settle_ms=0, looks=1),
@@ -378,6 +397,10 @@ class Box:
     def told(self) -> list[str]:
         """Restorations that its health has told of."""
         return [str(json.loads(text)["text"]) for text in self.witness.told]
+
+
+def _text(_case: Case, plate: str) -> str:
+    return f"{plate}: please leave"
 
 
 @functools.cache

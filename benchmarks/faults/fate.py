@@ -7,6 +7,7 @@ import os
 import random
 import sqlite3
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 
@@ -116,10 +117,10 @@ class FatedOs:
     def open(self, path: Any, flags: int, mode: int = 0o777) -> int:
         """As `os.open`."""
         if flags & os.O_CREAT:
-            self._step(f"file {os.path.basename(path)[-30:]}")
+            self._step(f"file {Path(path).name[-30:]}")
         return os.open(path, flags, mode)
 
-    def fsync(self, handle: int) -> None:
+    def fsync(self, handle: int) -> None:  # noqa: ARG002
         """The process may die; but never mind the disk, which is memory."""
         self._step("fsync")
 

@@ -66,8 +66,8 @@ def draw_script(seed: int, beats: int = 90) -> Script:
             stands.append(Stand(f"v{number}", spot, at, goes, plate, dice.random() < 0.8))
             at = goes + dice.choice((0, 9, 9, 14))
     lights: list[Light] = ["day"] * beats
-    for _ in range(dice.randint(0, 3)):
-        kind: Light = dice.choice(("bus", "dark", "gone"))
+    kinds: list[Light] = ["bus", "dark", "dark", "gone", "gone"]
+    for kind in dice.sample(kinds, dice.randint(0, 4)):
         begins = dice.randrange(beats)
         # A bus that stays longer is a stay itself.
         lasts = dice.randint(1, 3 if kind == "bus" else 9)

@@ -7,7 +7,7 @@ import time
 
 _path = os.environ.get("PATROL_FAULTS_CLOCK")
 if _path:
-    with open(_path, "rb") as _file:
+    with open(_path, "rb") as _file:  # noqa: PTH123
         _map = mmap.mmap(_file.fileno(), 8, access=mmap.ACCESS_READ)
     _real_ns, _one = time.time_ns, struct.Struct("<q")
 
