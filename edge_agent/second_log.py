@@ -76,7 +76,9 @@ class SecondLog:
         self._handle: int | None = None
         self._size = 0
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._number = max((number for number, _ in files(folder)), default=0) + 1
+        # Beyond the copies too, which carry the number of the first file that they lack.
+        begun = [p.name[:8] for p in folder.iterdir() if p.suffix in (_SUFFIX, ".db")]
+        self._number = max((int(name) for name in begun if name.isdigit()), default=0) + 1
 
     @property
     def size(self) -> int:

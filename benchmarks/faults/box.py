@@ -172,7 +172,6 @@ class Box:
         self.gateway = Gateway(fate, self.witness, self.clock)
         self._identity = Identity(JURISDICTION, agent_id)
         self._raw: sqlite3.Connection | None = None
-        _os.fate = fate
         self.start()
 
     # Lives
@@ -192,6 +191,7 @@ class Box:
 
     def _open(self) -> None:
         self.fate.revive()
+        _os.fate = self.fate
         self.clock.offset_ms = self.clock.wall_off_ms
         vault = _vault(self.folder / "keys" / "box.key")
         self._safe = Safe(self.folder / "agent.db", vault, self.folder / "copies", every_s=self._copies_s)
@@ -273,6 +273,7 @@ class Box:
 
     def close(self) -> None:
         """Let go of all files."""
+        _os.fate = None
         raw, self._raw = self._raw, None
         if raw is None:
             return

@@ -119,6 +119,20 @@ def test_after_damage_everything_is_there_again(
         assert remembered(store)[0] == list(range(41))
 
 
+def test_what_a_later_process_decides_stands_behind_the_copy_of_an_earlier_one(tmp_path: Path) -> None:
+    with opened(tmp_path) as (one, store):
+        decide(store, 0)
+        one.copy()
+    with opened(tmp_path) as (_, store):
+        decide(store, 1)
+    with opened(tmp_path) as (_, store):
+        decide(store, 2)
+    garbage(tmp_path / "agent.db")
+    with opened(tmp_path) as (one, store):
+        assert remembered(store)[0] == [0, 1, 2]
+        assert one.problems(store, T0)[0].endswith("nothing is missing")
+
+
 def test_damage_to_the_second_log_as_well_is_told_loudly(tmp_path: Path) -> None:
     with opened(tmp_path) as (one, store):
         decide(store, 0)
