@@ -78,7 +78,8 @@ class Safe:
                 raise DamagedError("is gone", file=self.path)
             store = self._sound(self.path)
             newest = next((number for number, _, _ in self._copies()), 0)
-            done, whole = complete(store.db, self._folder, newest)
+            behind = counter(store.db) < self._copied()
+            done, whole = (0, False) if behind else complete(store.db, self._folder, newest)
             if not whole:
                 store.close()
                 raise DamagedError("has lost its newest changes", file=self.path)
@@ -191,6 +192,15 @@ class Safe:
             if number.isdigit():
                 found.append((int(number), digest, path))
         return sorted(found, reverse=True)
+
+    def _copied(self) -> int:
+        """The number of the newest transaction in the newest copy that can be read; 0 where there is none."""
+        for _, _, path in self._copies():
+            with contextlib.suppress(sqlite3.Error, ValueError):
+                uri = f"file:{path}?immutable=1"
+                with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
+                    return counter(db)
+        return 0
 
     # Restoring
 

@@ -133,6 +133,19 @@ def test_what_a_later_process_decides_stands_behind_the_copy_of_an_earlier_one(t
         assert one.problems(store, T0)[0].endswith("nothing is missing")
 
 
+def test_a_database_that_fell_behind_its_newest_copy_is_noticed(tmp_path: Path) -> None:
+    """Its write-ahead log was spoilt, and nothing has been decided since the copy."""
+    with opened(tmp_path) as (one, store):
+        decide(store, 0)
+    old = (tmp_path / "agent.db").read_bytes()
+    with opened(tmp_path) as (one, store):
+        decide(store, 1)
+        one.copy()
+    (tmp_path / "agent.db").write_bytes(old)
+    with opened(tmp_path) as (_, store):
+        assert remembered(store)[0] == [0, 1]
+
+
 def test_damage_to_the_second_log_as_well_is_told_loudly(tmp_path: Path) -> None:
     with opened(tmp_path) as (one, store):
         decide(store, 0)
