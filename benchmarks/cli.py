@@ -19,6 +19,7 @@ from rich.table import Table
 from benchmarks.bays.cli import bays
 from benchmarks.clocks import cli as clocks_cli
 from benchmarks.dispatch import cli as dispatch_cli
+from benchmarks.faults import cli as faults_cli
 from benchmarks.grids import cli as grids_cli
 from benchmarks.pages.cli import pages
 from benchmarks.plates.cli import plates
@@ -47,6 +48,7 @@ app = typer.Typer(
     "patrol bench notices\n\n"
     "patrol bench plates --condition day --out-pictures worst.png\n\n"
     "patrol bench bays --rate 100\n\n"
+    "patrol bench faults --quick\n\n"
     "patrol bench pages --database sqlite",
 )
 
@@ -184,6 +186,7 @@ app.command(epilog="Example: patrol bench bays --bays 10000 --rate 100 --json ba
 app.add_typer(grids_cli.app)
 app.add_typer(clocks_cli.app)
 app.add_typer(dispatch_cli.app)
+app.add_typer(faults_cli.app)
 app.command(epilog="Example: patrol bench pages --database sqlite --json pages.json")(pages)
 
 

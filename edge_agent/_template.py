@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from edge_agent.config import (
     AgentSection,
     CameraConfig,
+    CopiesSection,
     DetectorSection,
     PlatesSection,
     RestsSection,
@@ -27,6 +28,7 @@ SECTIONS: tuple[tuple[str, type[BaseModel], bool], ...] = (
     ("[plates]", PlatesSection, False),
     ("[zones]", ZonesSection, False),
     ("[rests]", RestsSection, False),
+    ("[copies]", CopiesSection, False),
     ("[owners]", OwnersConfig, False),
     ("[notices]", NoticePolicy, False),
     ("[sms]", SmsConfig, False),
@@ -41,6 +43,7 @@ _SAMPLES: dict[tuple[str, str], str] = {
     ("[agent]", "id"): "box-1",
     ("[agent]", "jurisdiction"): "my-street",
     ("[agent]", "data_dir"): "data",
+    ("[copies]", "folder"): "copies",
     ("[[camera]]", "id"): "cam1",
     ("[[camera]]", "url"): "rtsp://192.0.2.10:554/stream1",
     ("[[camera]]", "zones"): "cam1.zones.toml",

@@ -24,6 +24,9 @@ app = typer.Typer(
     "patrol agent replay street.mp4 --zones street.toml --json",
 )
 
+_DAMAGES = 5
+"""How often a running agent restores its database before it gives up: then the disk is dying."""
+
 _COLOURS = {
     "observing": "cyan",
     "confirmed": "yellow",
@@ -205,6 +208,7 @@ def run(
 
     from edge_agent.config import load_config
     from edge_agent.runtime import Agent
+    from edge_agent.second_log import DamagedError
     from notifier import masking
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
@@ -217,8 +221,18 @@ def run(
         else:
             console.out.print(_line(event), soft_wrap=True)
 
-    agent = Agent(load_config(config), on_event=show)
-    agent.run(_stop_on_signals())
+    stop, loaded = _stop_on_signals(), load_config(config)
+    damages = 0
+    while True:
+        agent = Agent(loaded, on_event=show)
+        try:
+            agent.run(stop)
+            return
+        except DamagedError as error:
+            damages += 1
+            if damages > _DAMAGES:
+                raise
+            logging.getLogger(__name__).error("%s; the agent starts anew and restores it", error)
 
 
 def _stop_on_signals() -> threading.Event:

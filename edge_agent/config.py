@@ -150,6 +150,20 @@ class RestsSection(_Strict):
     )
 
 
+class CopiesSection(_Strict):
+    """Copies of the database, from which it is restored by itself when its file is damaged."""
+
+    folder: Path | None = Field(
+        default=None,
+        title="Folder",
+        description="Where copies and the second log lie, best on another disk; by default `copies` in the data folder.",
+    )
+    keep: int = Field(default=2, title="Keep", description="How many copies are kept.", ge=1, le=100)
+    every_s: float = Field(
+        default=21_600, title="Interval", description="Seconds between copies.", ge=1, le=604_800
+    )
+
+
 class CameraConfig(SourceConfig):
     """One camera: its source, and the file with its zones."""
 
@@ -178,6 +192,7 @@ class AgentConfig(_Strict):
     owners: OwnersConfig = OwnersConfig()
     sms: SmsConfig = SmsConfig()
     rests: RestsSection = RestsSection()
+    copies: CopiesSection = CopiesSection()
     notices: NoticePolicy = NoticePolicy()
     mqtt: MqttConfig | None = None
     camera: tuple[CameraConfig, ...] = Field(min_length=1, max_length=1000)

@@ -55,6 +55,7 @@ from edge_agent.stays import (
 from edge_agent.stays import shift as shift_stays
 from edge_agent.stays import step as step_stays
 from edge_agent.store import Store
+from notifier import outbox
 from protocol.clock import Millis, iso
 from protocol.messages import EvidenceRef
 from zones.exemptions import Exempt, Unclear
@@ -215,6 +216,7 @@ class Engine:
         """
         with self._deciding():
             self._store.set_meta("time_base", time_base)
+            outbox.shift(self._store.db, by_ms)
             if by_ms < 0:
                 for camera_id in self._store.camera_ids():
                     self._store.save_camera(shift_stays(self._store.camera(camera_id), by_ms))
@@ -401,11 +403,15 @@ class Engine:
 
     def _keep(self, case: Case) -> None:
         self._store.save_case(case)
-        self._by_stay[case.whole_stay_id] = case.id
         if case.state in ENDED:
             self._cases.pop(case.id, None)
+            camera = self.cameras.get(case.camera_id)
+            if camera is None or all(stay.id != case.whole_stay_id for stay in camera.state.stays):
+                self._by_stay.pop(case.whole_stay_id, None)  # it has left; the database knows it
+                return
         else:
             self._cases[case.id] = case
+        self._by_stay[case.whole_stay_id] = case.id
 
     def _case_of(self, stay: Stay) -> Case | None:
         """The stay's case, open, or ended since its standing there began to count."""

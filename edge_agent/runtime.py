@@ -23,15 +23,16 @@ from edge_agent.notices import answer_of, composer, notice_request, notice_text,
 from edge_agent.rechecks import Rechecks
 from edge_agent.rests import RestLog
 from edge_agent.rests import prune as prune_rests
+from edge_agent.safe import Safe
+from edge_agent.second_log import DamagedError, is_damage, kind_of
 from edge_agent.stays import GapKind
-from edge_agent.store import Store
 from edge_agent.timebase import Mark, boot_id, step_since
 from edge_agent.vault import Vault
 from edge_agent.zone_rules import read_all_rules
 from edge_agent.zone_updates import ZoneUpdates
 from notifier import outbox
 from notifier.mqtt import MqttLink
-from notifier.outbox import FileTransactions, OutboxItem
+from notifier.outbox import OutboxItem
 from notifier.owners.config import make_directory
 from notifier.sms import Accepted, Held, Refused, SmsResult, SmsWorker, make_gateway
 from notifier.sms.ledger import LocalGate
@@ -136,8 +137,15 @@ class Agent:
         self._perceiver = _perceiver(config)
         data = config.agent.data_dir
         self._lock = FolderLock(data)
-        self._store = Store(data / "agent.db", Vault.open(data / "keys" / "box.key"))
-        self._transactions = FileTransactions(self._store.path)
+        copies, vault = config.copies, Vault.open(data / "keys" / "box.key")
+        folder = copies.folder or data / "copies"
+        self._safe = Safe(data / "agent.db", vault, folder, keep=copies.keep, every_s=copies.every_s)
+        try:
+            self._store = self._safe.open(self._clock.utc_ms())
+        except PatrolError:
+            self._lock.release()
+            raise
+        self._transactions = self._safe.transactions()
         self._engine: Engine = make_engine(
             self._store,
             self._identity,
@@ -188,13 +196,26 @@ class Agent:
             self._link.check()
 
     def run(self, stop: threading.Event) -> None:
-        """Watch, decide and carry out until `stop` is set; then leave tidily."""
-        self._note_time_base()
+        """Watch, decide and carry out until `stop` is set; then leave tidily.
+
+        Raises:
+            DamagedError: the database is damaged; an agent made anew restores it.
+        """
+        try:
+            self._run(stop)
+        except sqlite3.DatabaseError as error:
+            if is_damage(error):
+                raise DamagedError(f"is damaged: {error}", file=self._store.path) from error
+            raise
+
+    def _run(self, stop: threading.Event) -> None:
         with ExitStack() as stack:
             stack.callback(self._lock.release)
+            stack.callback(self._safe.log.close)
             stack.callback(self._store.close)
             stack.callback(self._engine.rules.close)
             stack.callback(self._transactions.close)
+            self._note_time_base()
             workers = [threading.Thread(target=self._sms.run, args=(self._stop,), name="sms", daemon=True)]
             if self._link is not None:
                 stack.callback(self._link.close)
@@ -222,8 +243,10 @@ class Agent:
     def _loop(self, stop: threading.Event) -> None:
         next_tick = next_mark = next_health = next_prune = next_zones = 0
         while not stop.is_set():
+            self._safe.check()
             worked = self._look_round()
             now = self._clock.monotonic_ms()
+            self._safe.copy_if_due(now)
             if now >= next_tick:
                 next_tick = now + _TICK_MS
                 self._guarded("deciding", lambda: self._engine.tick(self._clock.utc_ms()))
@@ -295,10 +318,12 @@ class Agent:
         tries again. Nothing else stops for it."""
         try:
             act()
+        except DamagedError:
+            raise
         except PatrolError as error:
             if what not in self._problems:
                 _log.error("%s: %s", what, error)
-            self._problems[what] = f"{_kind(error)}: {error}"
+            self._problems[what] = f"{kind_of(error)}: {error}"
         else:
             self._problems.pop(what, None)
 
@@ -373,6 +398,7 @@ class Agent:
         if self._link is not None:
             problems.extend(self._link.problems)
         problems.extend(self._engine.rules.problems(self._zones.files(), self._clock.utc_ms()))
+        problems.extend(self._safe.problems(self._store, now or self._clock.utc_ms()))
         if abs(self._clock.wall_error_ms()) > _CLOCK_STEP_MS:
             problems.append(
                 f"clock_step: the wall clock moved by {self._clock.wall_error_ms() / 1000:+.1f} s since the start; "
@@ -416,10 +442,3 @@ class Agent:
         self._complaints = frozenset(health.problems)
         if self._link is not None:
             self._link.publish_health(health)
-
-
-def _kind(error: PatrolError) -> str:
-    """The name under which a trouble with the agent's own data stands in its health."""
-    if not isinstance(error, UnavailableError):
-        return "damaged"
-    return "disk_full" if "full" in error.problem or "No space" in error.problem else "storage"

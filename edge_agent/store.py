@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from edge_agent.cases import ENDED, Case
 from edge_agent.rests.schema import migrate as migrate_rests
+from edge_agent.second_log import DamagedError, LoggedConnection, is_damage
 from edge_agent.stays import CameraState
 from edge_agent.vault import Vault
 from notifier import outbox
@@ -72,7 +73,8 @@ class Store:
         vault: seals what names a vehicle.
 
     Raises:
-        PatrolError: the file is no database, is damaged, or was written by a newer version.
+        DamagedError: the file is no database, or is damaged.
+        PatrolError: it was written by a newer version.
         UnavailableError: the place cannot be written to.
     """
 
@@ -96,9 +98,9 @@ class Store:
                     file=path,
                     mend="Install that version again, or start with another data folder; nothing was changed.",
                 )
-            check = self.db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            check = self.db.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if check != "ok":
-                raise PatrolError(f"is damaged: {check}", file=path, mend="Restore it from a backup.")
+                raise DamagedError(f"is damaged: {check}", file=path, mend="Restore it from a backup.")
             with self.transaction():
                 for statement in _SCHEMA.split(";"):
                     if statement.strip():
@@ -122,6 +124,7 @@ class Store:
 
         Raises:
             UnavailableError: the disk is full or fails; nothing of it was stored.
+            DamagedError: the file is damaged; nothing of it was stored.
         """
         try:
             self.db.execute("BEGIN IMMEDIATE")
@@ -133,6 +136,11 @@ class Store:
         except sqlite3.OperationalError as error:
             self._roll_back()
             raise _unavailable(self.path, error) from error
+        except sqlite3.DatabaseError as error:
+            self._roll_back()
+            if is_damage(error):
+                raise DamagedError(f"is damaged: {error}", file=self.path) from error
+            raise
         except BaseException:
             self._roll_back()
             raise
@@ -279,9 +287,11 @@ def _stay_range(stay_id: str) -> tuple[str, str, str]:
     return stay_id, f"{stay_id}.", f"{stay_id}/"
 
 
-def connect(path: Path) -> sqlite3.Connection:
+def connect(path: Path, busy_s: float = 10) -> sqlite3.Connection:
     """A connection with the settings that durability needs; transactions are begun by hand."""
-    db = sqlite3.connect(path, timeout=10, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(
+        path, timeout=busy_s, isolation_level=None, check_same_thread=False, factory=LoggedConnection
+    )
     try:
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
@@ -293,7 +303,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _foreign(path: Path, error: sqlite3.DatabaseError) -> PatrolError:
-    return PatrolError(
+    return DamagedError(
         f"is not a database of this agent: {error}", file=path, mend="Restore it from a backup."
     )
 

@@ -173,7 +173,9 @@ def claim(
     marks = ", ".join("?" * len(states))
     rows = conn.execute(
         f"SELECT {_COLUMNS} FROM outbox AS o"  # noqa: S608 - only names of columns and question marks
-        f" WHERE open = 1 AND channel = ? AND state IN ({marks}) AND (due_ms <= ? OR due_ms > ?)"
+        f" WHERE open = 1 AND channel = ? AND state IN ({marks})"
+        # What was neither tried nor put off does not wait, whatever the clock says of when it was decided.
+        " AND (due_ms <= ? OR due_ms > ? OR (attempts = 0 AND due_ms = created_ms))"
         " AND (grp IS NULL OR NOT EXISTS"
         " (SELECT 1 FROM outbox AS p WHERE p.open = 1 AND p.grp = o.grp AND p.seq < o.seq))"
         " ORDER BY seq LIMIT ?",
@@ -291,6 +293,17 @@ def hasten(conn: sqlite3.Connection, channel: Channel, due_ms: Millis) -> int:
     ).rowcount
 
 
+def shift(conn: sqlite3.Connection, by_ms: int) -> int:
+    """The caller's time base stepped: what is open keeps the time that it still waits, and the age it has. Returns how
+    many."""
+    return conn.execute(
+        "UPDATE outbox SET due_ms = due_ms + ?1, created_ms = created_ms + ?1, changed_ms = changed_ms + ?1,"
+        " meta = CASE WHEN json_extract(meta, '$.give_up_ms') IS NULL THEN meta"
+        " ELSE json_set(meta, '$.give_up_ms', json_extract(meta, '$.give_up_ms') + ?1) END WHERE open = 1",
+        (by_ms,),
+    ).rowcount
+
+
 def waiting(conn: sqlite3.Connection, channel: Channel | None = None) -> Waiting:
     """Counts by state, of one channel or of all."""
     counts = {
@@ -320,11 +333,18 @@ class FileTransactions:
     Args:
         path: the SQLite file.
         busy_s: how long to wait for another writer, seconds.
+        connect: opens a connection (path, `busy_s`) in which transactions are begun by hand; a plain one by default.
     """
 
-    def __init__(self, path: Path, busy_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        busy_s: float = 10.0,
+        connect: Callable[[Path, float], sqlite3.Connection] | None = None,
+    ) -> None:
         self.path = path
         self._busy_s = busy_s
+        self._connect = connect or _connect
         self._own = threading.local()
 
     @contextmanager
@@ -349,11 +369,15 @@ class FileTransactions:
     def _connection(self) -> sqlite3.Connection:
         conn: sqlite3.Connection | None = getattr(self._own, "conn", None)
         if conn is None:
-            conn = sqlite3.connect(self.path, timeout=self._busy_s, isolation_level=None)
-            conn.execute("PRAGMA journal_mode = WAL")
-            conn.execute("PRAGMA synchronous = FULL")
-            self._own.conn = conn
+            conn = self._own.conn = self._connect(self.path, self._busy_s)
         return conn
+
+
+def _connect(path: Path, busy_s: float) -> sqlite3.Connection:
+    conn = sqlite3.connect(path, timeout=busy_s, isolation_level=None)
+    conn.execute("PRAGMA journal_mode = WAL")
+    conn.execute("PRAGMA synchronous = FULL")
+    return conn
 
 
 def _close(

@@ -23,6 +23,10 @@ class BadPictureError(ValueError):
     """The bytes are not a picture that can be accepted; the text says why."""
 
 
+class OtherPictureError(BadPictureError):
+    """The bytes are not those of the picture that was named; nothing is said of that one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """Pixels of a picture that was decoded to its end."""
@@ -40,7 +44,7 @@ def check(data: bytes, sha256: str) -> tuple[Size, bytes]:
     if len(data) > settings.PATROL.picture_bytes:
         raise BadPictureError(f"{len(data)} bytes, at most {settings.PATROL.picture_bytes} are accepted")
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise BadPictureError("the bytes do not have the hash that the topic names")
+        raise OtherPictureError("the bytes do not have the hash that the topic names")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

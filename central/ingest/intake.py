@@ -223,6 +223,9 @@ def _take_picture(
     key = AgentTopics(where.jurisdiction_id, where.agent_id).evidence_key(sha256)
     if not _SHA256.fullmatch(sha256):
         raise RefusedError(key, "the topic does not name a SHA-256")
+    if isinstance(found, pictures.OtherPictureError):
+        # Spoilt on the way, or somebody else's: the agent's own picture is not refused with it, and comes again.
+        raise RefusedError("", str(found))
     if isinstance(found, pictures.BadPictureError):
         raise RefusedError(key, str(found))
     if found is None:

@@ -164,6 +164,8 @@ def shift_clock(case: Case, by_ms: int) -> Case:
 def _move(
     case: Case, state: CaseState, at_ms: Millis, reason: str, outcome_id: str | None = None
 ) -> tuple[Case, PublishRecord]:
+    # Where the clock was set back, a step is never told as older than the one before: the newest is what counts.
+    at_ms = max(at_ms, case.changed_ms)
     record = PublishRecord(case.steps, state, case.state, at_ms, reason, outcome_id)
     return replace(case, state=state, reason=reason, changed_ms=at_ms, steps=case.steps + 1), record
 

@@ -231,6 +231,16 @@ def test_a_clock_that_was_set_back_before_the_hours_does_not_make_a_task() -> No
     assert not any(isinstance(e, PublishTask) for e in effects)
 
 
+def test_a_step_is_never_told_as_older_than_the_one_before() -> None:
+    """The centre shows the newest step; after a clock was set back that must still be the last one."""
+    case, _ = play(opened()[0], Identified(T0, "京A12345", 0.99), NoticeAccepted(T0 + 1_000))
+    case = shift_clock(case, -3_600_000)
+    case, effects = play(case, Ended(T0 - 3_500_000, "departed"))
+    (record,) = [e for e in effects if isinstance(e, PublishRecord)]
+    assert record.state == "self_corrected"
+    assert record.at_ms == T0 + 1_000
+
+
 def test_a_case_stored_before_there_were_hours_still_opens() -> None:
     kept = TypeAdapter(Case)
     old = json.loads(kept.dump_json(notified()))

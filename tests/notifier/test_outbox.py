@@ -333,3 +333,29 @@ def test_delays_use_the_whole_range() -> None:
 def test_a_policy_that_makes_no_sense_is_refused() -> None:
     with pytest.raises(ValueError, match="floor"):
         Backoff(first_ms=10, cap_ms=5)
+
+
+def test_a_clock_set_back_delays_nothing_that_was_never_tried(conn: sqlite3.Connection) -> None:
+    """What was decided before the step looks as if it came from the future; what was put off keeps its wait."""
+    now = NOW - 1_800_000
+    outbox.put(conn, item("fresh"))
+    outbox.put(conn, item("tried"))
+    outbox.mark_sending(conn, "tried", NOW, due_ms=NOW)
+    outbox.mark_failed(conn, "tried", NOW, retry_at_ms=NOW + 5_000, reason="busy")
+    assert keys(outbox.claim(conn, "mqtt", now, 10)) == ["fresh"]
+
+
+def test_what_waits_moves_with_the_time_base(conn: sqlite3.Connection) -> None:
+    step = -1_800_000
+    outbox.put(conn, OutboxItem("notice", "sms", b"x", {"plate": "p", "give_up_ms": NOW + 60_000}, NOW))
+    outbox.mark_sending(conn, "notice", NOW, due_ms=NOW + 20_000)
+    outbox.put(conn, item("done"))
+    outbox.mark_done(conn, "done", NOW)
+    assert outbox.shift(conn, step) == 1
+    assert outbox.claim(conn, "sms", NOW + step + 19_999, 10, ("sending",)) == []
+    (entry,) = outbox.claim(conn, "sms", NOW + step + 20_000, 10, ("sending",))
+    assert entry.item.created_ms == NOW + step
+    assert entry.item.meta["give_up_ms"] == NOW + step + 60_000
+    done = outbox.find(conn, "done")
+    assert done is not None
+    assert done.changed_ms == NOW
