@@ -83,9 +83,9 @@ class _Street:
     lots: random.Random
     vehicles: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
-    traffic_s: tuple[float, float] = (9, 18)
+    traffic_s: tuple[float, float] = (12, 30)
     people: int = 2
-    shake: float = 0.2
+    shake: float = 0.0
     restarts: tuple[tuple[float, float], ...] = ()
     jumps: tuple[tuple[float, float], ...] = ()
 
@@ -163,7 +163,7 @@ def draw_script(seed: int, number: int) -> Script:
     full = situation == "full_grace"
     if full:
         duration = 860.0
-    _situate(street, situation, duration)
+    _situate(street, situation)
     angle, distance, camera = _camera(lots)
     crowding = (
         "crowded"
@@ -217,7 +217,7 @@ def draw_script(seed: int, number: int) -> Script:
     )  # fmt: skip
 
 
-def _situate(street: _Street, situation: Situation, duration: float) -> None:
+def _situate(street: _Street, situation: Situation) -> None:
     """Who comes and goes, and what goes wrong."""
     lots = street.lots
     cells = [0, 1, 2]
@@ -242,6 +242,7 @@ def _situate(street: _Street, situation: Situation, duration: float) -> None:
         kind = street.kind()
         street.add(kind, street.colour(kind), lane, stand_s=lots.uniform(140, 150), speed_kmh=28)
         return
+    street.people, street.shake = lots.choice((0, 0, 2, 4)), lots.choice((0.0, 0.0, 0.0, 0.25))
     first_s = lots.choice((-10.0, lots.uniform(10, 30)))
     long_s = lots.uniform(150, 185)
     if situation in ("replaced", "swapped"):
@@ -278,8 +279,6 @@ def _situate(street: _Street, situation: Situation, duration: float) -> None:
             street.people, street.traffic_s = lots.randint(8, 14), (3, 7)
         case "headlights":
             street.traffic_s = (3, 7)
-        case _:
-            street.people = lots.choice((0, 2, 4))
 
 
 def _camera(lots: random.Random) -> tuple[str, str, dict[str, Any]]:

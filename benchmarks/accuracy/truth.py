@@ -40,10 +40,7 @@ def _true(stay: Stay, size: tuple[float, float], end_ms: int) -> TrueStay:
         and area(box) >= _IN_PICTURE * area(stay.box)
         and blind <= 0.5 * (until - max(0, stay.standing_ms))
     )
-    if share <= _OUTSIDE:
-        role = "outside"
-    else:
-        role = "event" if share >= _IN_ZONE and plain else "either"
+    role = "outside" if share <= _OUTSIDE else "event" if share >= _IN_ZONE and plain else "either"
     return TrueStay(stay.id, stay.vehicle, box, stay.standing_ms, stay.leaving_ms, role, hidden)  # type: ignore[arg-type]
 
 

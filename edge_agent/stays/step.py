@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from statistics import median
 
-from edge_agent.stays.appearance import Look, blend, likeness, ring_likeness
+from edge_agent.stays.appearance import Look, blend, likeness, ring_likeness, uncovered
 from edge_agent.stays.model import (
     CameraState,
     EndReason,
@@ -81,7 +81,7 @@ def step(
     for stay in state.stays:
         number = _match(stay, seen.seen, rules)
         found = seen.seen[number] if number is not None else None
-        verdict, place = _judge(stay, found, seen, index, rules, ground, doubt=stay.doubt or late)
+        verdict, place = _judge(stay, found, seen, index, rules, ground, late=late)
         if verdict == "present":
             if number is not None:
                 claimed.add(number)
@@ -164,12 +164,25 @@ def _match(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> int | None:
 
 def _blocked(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> float:
     """Share of the place that lies under something nearer to the camera (whose lower edge is lower)."""
-    worst = 0.0
-    for item in seen:
-        if item is found or item.box[3] <= stay.anchor[3] - 0.05 * (stay.anchor[3] - stay.anchor[1]):
-            continue
-        worst = max(worst, covered_share(stay.anchor, item.box))
-    return worst
+    return max((covered_share(stay.anchor, item.box) for item in _nearer(stay, found, seen)), default=0.0)
+
+
+def _nearer(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> list[Seen]:
+    """What may stand or pass before the place."""
+    height = stay.anchor[3] - stay.anchor[1]
+    return [item for item in seen if item is not found and item.box[3] > stay.anchor[3] - 0.05 * height]
+
+
+def _likeness(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> float:
+    """How much its place looks as before, apart from what stands before it; -1 where it is not in the picture."""
+    patch = seen.patches.get(stay.id)
+    if patch is None:
+        return -1.0
+    whole = likeness(stay.look, patch)
+    cells = uncovered(stay.spot, (item.box for item in _nearer(stay, found, seen.seen)))
+    if cells is None or cells.mean() < rules.free_share:
+        return whole
+    return max(whole, likeness(stay.look, patch, cells))
 
 
 def _judge(
@@ -180,14 +193,14 @@ def _judge(
     rules: StayRules,
     ground: Collection[str] | None,
     *,
-    doubt: bool,
+    late: bool,
 ) -> tuple[Verdict, float]:
     """What this picture says of the stay, and how much its place looks as before."""
-    patch = seen.patches.get(stay.id)
-    place = likeness(stay.look, patch) if patch is not None else -1.0
+    place = _likeness(stay, found, seen, rules)
     blocked = _blocked(stay, found, seen.seen)
-    if doubt and stay.settled:
-        if place >= rules.strict_likeness:
+    if (stay.doubt or late) and stay.settled:
+        just_now = not late and stay.absent == 0 and seen.at_ms - stay.last_ms <= rules.swap_ms
+        if place >= (rules.keep_likeness if just_now else rules.strict_likeness):
             return "present", place
     else:
         if place >= rules.keep_likeness:
@@ -197,6 +210,10 @@ def _judge(
                 return "present", place
             if found.look is not None and likeness(stay.look, found.look) >= rules.keep_likeness:
                 return "present", place
+    empty = seen.empty.get(stay.id, 0.0)
+    if stay.settled and found is None and empty >= rules.empty_likeness and empty > place:
+        # The ground itself is to be seen, whatever else is.
+        return "absent", place
     if blocked >= rules.blocked_share:
         return "occluded", place
     if not stay.settled:
@@ -205,13 +222,11 @@ def _judge(
         # Another vehicle in the place: it replaced the first only if it stands in a zone itself, not in the lane before.
         there = index.presence(found.box, found.label, active=ground).inside
         return ("different" if there else "occluded"), place
-    if seen.empty.get(stay.id, 0.0) >= rules.empty_likeness:
-        return "absent", place
     ring = seen.rings.get(stay.id)
     alone = (
         stay.ring is not None and ring is not None and ring_likeness(stay.ring, ring) >= rules.ring_likeness
     )
-    return ("absent" if alone and seen.calm.get(stay.id, 0.0) >= rules.calm_likeness else "hidden"), place
+    return ("absent" if alone and seen.calm.get(stay.id, 0.0) >= rules.rest_likeness else "hidden"), place
 
 
 def _present(
@@ -243,6 +258,11 @@ def _present(
             verdict="present",
             votes=_vote(stay, found),
         )
+    if not stay.settled and stay.hits == 1:
+        # It may have rolled the last inch since the first look, and a clock must not begin early: standing begins
+        # with the first look that shows it where it was before.
+        stay = replace(stay, first_ms=at_ms, last_ms=at_ms, covered_ms=0)
+        covered_since = at_ms
     gaps = stay.gaps
     if covered_since is None and at_ms > stay.last_ms:
         gaps = (*gaps, Gap(stay.unseen_as if stay.verdict != "present" else seen.gap, stay.last_ms, at_ms))[
@@ -276,7 +296,7 @@ def _present(
     patch = seen.patches.get(stay.id)
     if patch is None:
         return after
-    if place >= rules.learn_likeness:
+    if likeness(stay.look, patch) >= rules.learn_likeness:
         return replace(after, look=blend(stay.look, patch, rules.adapt))
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
     if found is not None and not stay.doubt and at_rest and place >= rules.match_likeness:
@@ -316,12 +336,14 @@ def _missing(stay: Stay, verdict: Verdict, seen: Observation, rules: StayRules, 
     if verdict == "hidden":
         calm = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
         since = stay.hidden_ms if calm and stay.hidden_ms is not None else at_ms
-        after = replace(after, absent=0, different=0, hidden_ms=since)
+        # It weighs against one look at the empty place: a passer-by undoes little, a bus that passes slowly all.
+        after = replace(after, absent=max(0, stay.absent - 1), different=0, hidden_ms=since)
         if at_ms - since >= rules.hidden_ms:
             return replace(after, verdict="absent", absent=rules.absent_hits, absent_ms=since)
         return after
+    # Looks at the empty place stay true while something hides it; only the vehicle itself refutes them.
     different = stay.different + 1 if verdict == "different" else 0
-    return replace(after, absent=0, hidden_ms=None, different=different)
+    return replace(after, hidden_ms=None, different=different)
 
 
 def _end_reason(stay: Stay, at_ms: Millis, rules: StayRules) -> EndReason | None:
