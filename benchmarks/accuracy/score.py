@@ -79,6 +79,20 @@ class Fault:
     at_ms: int
     stay: str = ""
     case: str = ""
+    box: Box | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """How far start and end of a stay that was found are off, milliseconds; None: outside of the scene."""
+
+    start_ms: int | None
+    end_ms: int | None
+
+    @property
+    def near(self) -> bool:
+        """Whether both are within the window."""
+        return all(abs(off) <= WINDOW_MS for off in (self.start_ms, self.end_ms) if off is not None)
 
 
 @dataclass(slots=True)
@@ -88,7 +102,7 @@ class Judgement:
     Attributes:
         right, missed, false: strict counts of events.
         window_right, window_missed, window_false: lenient ones.
-        starts_ms, ends_ms: errors of start and end of each stay that was found and whose moment lies in the scene.
+        moments: of each stay that was found.
         cases: cases of each stay that is an event and was found.
         fragments: the agent's stays for each event that was found.
         switches: how often one of the agent's stays went over from one vehicle to another.
@@ -103,8 +117,7 @@ class Judgement:
     window_right: int = 0
     window_missed: int = 0
     window_false: int = 0
-    starts_ms: list[int] = field(default_factory=list)
-    ends_ms: list[int] = field(default_factory=list)
+    moments: list[Moments] = field(default_factory=list)
     cases: list[int] = field(default_factory=list)
     fragments: list[int] = field(default_factory=list)
     switches: int = 0
@@ -183,7 +196,9 @@ def _judge_cases(
         if stay is None or stay.role == "outside":
             out.false += 1
             who = "nobody stands there" if stay is None else "it does not stand in the zone"
-            out.faults.append(Fault(f"false case: {who}", case.at_ms, stay.id if stay else "", case.case))
+            out.faults.append(
+                Fault(f"false case: {who}", case.at_ms, stay.id if stay else "", case.case, case.box)
+            )
         elif stay.role == "event":
             cases.setdefault(stay.id, []).append(case)
     for stay in stays:
@@ -192,12 +207,14 @@ def _judge_cases(
         mine = cases.get(stay.id, [])
         for extra in mine[1:]:
             out.false += 1
-            out.faults.append(Fault("a second case of one stay", extra.at_ms, stay.id, extra.case))
+            out.faults.append(Fault("a second case of one stay", extra.at_ms, stay.id, extra.case, extra.box))
         if mine:
             out.cases.append(len(mine))
             if mine[0].at_ms < stay.standing_ms + rules.confirm_ms - _SLACK_MS:
                 out.false += 1
-                out.faults.append(Fault("case before its time", mine[0].at_ms, stay.id, mine[0].case))
+                out.faults.append(
+                    Fault("case before its time", mine[0].at_ms, stay.id, mine[0].case, mine[0].box)
+                )
                 out.missed += stay.id in wanted
                 continue
         if stay.id not in wanted:
@@ -209,7 +226,9 @@ def _judge_cases(
             out.missed += 1
             out.false += 1
             late = (mine[0].at_ms - wanted[stay.id]) / 1000
-            out.faults.append(Fault(f"case {late:.0f} s late", mine[0].at_ms, stay.id, mine[0].case))
+            out.faults.append(
+                Fault(f"case {late:.0f} s late", mine[0].at_ms, stay.id, mine[0].case, mine[0].box)
+            )
         else:
             out.right += 1
 
@@ -251,22 +270,23 @@ def _judge_moments(
         if not mine or stay.id not in wanted:
             continue
         first, last = mine[0].stay, mine[-1].stay
+        start: int | None = None
+        end: int | None = None
         if first in since:
             begin = max(0, stay.standing_ms)
-            error = _off(since[first], begin, _next_look(stay, log, begin))
-            out.starts_ms.append(error)
-            if abs(error) > WINDOW_MS:
-                out.faults.append(Fault(f"start off by {error / 1000:+.0f} s", begin, stay.id, mine[0].case))
+            start = _off(since[first], begin, _next_look(stay, log, begin))
+            if abs(start) > WINDOW_MS:
+                out.faults.append(Fault(f"start off by {start / 1000:+.0f} s", begin, stay.id, mine[0].case))
         if stay.leaving_ms is not None and stay.leaving_ms <= rules.end_ms - 20_000:
             seen_again = _next_look(None, log, stay.leaving_ms, after=_hidden_to(stay, stay.leaving_ms))
             told = ended.get(last, rules.end_ms)
-            error = _off(told, stay.leaving_ms, seen_again)
-            out.ends_ms.append(error)
-            if abs(error) > WINDOW_MS:
+            end = _off(told, stay.leaving_ms, seen_again)
+            if abs(end) > WINDOW_MS:
                 never = "" if last in ended else ", never told"
                 out.faults.append(
-                    Fault(f"end off by {error / 1000:+.0f} s{never}", stay.leaving_ms, stay.id, mine[-1].case)
+                    Fault(f"end off by {end / 1000:+.0f} s{never}", stay.leaving_ms, stay.id, mine[-1].case)
                 )
+        out.moments.append(Moments(start, end))
 
 
 def _hidden_to(stay: TrueStay, at_ms: int) -> int:
@@ -321,7 +341,7 @@ def _judge_tasks(
         wrong = _wrong(stays, task, rules, of_case)
         if wrong:
             out.wrongful += 1
-            out.faults.append(Fault(f"wrongful task: {wrong}", task.at_ms, "", task.case))
+            out.faults.append(Fault(f"wrongful task: {wrong}", task.at_ms, "", task.case, task.box))
         else:
             stay = _at(stays, task.box, task.at_ms)
             tasked.update(() if stay is None else (stay.id,))

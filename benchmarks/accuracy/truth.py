@@ -18,12 +18,17 @@ _SAMPLE_MS = 500
 """How often visibility is looked at: often enough for looks every two seconds."""
 
 
-def true_stays(scene: Scene) -> tuple[TrueStay, ...]:
-    """Who stood, and whom the agent is asked about."""
+def true_stays(scene: Scene, *, occlusion: bool = True) -> tuple[TrueStay, ...]:
+    """Who stood, and whom the agent is asked about.
+
+    Args:
+        scene: whose truth.
+        occlusion: also work out who hides whom; slow for long scenes.
+    """
     width, height = scene.size
     return tuple(
         _true(stay, (float(width), float(height)), scene.duration_ms)
-        for stay in scene.truth(sample_ms=_SAMPLE_MS).stays
+        for stay in scene.truth(occlusion=occlusion, sample_ms=_SAMPLE_MS).stays
         if stay.box[2] > 0 and stay.box[3] > 0 and stay.box[0] < width and stay.box[1] < height
     )
 
