@@ -22,8 +22,8 @@ from edge_agent.build import Perceiver
 from edge_agent.frames import Image
 
 HOURS = 12.0
-PERIOD_S = 15.0
-"""Seconds between looks; twelve hours at two seconds would draw seven times as many pictures."""
+PERIOD_S = 30.0
+"""Seconds between looks, as of a box at its limit; twelve hours at two seconds would draw fifteen times as many pictures."""
 
 _LIGHTS: tuple[tuple[float, dict[str, Any]], ...] = (
     (0.0, {"time": "dusk", "sun": [330, 10]}),

@@ -180,6 +180,7 @@ class StayRules:
         same_nest: share of the smaller of two boxes inside the other from which both are one vehicle.
         still_shift: centre movement, in box sizes, above which a vehicle is moving.
         settle_hits, settle_ms: looks and time before a vehicle counts as standing.
+        rolled_likeness: below it, a vehicle seen twice may have rolled an inch between: standing begins with the second look.
         keep_likeness: the place looks as before: present even if the detector missed it.
         match_likeness: least likeness for a detected vehicle at the place to pass as the same.
         strict_likeness: least likeness after the vehicle was out of sight. A similar car never parks to the
@@ -199,6 +200,7 @@ class StayRules:
         rest_likeness: where the surroundings look as before, a place at rest looks like the picture before from here
             on. Lower than `calm_likeness`: empty ground has little structure, and rain or a night's noise disturbs it;
             what moves before a place stays below 0.4.
+        bare_likeness: surroundings that look so much as before, around a place that does not, show that nothing hides it.
         absent_hits, absent_ms: clear looks and time without the vehicle before it counts as departed.
         different_hits: looks at another vehicle in the place before the first counts as replaced.
         adapt: how fast the remembered look follows the light, per proven look.
@@ -215,6 +217,7 @@ class StayRules:
     still_shift: float = 0.12
     settle_hits: int = 3
     settle_ms: int = 3_000
+    rolled_likeness: float = 0.9
     keep_likeness: float = 0.6
     match_likeness: float = 0.3
     strict_likeness: float = 0.8
@@ -228,6 +231,7 @@ class StayRules:
     calm_likeness: float = 0.8
     hidden_ms: int = 30_000
     rest_likeness: float = 0.55
+    bare_likeness: float = 0.75
     absent_hits: int = 3
     absent_ms: int = 5_000
     different_hits: int = 3

@@ -108,11 +108,15 @@ def step(
 
     number = state.next_number
     for position, item in enumerate(seen.seen):
-        if position in claimed or not _may_begin(item, kept, index, rules, ground) or len(kept) >= _MAX_STAYS:
+        if (
+            position in claimed
+            or not _may_begin(item, kept, seen.seen, index, rules, ground)
+            or len(kept) >= _MAX_STAYS
+        ):
             continue
         kept.append(_begin(state.camera_id, number, item, seen.at_ms))
         number += 1
-    doubles = _doubles(kept, rules)
+    doubles = _doubles(kept, seen.seen, rules)
     events = [event for event in events if event.stay.id not in doubles]
     events.extend(
         StayEnded(replace(stay, zone_id=stay.zone_id or stay.former_zone_id), seen.at_ms, "double")
@@ -214,6 +218,14 @@ def _judge(
     if stay.settled and found is None and empty >= rules.empty_likeness and empty > place:
         # The ground itself is to be seen, whatever else is.
         return "absent", place
+    if not stay.settled and found is None and _rolled_on(stay, seen.seen, rules):
+        return "different", place
+    ring = seen.rings.get(stay.id)
+    around_it = ring_likeness(stay.ring, ring) if stay.ring is not None and ring is not None else -1.0
+    # The surroundings are as before and what is free of the place is not: no passer-by covers a vehicle so exactly.
+    bare = found is None and place < rules.match_likeness and around_it >= rules.bare_likeness
+    if stay.settled and bare and blocked < 1 - rules.free_share:
+        return "absent", place
     if blocked >= rules.blocked_share:
         return "occluded", place
     if not stay.settled:
@@ -222,11 +234,13 @@ def _judge(
         # Another vehicle in the place: it replaced the first only if it stands in a zone itself, not in the lane before.
         there = index.presence(found.box, found.label, active=ground).inside
         return ("different" if there else "occluded"), place
-    ring = seen.rings.get(stay.id)
-    alone = (
-        stay.ring is not None and ring is not None and ring_likeness(stay.ring, ring) >= rules.ring_likeness
-    )
-    return ("absent" if alone and seen.calm.get(stay.id, 0.0) >= rules.rest_likeness else "hidden"), place
+    at_rest = seen.calm.get(stay.id, 0.0) >= rules.rest_likeness
+    return ("absent" if around_it >= rules.ring_likeness and at_rest else "hidden"), place
+
+
+def _rolled_on(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
+    """Whether a vehicle that was still rolling is now seen a little further: it covers where it was."""
+    return any(item.label in VEHICLES and nested(stay.anchor, item.box) >= rules.same_nest for item in seen)
 
 
 def _present(
@@ -258,9 +272,8 @@ def _present(
             verdict="present",
             votes=_vote(stay, found),
         )
-    if not stay.settled and stay.hits == 1:
-        # It may have rolled the last inch since the first look, and a clock must not begin early: standing begins
-        # with the first look that shows it where it was before.
+    if not stay.settled and stay.hits == 1 and place < rules.rolled_likeness:
+        # It may have rolled the last inch since the first look, and a clock must not begin early.
         stay = replace(stay, first_ms=at_ms, last_ms=at_ms, covered_ms=0)
         covered_since = at_ms
     gaps = stay.gaps
@@ -342,14 +355,16 @@ def _missing(stay: Stay, verdict: Verdict, seen: Observation, rules: StayRules, 
             return replace(after, verdict="absent", absent=rules.absent_hits, absent_ms=since)
         return after
     # Looks at the empty place stay true while something hides it; only the vehicle itself refutes them.
-    different = stay.different + 1 if verdict == "different" else 0
+    looks = _CANDIDATE_MISSES if not stay.settled else 1
+    different = stay.different + looks if verdict == "different" else 0
     return replace(after, hidden_ms=None, different=different)
 
 
 def _end_reason(stay: Stay, at_ms: Millis, rules: StayRules) -> EndReason | None:
     """Why the stay is over, or None while it may go on."""
     if not stay.settled:
-        return "passing" if stay.absent >= _CANDIDATE_MISSES or stay.different >= _CANDIDATE_MISSES else None
+        gone = stay.absent >= _CANDIDATE_MISSES or stay.different >= _CANDIDATE_MISSES
+        return "passing" if gone or at_ms - stay.last_ms > rules.max_interval_ms else None
     if stay.absent >= rules.absent_hits and at_ms - stay.absent_ms >= rules.absent_ms:
         return "departed"
     if stay.different >= rules.different_hits:
@@ -358,19 +373,30 @@ def _end_reason(stay: Stay, at_ms: Millis, rules: StayRules) -> EndReason | None
 
 
 def _may_begin(
-    item: Seen, stays: list[Stay], index: ZoneIndex, rules: StayRules, ground: Collection[str] | None
+    item: Seen,
+    stays: list[Stay],
+    seen: tuple[Seen, ...],
+    index: ZoneIndex,
+    rules: StayRules,
+    ground: Collection[str] | None,
 ) -> bool:
     """Whether an unclaimed detection may be a vehicle that comes to rest in a zone."""
     if item.label not in VEHICLES or item.look is None or item.score < rules.begin_score:
         return False
     for stay in stays:
         there = not stay.settled or stay.verdict == "present"
-        if there and (
-            iou(stay.anchor, item.box) >= rules.match_iou or nested(stay.anchor, item.box) >= rules.same_nest
-        ):
+        if there and iou(stay.anchor, item.box) >= rules.match_iou:
+            return False
+        if there and nested(stay.anchor, item.box) >= rules.same_nest and not _is_part(stay, seen, rules):
             return False
     where = index.presence(item.box, item.label, active=ground)
     return where.zone_id is not None and where.ratio >= index.zones[where.zone_id].leave_ratio
+
+
+def _is_part(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
+    """Whether a stay may be a piece of a larger vehicle, found while the rest was hidden: no longer detected for itself,
+    and no closer look has found a vehicle in it."""
+    return stay.vehicle_score < rules.vehicle_score and _match(stay, seen, rules) is None
 
 
 def _begin(camera_id: str, number: int, item: Seen, at_ms: Millis) -> Stay:
@@ -389,19 +415,22 @@ def _begin(camera_id: str, number: int, item: Seen, at_ms: Millis) -> Stay:
     )
 
 
-def _doubles(stays: list[Stay], rules: StayRules) -> set[str]:
-    """Ids of stays that turned out to be an older one, which is proven at the same place again."""
-    return {
-        stay.id
-        for stay in stays
-        if any(
-            other.settled
-            and other.verdict == "present"
-            and (other.first_ms, other.id) < (stay.first_ms, stay.id)
-            and nested(other.anchor, stay.anchor) >= rules.same_nest
-            for other in stays
-        )
-    }
+def _doubles(stays: list[Stay], seen: tuple[Seen, ...], rules: StayRules) -> set[str]:
+    """Ids of stays that turned out to be another one: an older one, which is proven at the same place again, or a
+    whole vehicle of which they are a piece."""
+    doubles = set()
+    for stay in stays:
+        for other in stays:
+            if other is stay or not other.settled or other.verdict != "present":
+                continue
+            if nested(other.anchor, stay.anchor) < rules.same_nest:
+                continue
+            older = (other.first_ms, other.id) < (stay.first_ms, stay.id)
+            if (older and not _is_part(other, seen, rules)) or (
+                not older and _is_part(stay, seen, rules) and other.vehicle_score >= rules.vehicle_score
+            ):
+                doubles.add(stay.id)
+    return doubles
 
 
 def _shift(one: Box, other: Box) -> float:
