@@ -180,7 +180,6 @@ class StayRules:
         same_nest: share of the smaller of two boxes inside the other from which both are one vehicle.
         still_shift: centre movement, in box sizes, above which a vehicle is moving.
         settle_hits, settle_ms: looks and time before a vehicle counts as standing.
-        rolled_likeness: below it, a vehicle seen twice may have rolled an inch between: standing begins with the second look.
         keep_likeness: the place looks as before: present even if the detector missed it.
         match_likeness: least likeness for a detected vehicle at the place to pass as the same.
         strict_likeness: least likeness after the vehicle was out of sight. A similar car never parks to the
@@ -217,7 +216,6 @@ class StayRules:
     still_shift: float = 0.12
     settle_hits: int = 3
     settle_ms: int = 3_000
-    rolled_likeness: float = 0.9
     keep_likeness: float = 0.6
     match_likeness: float = 0.3
     strict_likeness: float = 0.8

@@ -272,7 +272,7 @@ def _present(
             verdict="present",
             votes=_vote(stay, found),
         )
-    if not stay.settled and stay.hits == 1 and place < rules.rolled_likeness:
+    if not stay.settled and stay.hits == 1 and place < rules.strict_likeness:
         # It may have rolled the last inch since the first look, and a clock must not begin early.
         stay = replace(stay, first_ms=at_ms, last_ms=at_ms, covered_ms=0)
         covered_since = at_ms
