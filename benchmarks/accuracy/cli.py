@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -89,6 +90,7 @@ def accuracy(
                 mend="Name another folder.",
             ) from error
     outcomes: list[Outcome] = []
+    signal.signal(signal.SIGTERM, _interrupt)  # so that no worker is left running
     with _bar() as bar:
         task = bar.add_task("scenes", total=len(numbers))
         for outcome in run_scenes(
@@ -113,6 +115,10 @@ def accuracy(
         console.out.print(f"[dim]report:[/] {escape(str(page))}", soft_wrap=True)
     if not _met(figures, table[0]):
         raise typer.Exit(1)
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _real(shared: Path | None, model: str, bar: Progress) -> dict[str, Any] | None:

@@ -51,6 +51,8 @@ def _true(stay: Stay, size: tuple[float, float], end_ms: int) -> TrueStay:
 
 def _hidden(stay: Stay, end_ms: int) -> tuple[tuple[int, int], ...]:
     """Times when too little of it was visible."""
+    if not stay.visible:
+        return ()
     until = end_ms if stay.leaving_ms is None else stay.leaving_ms
     ends = [v.from_ms for v in stay.visible[1:]] + [until]
     spans: list[tuple[int, int]] = []
