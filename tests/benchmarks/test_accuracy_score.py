@@ -193,5 +193,5 @@ def test_scenes_are_the_same_each_time_and_meet_every_stratum() -> None:
     assert {(s.light, s.situation) for s in scripts} == {(light, s) for light in LIGHTS for s in SITUATIONS}
     assert {s.angle for s in scripts} == {"across", "oblique", "along"}
     assert {s.distance for s in scripts} == {"near", "middle", "far"}
-    for script in scripts[:17]:
+    for script in scripts[:4]:
         Scene.from_dict(script.scene)  # each can be drawn
