@@ -16,6 +16,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from benchmarks.accuracy.cli import accuracy
 from benchmarks.bays.cli import bays
 from benchmarks.clocks import cli as clocks_cli
 from benchmarks.dispatch import cli as dispatch_cli
@@ -43,6 +44,7 @@ app = typer.Typer(
     "patrol bench loop --seconds 300 --json loop.json\n\n"
     "patrol bench clips --shared ../shared\n\n"
     "patrol bench clips --clip kerb_street --loops 12\n\n"
+    "patrol bench accuracy --scenes 24 --out accuracy\n\n"
     "patrol bench zones --seed 7 --json zones.json\n\n"
     "patrol bench rehearse --seed 7 --json rehearse.json\n\n"
     "patrol bench notices\n\n"
@@ -178,6 +180,7 @@ def notices(
         raise typer.Exit(1)
 
 
+app.command(epilog="Example: patrol bench accuracy --scenes 24 --seed 7 --out accuracy")(accuracy)
 app.add_typer(zones_app)
 app.add_typer(rehearsal_app)
 app.add_typer(suggest_cli.app)

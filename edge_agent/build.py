@@ -22,7 +22,7 @@ from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.permits import PERMITS_FILE, PermitBook
 from edge_agent.plates import PlateDesk
 from edge_agent.rechecks import Rechecks
-from edge_agent.rests import RestLog
+from edge_agent.rests import RestKeeper
 from edge_agent.rule_change import RulesIndex
 from edge_agent.sealing import FrameSealer
 from edge_agent.stays import StayRules
@@ -142,7 +142,7 @@ def make_engine(
     text: Callable[[Case, str], str] | None = None,
     ask: Ask | None = None,
     on_event: Listener | None = None,
-    rests: RestLog | None = None,
+    rests: RestKeeper | None = None,
     rechecks: Rechecks | None = None,
 ) -> Engine:
     """The deciding loop with its evidence store and outbox.

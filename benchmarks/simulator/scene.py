@@ -141,11 +141,11 @@ class Scene:
     def __repr__(self) -> str:
         return f"Scene({self.spec.title!r}, {self.size[0]}x{self.size[1]}, {self.spec.duration_s:g} s, {len(self.vehicles)} vehicles)"
 
-    def truth(self, *, occlusion: bool = True) -> Any:
+    def truth(self, *, occlusion: bool = True, sample_ms: int = 100) -> Any:
         """The exact ground truth, a :class:`benchmarks.simulator.truth.Truth`."""
         from benchmarks.simulator.truth import make_truth
 
-        return make_truth(self, occlusion=occlusion)
+        return make_truth(self, occlusion=occlusion, sample_ms=sample_ms)
 
     def seen_at(self, t_ms: int) -> list[Seen]:
         """All vehicles that exist at an instant, in the picture or not."""

@@ -139,11 +139,12 @@ class Truth(_Record):
     events: list[TruthEvent]
 
 
-def make_truth(scene: Scene, *, occlusion: bool = True) -> Truth:
+def make_truth(scene: Scene, *, occlusion: bool = True, sample_ms: int = 100) -> Truth:
     """The ground truth of a scene.
 
     Args:
         occlusion: also work out how much of each standing vehicle is hidden, and when (the slow part).
+        sample_ms: how often visibility is looked at, at most; a multiple of 100.
     """
     spec = scene.spec
     return Truth(
@@ -171,7 +172,7 @@ def make_truth(scene: Scene, *, occlusion: bool = True) -> Truth:
             for v in scene.vehicles
         ],
         stays=[
-            _stay(scene, vehicle, number, halt, occlusion)
+            _stay(scene, vehicle, number, halt, occlusion, sample_ms)
             for vehicle in scene.vehicles
             for number, halt in enumerate(vehicle.track.halts, start=1)
             if halt.stand_ms < scene.duration_ms and (halt.leave_ms is None or halt.leave_ms > 0)
@@ -202,7 +203,7 @@ def zone_pixels(scene: Scene, polygon: list[Pair]) -> list[Pair]:
     return [(round(float(x), 1), round(float(y), 1)) for x, y in list(inside.exterior.coords)[:-1]]
 
 
-def _stay(scene: Scene, vehicle: Vehicle, number: int, halt: Halt, occlusion: bool) -> Stay:
+def _stay(scene: Scene, vehicle: Vehicle, number: int, halt: Halt, occlusion: bool, sample_ms: int) -> Stay:
     outline = vehicle.footprint(halt.pose)
     shape = Polygon(outline[:, :2])
     overlap = {
@@ -214,7 +215,9 @@ def _stay(scene: Scene, vehicle: Vehicle, number: int, halt: Halt, occlusion: bo
     pixels = scene.camera.view_to_pixels(view) if in_front else np.zeros((0, 2))
     box = box_of(vehicle.mesh, halt.pose, scene.camera)
     arriving, gone = _in_picture(scene, vehicle, halt)
-    free, visible, occluded, step = (1.0, [], [], 0) if not occlusion else _visibility(scene, vehicle, halt)
+    free, visible, occluded, step = (
+        (1.0, [], [], 0) if not occlusion else _visibility(scene, vehicle, halt, sample_ms)
+    )
     return Stay(
         id=f"{vehicle.id}-{number}",
         vehicle=vehicle.id,
@@ -299,11 +302,11 @@ class _Window:
 
 
 def _visibility(
-    scene: Scene, vehicle: Vehicle, halt: Halt
+    scene: Scene, vehicle: Vehicle, halt: Halt, sample_ms: int
 ) -> tuple[float, list[Visible], list[Occlusion], int]:
     start = max(0, halt.stand_ms)
     end = min(scene.duration_ms, scene.duration_ms if halt.leave_ms is None else halt.leave_ms)
-    step = max(100, -(-(end - start) // _SAMPLES // 100) * 100)
+    step = max(sample_ms, -(-(end - start) // _SAMPLES // 100) * 100)
     window = _Window(scene, vehicle.mesh, halt.pose)
     if window.empty:
         return 0.0, [Visible(from_ms=start, fraction=0.0)], [], step

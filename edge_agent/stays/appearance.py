@@ -7,7 +7,9 @@ vehicle, or the same model standing a hand's breadth aside, does. Two looks are 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from math import ceil, floor
 
 import cv2
 import numpy as np
@@ -82,13 +84,38 @@ def look_at(image: Image | NDArray[np.float32], box: Box) -> Look | None:
     return _pack(contrast.astype(np.float32), float(spread.mean()))
 
 
-def likeness(one: Look, other: Look) -> float:
-    """Correlation of two looks, -1 to 1; 1 means the same structure at the same place."""
+Cells = NDArray[np.bool_]
+"""24 x 24: which cells of a look count."""
+
+
+def likeness(one: Look, other: Look, cells: Cells | None = None) -> float:
+    """Correlation of two looks, -1 to 1; 1 means the same structure at the same place.
+
+    Args:
+        one, other: the looks.
+        cells: those that count; None: all.
+    """
     first, second = one.array, other.array
+    if cells is not None:
+        first, second = first[cells], second[cells]
     first = first - first.mean()
     second = second - second.mean()
     norm = float(np.sqrt((first * first).sum() * (second * second).sum()))
     return float((first * second).sum()) / norm if norm > 1e-6 else 0.0
+
+
+def uncovered(box: Box, by: Iterable[Box]) -> Cells | None:
+    """Cells of a look of `box` that lie under none of these boxes; None where that is all of them."""
+    cells: Cells | None = None
+    across, down = (box[2] - box[0]) / SIDE, (box[3] - box[1]) / SIDE
+    for left, top, right, bottom in by:
+        x1, x2 = floor((left - box[0]) / across), ceil((right - box[0]) / across)
+        y1, y2 = floor((top - box[1]) / down), ceil((bottom - box[1]) / down)
+        if x2 <= 0 or y2 <= 0 or x1 >= SIDE or y1 >= SIDE:
+            continue
+        cells = np.ones((SIDE, SIDE), dtype=bool) if cells is None else cells
+        cells[max(0, y1) : y2, max(0, x1) : x2] = False
+    return cells
 
 
 def around(box: Box) -> Box:

@@ -184,6 +184,9 @@ class StayRules:
         match_likeness: least likeness for a detected vehicle at the place to pass as the same.
         strict_likeness: least likeness after the vehicle was out of sight. A similar car never parks to the
             pixel; a shift of a twentieth of its length brings likeness below this.
+        swap_ms: within this time of its last proof, and as long as the place was not seen empty, nobody else can have
+            taken the place: the vehicle before has to pull out first. Then `keep_likeness` is enough.
+        free_share: share of the place that nothing nearer covers, from which what is free of it is compared alone.
         ring_likeness: the surroundings look as before, from here on: what changed is the place alone.
         out_of_sight_ms: a vehicle that was not proven for longer has to prove its plate again.
         learn_likeness: the remembered look follows the picture only from this likeness, so that what passes in
@@ -193,6 +196,10 @@ class StayRules:
         calm_likeness, hidden_ms: a spot that shows neither the vehicle nor the known empty ground, while its
             surroundings changed too or it does not rest, is hidden by something that the detector does not know (a
             bus roof close to the lens). If it then rests for this long, the vehicle counts as gone.
+        rest_likeness: where the surroundings look as before, a place at rest looks like the picture before from here
+            on. Lower than `calm_likeness`: empty ground has little structure, and rain or a night's noise disturbs it;
+            what moves before a place stays below 0.4.
+        bare_likeness: surroundings that look so much as before, around a place that does not, show that nothing hides it.
         absent_hits, absent_ms: clear looks and time without the vehicle before it counts as departed.
         different_hits: looks at another vehicle in the place before the first counts as replaced.
         adapt: how fast the remembered look follows the light, per proven look.
@@ -212,6 +219,8 @@ class StayRules:
     keep_likeness: float = 0.6
     match_likeness: float = 0.3
     strict_likeness: float = 0.8
+    swap_ms: int = 8_000
+    free_share: float = 0.6
     ring_likeness: float = 0.6
     out_of_sight_ms: int = 4_000
     learn_likeness: float = 0.7
@@ -219,6 +228,8 @@ class StayRules:
     empty_likeness: float = 0.55
     calm_likeness: float = 0.8
     hidden_ms: int = 30_000
+    rest_likeness: float = 0.55
+    bare_likeness: float = 0.75
     absent_hits: int = 3
     absent_ms: int = 5_000
     different_hits: int = 3

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from statistics import median
 
-from edge_agent.stays.appearance import Look, blend, likeness, ring_likeness
+from edge_agent.stays.appearance import Look, blend, likeness, ring_likeness, uncovered
 from edge_agent.stays.model import (
     CameraState,
     EndReason,
@@ -81,7 +81,7 @@ def step(
     for stay in state.stays:
         number = _match(stay, seen.seen, rules)
         found = seen.seen[number] if number is not None else None
-        verdict, place = _judge(stay, found, seen, index, rules, ground, doubt=stay.doubt or late)
+        verdict, place = _judge(stay, found, seen, index, rules, ground, late=late)
         if verdict == "present":
             if number is not None:
                 claimed.add(number)
@@ -108,11 +108,15 @@ def step(
 
     number = state.next_number
     for position, item in enumerate(seen.seen):
-        if position in claimed or not _may_begin(item, kept, index, rules, ground) or len(kept) >= _MAX_STAYS:
+        if (
+            position in claimed
+            or not _may_begin(item, kept, seen.seen, index, rules, ground)
+            or len(kept) >= _MAX_STAYS
+        ):
             continue
         kept.append(_begin(state.camera_id, number, item, seen.at_ms))
         number += 1
-    doubles = _doubles(kept, rules)
+    doubles = _doubles(kept, seen.seen, rules)
     events = [event for event in events if event.stay.id not in doubles]
     events.extend(
         StayEnded(replace(stay, zone_id=stay.zone_id or stay.former_zone_id), seen.at_ms, "double")
@@ -164,12 +168,25 @@ def _match(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> int | None:
 
 def _blocked(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> float:
     """Share of the place that lies under something nearer to the camera (whose lower edge is lower)."""
-    worst = 0.0
-    for item in seen:
-        if item is found or item.box[3] <= stay.anchor[3] - 0.05 * (stay.anchor[3] - stay.anchor[1]):
-            continue
-        worst = max(worst, covered_share(stay.anchor, item.box))
-    return worst
+    return max((covered_share(stay.anchor, item.box) for item in _nearer(stay, found, seen)), default=0.0)
+
+
+def _nearer(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> list[Seen]:
+    """What may stand or pass before the place."""
+    height = stay.anchor[3] - stay.anchor[1]
+    return [item for item in seen if item is not found and item.box[3] > stay.anchor[3] - 0.05 * height]
+
+
+def _likeness(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> float:
+    """How much its place looks as before, apart from what stands before it; -1 where it is not in the picture."""
+    patch = seen.patches.get(stay.id)
+    if patch is None:
+        return -1.0
+    whole = likeness(stay.look, patch)
+    cells = uncovered(stay.spot, (item.box for item in _nearer(stay, found, seen.seen)))
+    if cells is None or cells.mean() < rules.free_share:
+        return whole
+    return max(whole, likeness(stay.look, patch, cells))
 
 
 def _judge(
@@ -180,14 +197,14 @@ def _judge(
     rules: StayRules,
     ground: Collection[str] | None,
     *,
-    doubt: bool,
+    late: bool,
 ) -> tuple[Verdict, float]:
     """What this picture says of the stay, and how much its place looks as before."""
-    patch = seen.patches.get(stay.id)
-    place = likeness(stay.look, patch) if patch is not None else -1.0
+    place = _likeness(stay, found, seen, rules)
     blocked = _blocked(stay, found, seen.seen)
-    if doubt and stay.settled:
-        if place >= rules.strict_likeness:
+    if (stay.doubt or late) and stay.settled:
+        just_now = not late and stay.absent == 0 and seen.at_ms - stay.last_ms <= rules.swap_ms
+        if place >= (rules.keep_likeness if just_now else rules.strict_likeness):
             return "present", place
     else:
         if place >= rules.keep_likeness:
@@ -197,6 +214,18 @@ def _judge(
                 return "present", place
             if found.look is not None and likeness(stay.look, found.look) >= rules.keep_likeness:
                 return "present", place
+    empty = seen.empty.get(stay.id, 0.0)
+    if stay.settled and found is None and empty >= rules.empty_likeness and empty > place:
+        # The ground itself is to be seen, whatever else is.
+        return "absent", place
+    if not stay.settled and found is None and _rolled_on(stay, seen.seen, rules):
+        return "different", place
+    ring = seen.rings.get(stay.id)
+    around_it = ring_likeness(stay.ring, ring) if stay.ring is not None and ring is not None else -1.0
+    # The surroundings are as before and what is free of the place is not: no passer-by covers a vehicle so exactly.
+    bare = found is None and place < rules.match_likeness and around_it >= rules.bare_likeness
+    if stay.settled and bare and blocked < 1 - rules.free_share:
+        return "absent", place
     if blocked >= rules.blocked_share:
         return "occluded", place
     if not stay.settled:
@@ -205,13 +234,13 @@ def _judge(
         # Another vehicle in the place: it replaced the first only if it stands in a zone itself, not in the lane before.
         there = index.presence(found.box, found.label, active=ground).inside
         return ("different" if there else "occluded"), place
-    if seen.empty.get(stay.id, 0.0) >= rules.empty_likeness:
-        return "absent", place
-    ring = seen.rings.get(stay.id)
-    alone = (
-        stay.ring is not None and ring is not None and ring_likeness(stay.ring, ring) >= rules.ring_likeness
-    )
-    return ("absent" if alone and seen.calm.get(stay.id, 0.0) >= rules.calm_likeness else "hidden"), place
+    at_rest = seen.calm.get(stay.id, 0.0) >= rules.rest_likeness
+    return ("absent" if around_it >= rules.ring_likeness and at_rest else "hidden"), place
+
+
+def _rolled_on(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
+    """Whether a vehicle that was still rolling is now seen a little further: it covers where it was."""
+    return any(item.label in VEHICLES and nested(stay.anchor, item.box) >= rules.same_nest for item in seen)
 
 
 def _present(
@@ -243,6 +272,10 @@ def _present(
             verdict="present",
             votes=_vote(stay, found),
         )
+    if not stay.settled and stay.hits == 1 and place < rules.strict_likeness:
+        # It may have rolled the last inch since the first look, and a clock must not begin early.
+        stay = replace(stay, first_ms=at_ms, last_ms=at_ms, covered_ms=0)
+        covered_since = at_ms
     gaps = stay.gaps
     if covered_since is None and at_ms > stay.last_ms:
         gaps = (*gaps, Gap(stay.unseen_as if stay.verdict != "present" else seen.gap, stay.last_ms, at_ms))[
@@ -276,7 +309,7 @@ def _present(
     patch = seen.patches.get(stay.id)
     if patch is None:
         return after
-    if place >= rules.learn_likeness:
+    if likeness(stay.look, patch) >= rules.learn_likeness:
         return replace(after, look=blend(stay.look, patch, rules.adapt))
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
     if found is not None and not stay.doubt and at_rest and place >= rules.match_likeness:
@@ -316,18 +349,22 @@ def _missing(stay: Stay, verdict: Verdict, seen: Observation, rules: StayRules, 
     if verdict == "hidden":
         calm = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
         since = stay.hidden_ms if calm and stay.hidden_ms is not None else at_ms
-        after = replace(after, absent=0, different=0, hidden_ms=since)
+        # It weighs against one look at the empty place: a passer-by undoes little, a bus that passes slowly all.
+        after = replace(after, absent=max(0, stay.absent - 1), different=0, hidden_ms=since)
         if at_ms - since >= rules.hidden_ms:
             return replace(after, verdict="absent", absent=rules.absent_hits, absent_ms=since)
         return after
-    different = stay.different + 1 if verdict == "different" else 0
-    return replace(after, absent=0, hidden_ms=None, different=different)
+    # Looks at the empty place stay true while something hides it; only the vehicle itself refutes them.
+    looks = _CANDIDATE_MISSES if not stay.settled else 1
+    different = stay.different + looks if verdict == "different" else 0
+    return replace(after, hidden_ms=None, different=different)
 
 
 def _end_reason(stay: Stay, at_ms: Millis, rules: StayRules) -> EndReason | None:
     """Why the stay is over, or None while it may go on."""
     if not stay.settled:
-        return "passing" if stay.absent >= _CANDIDATE_MISSES or stay.different >= _CANDIDATE_MISSES else None
+        gone = stay.absent >= _CANDIDATE_MISSES or stay.different >= _CANDIDATE_MISSES
+        return "passing" if gone or at_ms - stay.last_ms > rules.max_interval_ms else None
     if stay.absent >= rules.absent_hits and at_ms - stay.absent_ms >= rules.absent_ms:
         return "departed"
     if stay.different >= rules.different_hits:
@@ -336,19 +373,30 @@ def _end_reason(stay: Stay, at_ms: Millis, rules: StayRules) -> EndReason | None
 
 
 def _may_begin(
-    item: Seen, stays: list[Stay], index: ZoneIndex, rules: StayRules, ground: Collection[str] | None
+    item: Seen,
+    stays: list[Stay],
+    seen: tuple[Seen, ...],
+    index: ZoneIndex,
+    rules: StayRules,
+    ground: Collection[str] | None,
 ) -> bool:
     """Whether an unclaimed detection may be a vehicle that comes to rest in a zone."""
     if item.label not in VEHICLES or item.look is None or item.score < rules.begin_score:
         return False
     for stay in stays:
         there = not stay.settled or stay.verdict == "present"
-        if there and (
-            iou(stay.anchor, item.box) >= rules.match_iou or nested(stay.anchor, item.box) >= rules.same_nest
-        ):
+        if there and iou(stay.anchor, item.box) >= rules.match_iou:
+            return False
+        if there and nested(stay.anchor, item.box) >= rules.same_nest and not _is_part(stay, seen, rules):
             return False
     where = index.presence(item.box, item.label, active=ground)
     return where.zone_id is not None and where.ratio >= index.zones[where.zone_id].leave_ratio
+
+
+def _is_part(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
+    """Whether a stay may be a piece of a larger vehicle, found while the rest was hidden: no longer detected for itself,
+    and no closer look has found a vehicle in it."""
+    return stay.vehicle_score < rules.vehicle_score and _match(stay, seen, rules) is None
 
 
 def _begin(camera_id: str, number: int, item: Seen, at_ms: Millis) -> Stay:
@@ -367,19 +415,22 @@ def _begin(camera_id: str, number: int, item: Seen, at_ms: Millis) -> Stay:
     )
 
 
-def _doubles(stays: list[Stay], rules: StayRules) -> set[str]:
-    """Ids of stays that turned out to be an older one, which is proven at the same place again."""
-    return {
-        stay.id
-        for stay in stays
-        if any(
-            other.settled
-            and other.verdict == "present"
-            and (other.first_ms, other.id) < (stay.first_ms, stay.id)
-            and nested(other.anchor, stay.anchor) >= rules.same_nest
-            for other in stays
-        )
-    }
+def _doubles(stays: list[Stay], seen: tuple[Seen, ...], rules: StayRules) -> set[str]:
+    """Ids of stays that turned out to be another one: an older one, which is proven at the same place again, or a
+    whole vehicle of which they are a piece."""
+    doubles = set()
+    for stay in stays:
+        for other in stays:
+            if other is stay or not other.settled or other.verdict != "present":
+                continue
+            if nested(other.anchor, stay.anchor) < rules.same_nest:
+                continue
+            older = (other.first_ms, other.id) < (stay.first_ms, stay.id)
+            if (older and not _is_part(other, seen, rules)) or (
+                not older and _is_part(stay, seen, rules) and other.vehicle_score >= rules.vehicle_score
+            ):
+                doubles.add(stay.id)
+    return doubles
 
 
 def _shift(one: Box, other: Box) -> float:

@@ -1,0 +1,166 @@
+"""Many scenes on several processors; what is done is kept, so that a run that was cut off goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+from pydantic import TypeAdapter, ValidationError
+
+from benchmarks.accuracy.long_stay import judge_long_stay
+from benchmarks.accuracy.play import play
+from benchmarks.accuracy.score import Judgement, Rules, judge
+from benchmarks.accuracy.script import Script, draw_script
+from benchmarks.accuracy.truth import true_stays
+from benchmarks.simulator.scene import Scene
+from edge_agent.build import Perceiver, open_perceiver
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+LONG = -1
+"""The number of the twelve-hour stay among the scenes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one scene.
+
+    Attributes:
+        number, seed, light, situation, angle, distance, crowding: which it is; see `Script`.
+        judgement: against the truth.
+        inferences, looks: how often the detector ran, of how many looks.
+        cpu_s: processor seconds, drawing included.
+    """
+
+    number: int
+    seed: int
+    light: str
+    situation: str
+    angle: str
+    distance: str
+    crowding: str
+    judgement: Judgement
+    inferences: int
+    looks: int
+    cpu_s: float
+
+    @property
+    def name(self) -> str:
+        """Words for people and files."""
+        return f"{self.seed}-{self.number:03d} {self.light} {self.situation} {self.angle} {self.distance}"
+
+
+_OUTCOME = TypeAdapter(Outcome)
+
+
+def rules_of(script: Script) -> Rules:
+    """The zone's times and the camera's period, for the score."""
+    return Rules(
+        round(script.confirm_s * 1000),
+        round(script.grace_s * 1000),
+        round(script.period_s * 1000),
+        round(script.scene["duration_s"] * 1000),
+    )
+
+
+def run_scene(seed: int, number: int, model: str) -> Outcome:
+    """Play one scene and judge it; `LONG` is the twelve-hour stay.
+
+    Raises:
+        PatrolError: the model is unknown or damaged.
+    """
+    began = time.process_time()
+    perceiver = _perceiver(model)
+    if number == LONG:
+        script, judgement, log = judge_long_stay(seed, perceiver)
+    else:
+        script = draw_script(seed, number)
+        scene = Scene.from_dict(script.scene)
+        log = play(script, scene, perceiver)
+        judgement = judge(true_stays(scene), log, rules_of(script))
+    return Outcome(
+        number, seed, script.light, script.situation, script.angle, script.distance, script.crowding,
+        judgement, log.inferences, len(log.looks), round(time.process_time() - began, 2),
+    )  # fmt: skip
+
+
+@cache
+def _perceiver(model: str) -> Perceiver:
+    cv2.setNumThreads(1)
+    return open_perceiver(model, plates=False)
+
+
+def run_scenes(
+    seed: int, numbers: Sequence[int], model: str, *, jobs: int, kept: Path | None = None
+) -> Iterator[Outcome]:
+    """Play scenes on `jobs` processors, in the order in which they end.
+
+    Args:
+        seed: of all lots.
+        numbers: which scenes.
+        model: the detector.
+        jobs: processes.
+        kept: a file that takes each outcome as a line; outcomes of the same seed, program and model that it already has
+            are not played again.
+
+    Raises:
+        PatrolError: the model is unknown or damaged.
+    """
+    _perceiver(model)  # a wrong name is told at once, and by this process
+    program = fingerprint(model)
+    known = {} if kept is None else _read(kept, seed, program)
+    left = [number for number in numbers if number not in known]
+    yield from (known[number] for number in numbers if number in known)
+    if jobs == 1:
+        for number in left:
+            yield _keep(run_scene(seed, number, model), kept, program)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+        waiting = [pool.submit(run_scene, seed, number, model) for number in left]
+        try:
+            for done in as_completed(waiting):
+                yield _keep(done.result(), kept, program)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def fingerprint(model: str) -> str:
+    """What a scene's outcome depends on besides its seed and number: the program's text and the model's name."""
+    whole = hashlib.sha256(model.encode())
+    for folder in ("edge_agent", "zones", "models", "benchmarks/simulator", "benchmarks/accuracy"):
+        for path in sorted((_ROOT / folder).rglob("*.py")):
+            if path.name not in ("cli.py", "report.py", "figures.py"):
+                whole.update(path.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+def _keep(outcome: Outcome, kept: Path | None, program: str) -> Outcome:
+    if kept is not None:
+        line = json.dumps({"program": program, **asdict(outcome)}, ensure_ascii=False)
+        with kept.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    return outcome
+
+
+def _read(kept: Path, seed: int, program: str) -> dict[int, Outcome]:
+    known: dict[int, Outcome] = {}
+    if not kept.is_file():
+        return known
+    for line in kept.read_text("utf-8").splitlines():
+        try:
+            data: dict[str, Any] = json.loads(line)
+            if data.pop("program") == program and data["seed"] == seed:
+                outcome = _OUTCOME.validate_python(data)
+                known[outcome.number] = outcome
+        except (ValueError, KeyError, ValidationError):
+            continue  # a line that was cut off is played again
+    return known
