@@ -91,7 +91,7 @@ def world(folder: Path, script: Script, speed: int, database: str) -> Iterator[W
     Raises:
         UnavailableError: PostgreSQL or Mosquitto is not installed, or the centre did not come up.
     """
-    lead_s = 45.0
+    lead_s = 60.0
     with ExitStack() as stack:
         began, clock = beginning(script.hours, lead_s, speed, SystemClock())
         data = folder / "centre"
