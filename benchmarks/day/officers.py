@@ -24,6 +24,7 @@ OFFLINE_MS = 3 * MINUTE
 """An outcome that is tapped without a network was tapped so long before it arrives."""
 
 TIMEOUT_S = 20
+TRIES = 4
 
 
 class Hands(Protocol):
@@ -48,6 +49,7 @@ class Plan:
     what: str = field(compare=False)
     order: int = field(compare=False)
     stay: Stay = field(compare=False)
+    tries: int = field(default=1, compare=False)
 
 
 class Phone:
@@ -191,10 +193,13 @@ class Officer:
                 phone.again = plan.stay.again
                 try:
                     self._do(hands, plan)
-                except Exception as error:  # one missed button must not end the day; it is counted
+                except Exception as error:  # as a person would, the officer tries again; it is counted
                     self.failures.append(
                         f"officer {self.number}, {plan.what} of stay {plan.stay.number}: {error}"
                     )
+                    if plan.tries < TRIES:
+                        plan.at_ms, plan.tries = now + MINUTE, plan.tries + 1
+                        self._plans.append(plan)
 
     def _look(self, mine: dict[str, Any]) -> None:
         for offer in mine["offers"]:
