@@ -118,7 +118,23 @@ class Page:
         self._page.get_by_role("button", name="Close this task").click()
 
     def _sent(self) -> None:
-        """Until nothing waits on the phone."""
+        """Until nothing waits on the phone; what was refused is read and put away, as its officer would.
+
+        Raises:
+            UnavailableError: something was refused.
+        """
         self._page.wait_for_function(
-            "() => { const bar = document.getElementById('field-queue'); return !bar || bar.hidden; }"
+            "() => { const bar = document.getElementById('field-queue');"
+            " return !bar || bar.hidden || bar.textContent.includes('Understood'); }"
         )
+        bar = self._page.locator("#field-queue")
+        if bar.is_hidden():
+            return
+        told = str(bar.text_content() or "").strip()
+        if bar.get_attribute("open") is None:
+            bar.locator("summary span").click()
+        understood = bar.get_by_role("button", name="Understood")
+        while understood.count():
+            understood.first.click()
+            self._page.wait_for_timeout(200)
+        raise UnavailableError(f"the centre refused: {told[:200]}")

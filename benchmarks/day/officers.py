@@ -190,6 +190,8 @@ class Officer:
                     continue  # without a network nothing else goes either
                 self._plans.remove(plan)
                 self._through_tunnel(plan, now)
+                if plan.tries > 1 and not _still_to_do(plan, phone.mine()):
+                    continue
                 phone.again = plan.stay.again
                 try:
                     self._do(hands, plan)
@@ -258,6 +260,13 @@ class Officer:
                 hands.tap_offline(plan.order, plan.stay.result, note)
             case _:
                 hands.close(plan.order, plan.stay.result, note)
+
+
+def _still_to_do(plan: Plan, mine: dict[str, Any]) -> bool:
+    """Whether a button that seemed to fail has not worked after all."""
+    if plan.what in {"accepts", "declines"}:
+        return plan.order in {offer["task"]["task"] for offer in mine["offers"]}
+    return plan.order in {task["task"] for task in mine["tasks"]}
 
 
 def _shot(number: int) -> bytes:

@@ -111,7 +111,7 @@ def _in_words(error: PatrolError) -> str:
 
 def _harmless(cell: object) -> object:
     """A text that a spreadsheet would calculate is shown as text (CWE-1236)."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 Table = tuple[Sequence[str], Iterable[Sequence[object]]]

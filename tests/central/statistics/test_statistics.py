@@ -240,6 +240,7 @@ def test_the_page_shows_what_was_counted(
     assert table["Content-Type"] == "text/csv; charset=utf-8"
     rows = {row["figure"]: row for row in csv.DictReader(io.StringIO(table.content.decode("utf-8-sig")))}
     assert int(rows["left_after_warning"]["count"]) == expected.left
+    assert rows["warned"]["share"] == "", "what is empty stays empty"
     assert float(rows["left_after_warning"]["share"]) == round(expected.rate.share, 4)
     for name in ("places", "officers", "days", "precision"):
         assert len(chief.get(f"/statistics/{name}.csv?period=30d").content.splitlines()) > 1
