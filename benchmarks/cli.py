@@ -19,6 +19,7 @@ from rich.table import Table
 from benchmarks.accuracy.cli import accuracy
 from benchmarks.bays.cli import bays
 from benchmarks.clocks import cli as clocks_cli
+from benchmarks.day import cli as day_cli
 from benchmarks.dispatch import cli as dispatch_cli
 from benchmarks.faults import cli as faults_cli
 from benchmarks.grids import cli as grids_cli
@@ -51,7 +52,8 @@ app = typer.Typer(
     "patrol bench plates --condition day --out-pictures worst.png\n\n"
     "patrol bench bays --rate 100\n\n"
     "patrol bench faults --quick\n\n"
-    "patrol bench pages --database sqlite",
+    "patrol bench pages --database sqlite\n\n"
+    "patrol bench day --json day.json",
 )
 
 Json = Annotated[
@@ -190,6 +192,7 @@ app.add_typer(grids_cli.app)
 app.add_typer(clocks_cli.app)
 app.add_typer(dispatch_cli.app)
 app.add_typer(faults_cli.app)
+app.add_typer(day_cli.app)
 app.command(epilog="Example: patrol bench pages --database sqlite --json pages.json")(pages)
 
 

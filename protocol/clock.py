@@ -57,6 +57,27 @@ class ManualClock:
         self._utc = utc_ms
 
 
+class ScaledClock:
+    """A wall clock that runs faster than the machine's, for simulated days; durations stay the machine's own.
+
+    Args:
+        speed: seconds of this clock per second.
+        real_ms: the machine's instant at which both clocks are tied together, UTC milliseconds.
+        scaled_ms: what this clock says at that instant, UTC milliseconds.
+        system: the machine's clocks.
+    """
+
+    def __init__(self, speed: float, real_ms: Millis, scaled_ms: Millis, system: Clock | None = None) -> None:
+        self.speed, self.real_ms, self.scaled_ms = speed, real_ms, scaled_ms
+        self._system = system or SystemClock()
+
+    def utc_ms(self) -> Millis:
+        return self.scaled_ms + round((self._system.utc_ms() - self.real_ms) * self.speed)
+
+    def monotonic_ms(self) -> int:
+        return self._system.monotonic_ms()
+
+
 def iso(at_ms: Millis) -> str:
     """``2026-01-01T00:00:00.000Z`` for UTC milliseconds."""
     moment = datetime.fromtimestamp(at_ms // 1000, UTC)

@@ -98,7 +98,7 @@ def world(folder: Path, *, officers: int, agents: int, seed: int = 1) -> Iterato
         UnavailableError: PostgreSQL or Mosquitto is not installed.
     """
     with ExitStack() as stack:
-        url, database_pid = _postgresql(stack, folder / "pg")
+        url, database_pid = postgresql(stack, folder / "pg")
         port, broker_pid = _mosquitto(stack, folder / "mosquitto")
         data = folder / "centre"
         plain = {name: text for name, text in os.environ.items() if not name.startswith("PATROL_")}
@@ -236,7 +236,8 @@ def _fill(made: World, officers: int, dice: random.Random) -> None:
         made.cookies[user.pk] = f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
 
 
-def _postgresql(stack: ExitStack, folder: Path) -> tuple[str, int]:
+def postgresql(stack: ExitStack, folder: Path) -> tuple[str, int]:
+    """A PostgreSQL server of its own in `folder`, gone with `stack`: (URL of an empty database, process number)."""
     try:
         os.environ["XDG_RUNTIME_DIR"] = str(folder.parent)  # it asks where locks lie when imported
         import pgserver

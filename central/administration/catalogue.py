@@ -6,13 +6,14 @@ import calendar as months
 from datetime import UTC, date, datetime
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import formats
+from django.utils import formats, translation
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from central.administration.common import back, chosen, jurisdictions, reads, show, told, writes
 from central.cases.rules import services as definitions
+from central.cases.states import ProcessStep
 from central.clocks import calendars
 from central.clocks.models import DayKind
 from central.project.clock import now_ms
@@ -35,7 +36,9 @@ def services(request: HttpRequest) -> HttpResponse:
                 "code": definition.service_code,
                 "title": getattr(definition.titles, language),
                 "category": f"{definition.category.code} {getattr(definition.category.titles, language)}",
-                "states": [(titles[state.name], str(state.step)) for state in definition.states],
+                "states": [
+                    (titles[state.name], ProcessStep(state.step).label) for state in definition.states
+                ],
                 "transitions": [
                     {
                         "title": getattr(move.titles, language),
@@ -119,19 +122,22 @@ def set_day(request: HttpRequest) -> HttpResponse:
 def texts(request: HttpRequest) -> HttpResponse:
     """The warning as an owner would read it now, in each language, with its length as phone networks count it."""
     now = now_ms()
-    facts = NoticeFacts(
-        plate="京A12345",
-        place=_("in front of 12 Sanlihe Road"),
-        deadline_ms=told_deadline(now, SAMPLE_GRACE_MS),
-        time_zone=calendars.calendar_for(chosen(request)).time_zone,
-        reference="7KQ2",
-        sender=_("Sub-district office"),
-        link="https://example.org/n/4f7a2c",
-        bays=(Bay("P1", 120), Bay("P3", 260)),
-        opt_out="TD",
-    )
+    zone = calendars.calendar_for(chosen(request)).time_zone
     rows = []
     for language in LANGUAGES:
+        # The place and the sender are in the words of the message, whatever language the page is in.
+        with translation.override("en" if language == "en" else "zh-hans"):
+            facts = NoticeFacts(
+                plate="京A12345",
+                place=_("in front of 12 Sanlihe Road"),
+                deadline_ms=told_deadline(now, SAMPLE_GRACE_MS),
+                time_zone=zone,
+                reference="7KQ2",
+                sender=_("Sub-district office"),
+                link="https://example.org/n/4f7a2c",
+                bays=(Bay("P1", 120), Bay("P3", 260)),
+                opt_out="TD",
+            )
         notice = render(facts, language)
         rows.append({"language": language, "text": notice.text, "size": notice.size._asdict()})
     return show(request, "texts", {"rows": rows, "at": datetime.fromtimestamp(now / 1000, UTC)})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
 from central.cases.models import WorkOrder
 from central.cases.states import Result, WorkKind, WorkState
@@ -72,13 +72,19 @@ def zone_precision(
         since_ms: only outcomes from this instant on.
         until_ms: only outcomes before this instant.
     """
-    orders = WorkOrder.objects.filter(state=WorkState.CLOSED, kind=WorkKind.ENFORCE, case__stay__isnull=False)
+    orders = WorkOrder.objects.all()
     if jurisdiction_id is not None:
         orders = orders.filter(case__jurisdiction_id=jurisdiction_id)
     if since_ms is not None:
         orders = orders.filter(ended_at_ms__gte=since_ms)
     if until_ms is not None:
         orders = orders.filter(ended_at_ms__lt=until_ms)
+    return precision_of(orders)
+
+
+def precision_of(orders: QuerySet[WorkOrder]) -> list[ZonePrecision]:
+    """The same of these work orders alone: closed enforcements of cameras among them are counted."""
+    orders = orders.filter(state=WorkState.CLOSED, kind=WorkKind.ENFORCE, case__stay__isnull=False)
     place = ("case__jurisdiction_id", "case__stay__agent__agent_id", "case__stay__camera_id")
     zone = ("case__stay__zone_id", "case__stay__zone_version", "case__stay__zone_name")
     counted: dict[tuple[str, ...], dict[str, int]] = {}

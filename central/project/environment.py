@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import platformdirs
 
 from notifier.links import check_base_url
+from protocol.clock import ScaledClock
 from protocol.errors import PatrolError, UnavailableError
 
 PREFIX = "PATROL_CENTRAL_"
@@ -56,6 +57,7 @@ KNOWN = {
     "METRICS_ALLOW": "addresses or networks that may read /metrics without a token, e.g. 127.0.0.1; none by default",
     "TILES": "street map under the grids, e.g. https://tiles.example.org/{z}/{x}/{y}.png; WGS-84, none by default",
     "TILES_CREDIT": "who made that map; shown in its corner",
+    "CLOCK": "SPEED@REAL_MS@SCALED_MS: a clock that runs fast, for simulated days only; never in production",
 }
 """Suffix of each variable that exists -> what it holds."""
 
@@ -112,6 +114,7 @@ class Environment:
     pg_bin: Path | None = None
     metrics_token: str | None = field(default=None, repr=False)
     metrics_allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    clock: ScaledClock | None = None
 
     @property
     def tiles_origin(self) -> str | None:
@@ -141,9 +144,9 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
                 field=PREFIX + suffix,
                 mend=f"Known settings: {', '.join(PREFIX + name for name in KNOWN)}, {DATABASE_URL}",
             )
-    default_data = platformdirs.user_data_path("street-patrol") / "central"
+    data, broker = _data(given), _broker(given)
     return Environment(
-        data=Path(given.get("DATA", str(default_data))).expanduser().absolute(),
+        data=data,
         database_url=env.get(DATABASE_URL) or None,
         hosts=_list(given.get("HOSTS")) or HOSTS,
         origins=_list(given.get("ORIGINS")),
@@ -158,7 +161,7 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         link_keys_file=_path(given, "LINK_KEYS_FILE"),
         bay_fresh_ms=_whole(given, "BAY_FRESH_MINUTES", 10, 1, 24 * 60) * 60_000,
         bay_radius_m=_whole(given, "BAY_RADIUS_M", 1000, 50, 20_000),
-        broker=_broker(given),
+        broker=broker,
         services_folder=_path(given, "SERVICES"),
         notices_file=_path(given, "NOTICES_FILE"),
         owners_key_file=_path(given, "OWNERS_KEY_FILE"),
@@ -177,6 +180,7 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         pg_bin=_path(given, "PG_BIN"),
         metrics_token=_metrics_token(given),
         metrics_allow=_networks(given, "METRICS_ALLOW"),
+        clock=_clock(given, data, broker),
     )
 
 
@@ -319,6 +323,48 @@ def _time_zone(name: str) -> str:
 def _public_url(given: Mapping[str, str]) -> str | None:
     text = given.get("PUBLIC_URL")
     return None if text is None else check_base_url(text, field=PREFIX + "PUBLIC_URL")
+
+
+SIMULATED = "simulated"
+"""A file of this name says that a data folder holds a simulated day and nothing of a real street."""
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
+
+
+def _data(given: Mapping[str, str]) -> Path:
+    default = platformdirs.user_data_path("street-patrol") / "central"
+    return Path(given.get("DATA", str(default))).expanduser().absolute()
+
+
+_CLOCK = re.compile(r"(\d{1,4})@(\d{1,15})@(\d{1,15})")
+
+
+def _clock(given: Mapping[str, str], data: Path, broker: Broker) -> ScaledClock | None:
+    """A clock that runs fast. Refused wherever anybody but this machine could be served: deadlines would be lies."""
+    text = given.get("CLOCK")
+    if text is None:
+        return None
+    field_name = PREFIX + "CLOCK"
+    found = _CLOCK.fullmatch(text)
+    if found is None or not 1 <= int(found[1]) <= 1000:
+        raise PatrolError(
+            "this is no clock for a simulated day", field=field_name, value=text,
+            mend="Write SPEED@REAL_MS@SCALED_MS with a speed from 1 to 1000, or remove it",
+        )  # fmt: skip
+    far = [name for name in ("ORIGINS", "PUBLIC_URL", "HTTPS") if name in given]
+    far += ["HOSTS"] if set(_list(given.get("HOSTS"))) - set(LOOPBACK) else []
+    if far or broker.host not in LOOPBACK:
+        raise PatrolError(
+            "a clock that runs fast is for simulated days on one machine", field=field_name,
+            value=", ".join(PREFIX + name for name in far) or broker.name,
+            mend=f"Remove {field_name}: with it no HTTPS, public address, other host or broker elsewhere may be set",
+        )  # fmt: skip
+    if not (data / SIMULATED).is_file():
+        raise PatrolError(
+            "this data folder is not marked as that of a simulated day", file=data, field=field_name,
+            mend=f"Remove {field_name}; `patrol bench day` makes and marks a folder of its own",
+        )  # fmt: skip
+    return ScaledClock(int(found[1]), int(found[2]), int(found[3]))
 
 
 _TILES = re.compile(r"(?:https?://[A-Za-z0-9.-]+(?::\d{1,5})?)?/(?!/)[A-Za-z0-9._~/{}?=&%@-]*")

@@ -12,8 +12,8 @@ from protocol.clock import SystemClock
 PATROL = environment.read()
 """What the operator gave, checked."""
 
-PATROL_CLOCK = SystemClock()
-"""The clock of all product code; tests put a `ManualClock` here."""
+PATROL_CLOCK = PATROL.clock or SystemClock()
+"""The clock of all product code; tests put a `ManualClock` here, a simulated day one that runs fast."""
 
 HOUSE = Path(__file__).resolve().parent.parent
 

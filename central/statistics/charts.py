@@ -8,6 +8,8 @@ from central.statistics.figures import Day
 
 WIDTH, HEIGHT, FOOT = 960.0, 200.0, 24.0
 LABELS = 10
+WIDEST = 44.0
+"""A bar of a short period is no wider than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,11 @@ def bars(days: list[Day]) -> Chart:
     every = -(-len(days) // LABELS)
     found = []
     for n, day in enumerate(days):
-        width = slot * 0.76 / 3
+        width = min(slot * 0.76 / 3, WIDEST)
         rects = tuple(
             Rect(
                 kind,
-                n * slot + slot * 0.12 + place * width,
+                (n + 0.5) * slot + (place - 1.5) * width,
                 HEIGHT * (1 - count / top),
                 width,
                 HEIGHT * count / top,

@@ -198,5 +198,6 @@ def _as_json(found: Any) -> dict[str, Any]:
         "retracted": found.retracted,
         "places": [asdict(place) for place in found.places],
         "officers": [{**asdict(o), "on_time": share(o.on_time)} for o in found.officers],
+        "precision": [asdict(zone) for zone in found.precision],
         "days": [{**asdict(day), "day": day.day.isoformat()} for day in found.days],
     }

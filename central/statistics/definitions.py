@@ -24,6 +24,10 @@ DEFINITIONS = {
     "officers": _(
         "Accepted and closed in the period; minutes: median from accepting to closing; open: held at this moment."
     ),
+    "precision": _(
+        "Of the tasks that ended in the period and told something about the camera, the share in which the officer found"
+        " a violation. A vehicle that was gone tells nothing. Each version of a zone's rules counts by itself."
+    ),
     "days": _(
         "Cases by the day they began, warnings by the day they were sent, tasks by the day they were issued."
     ),

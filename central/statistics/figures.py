@@ -15,6 +15,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from central.cases.models import Case, WorkOrder
 from central.cases.states import OPEN_STATES, Result, WorkKind, WorkState
+from central.dispatch.precision import ZonePrecision, precision_of
 from central.statistics.intervals import median, wilson
 from central.statistics.period import Period
 from protocol.clock import Millis
@@ -143,6 +144,7 @@ class Figures:
     places: list[Place]
     officers: list[Officer]
     days: list[Day] = field(default_factory=list)
+    precision: list[ZonePrecision] = field(default_factory=list)
 
 
 def departure(source: Source, period: Period) -> Departure:
@@ -289,6 +291,11 @@ def days(source: Source, period: Period) -> list[Day]:
     return list(found.values())
 
 
+def precision(source: Source, period: Period) -> list[ZonePrecision]:
+    """How often the camera was right in each zone, by what officers found in the period, worst first."""
+    return precision_of(source.orders.filter(_within("ended_at_ms", period)))
+
+
 def all_figures(source: Source, period: Period) -> Figures:
     """Everything that the page shows."""
     found, retracted = results(source, period)
@@ -302,6 +309,7 @@ def all_figures(source: Source, period: Period) -> Figures:
         places=places(source, period),
         officers=officers(source, period),
         days=days(source, period),
+        precision=precision(source, period),
     )
 
 

@@ -111,7 +111,7 @@ def _in_words(error: PatrolError) -> str:
 
 def _harmless(cell: object) -> object:
     """A text that a spreadsheet would calculate is shown as text (CWE-1236)."""
-    return f"'{cell}" if isinstance(cell, str) and cell[:1] in "=+-@\t\r" else cell
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 Table = tuple[Sequence[str], Iterable[Sequence[object]]]
@@ -158,6 +158,17 @@ def _days(source: Source, period: Period) -> Table:
     )
 
 
+def _precision(source: Source, period: Period) -> Table:
+    head = ("place", "agent", "camera", "zone", "zone_version", "confirmed", "false", "gone", "other")
+    return (*head, "precision", "low_95", "high_95"), (
+        (
+            *(z.zone_name, z.agent_id, z.camera_id, z.zone_id, z.zone_version),
+            *(z.confirmed, z.false, z.gone, z.other, _round(z.precision), _round(z.low), _round(z.high)),
+        )
+        for z in figures.precision(source, period)
+    )
+
+
 def _round(value: float | None, digits: int = 4) -> object:
     return "" if value is None else round(value, digits)
 
@@ -166,4 +177,10 @@ def _interval(share: figures.Share) -> tuple[object, object]:
     return (_round(share.low), _round(share.high)) if share.of else ("", "")
 
 
-TABLES = {"figures": _figures, "places": _places, "officers": _officers, "days": _days}
+TABLES = {
+    "figures": _figures,
+    "places": _places,
+    "officers": _officers,
+    "days": _days,
+    "precision": _precision,
+}

@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from central.project import environment
+from protocol.clock import ManualClock
 from protocol.errors import PatrolError, UnavailableError
 
 
@@ -124,3 +125,28 @@ def test_a_folder_that_cannot_be_used_and_a_key_that_is_too_short_are_told(tmp_p
     (tmp_path / "secret_key").write_text("short")
     with pytest.raises(PatrolError, match="too short"):
         environment.secret_key(tmp_path)
+
+
+def test_a_clock_that_runs_fast_is_for_a_marked_folder_on_this_machine_alone(tmp_path):
+    fast = {"PATROL_CENTRAL_DATA": str(tmp_path), "PATROL_CENTRAL_CLOCK": "60@1000@5000"}
+    with pytest.raises(PatrolError, match="not marked"):
+        environment.read(fast)
+    (tmp_path / environment.SIMULATED).touch()
+    clock = environment.read(fast | {"PATROL_CENTRAL_HOSTS": "127.0.0.1,localhost,[::1]"}).clock
+    system = ManualClock(1000)
+    clock._system = system
+    assert clock.utc_ms() == 5000
+    system.advance(100)
+    assert (clock.utc_ms(), clock.monotonic_ms()) == (5000 + 60 * 100, 100)
+    assert environment.read({}).clock is None
+    for served in (
+        {"HTTPS": "1"},
+        {"HOSTS": "patrol.example.org"},
+        {"PUBLIC_URL": "https://p.example.org"},
+        {"BROKER": "mqtt://broker.example.org"},
+        {"CLOCK": "1001@0@0"},
+        {"CLOCK": "fast"},
+    ):
+        with pytest.raises(PatrolError) as caught:
+            environment.read(fast | {f"PATROL_CENTRAL_{name}": text for name, text in served.items()})
+        assert caught.value.field == "PATROL_CENTRAL_CLOCK"

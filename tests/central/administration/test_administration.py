@@ -162,6 +162,9 @@ def test_categories_come_from_their_definitions(keeper: Any) -> None:
     page = keeper.get("/administration/services/").content.decode()
     assert "sidewalk_parking" in page
     assert page.count('class="adm-states"') >= 3
+    chinese = keeper.get("/administration/services/", headers={"accept-language": "zh-CN"}).content.decode()
+    assert "案卷建立" in chinese
+    assert "<small>establish</small>" not in chinese
 
 
 def test_a_day_of_the_calendar_is_changed(keeper: Any, centre: Any) -> None:
@@ -183,6 +186,8 @@ def test_the_warning_is_shown_with_its_length(keeper: Any) -> None:
     rows = {row["language"]: row for row in keeper.get("/administration/texts/").context["rows"]}
     assert rows["zh-Hans"]["size"]["encoding"] == "UCS-2"
     assert all(row["size"]["segments"] >= 1 and "京A" in row["text"] for row in rows.values())
+    assert "三里河" in rows["zh-Hans"]["text"], "the place is in the words of the message, not of the page"
+    assert "Sanlihe" in rows["en"]["text"]
 
 
 def test_people_are_made_changed_and_closed(keeper: Any, centre: Any, browse: Any) -> None:

@@ -186,6 +186,12 @@ def test_every_figure_equals_the_script(
         assert day.left == sum(truth.ends[name] == "self_corrected" for name in warned_then)
         assert day.tasks == sum(that(t["issued"]) for t in truth.tasks.values())
 
+    told = [t["result"] for t in ended if t["end"] == "closed"]
+    assert sum(z.confirmed for z in found.precision) == sum(
+        result in {Result.TICKETED, Result.MOVED_ON, Result.TOWED} for result in told
+    )
+    assert sum(z.confirmed + z.false + z.gone + z.other for z in found.precision) == len(told)
+
     again = replay(Case.objects.all(), period, NOON)
     assert (again.departure, again.on_time, again.without_deadline) == (found.departure, found.on_time, 0)
     assert again.cases == LIVES
@@ -235,8 +241,9 @@ def test_the_page_shows_what_was_counted(
     assert table["Content-Type"] == "text/csv; charset=utf-8"
     rows = {row["figure"]: row for row in csv.DictReader(io.StringIO(table.content.decode("utf-8-sig")))}
     assert int(rows["left_after_warning"]["count"]) == expected.left
+    assert rows["warned"]["share"] == "", "what is empty stays empty"
     assert float(rows["left_after_warning"]["share"]) == round(expected.rate.share, 4)
-    for name in ("places", "officers", "days"):
+    for name in ("places", "officers", "days", "precision"):
         assert len(chief.get(f"/statistics/{name}.csv?period=30d").content.splitlines()) > 1
     assert chief.get("/statistics/nothing.csv").status_code == 404
 
