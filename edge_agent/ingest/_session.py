@@ -12,7 +12,7 @@ from edge_agent.ingest._config import SourceConfig
 from edge_agent.ingest._decode import Decoder, to_image
 from edge_agent.ingest._problem import SourceProblem
 from edge_agent.ingest._reader import PacketReader, VideoPacket
-from edge_agent.ingest._sampling import Pace
+from edge_agent.ingest._sampling import Pace, second_share
 from edge_agent.ingest._time import CaptureTimes, SteadyClock
 from protocol.clock import Millis
 
@@ -78,7 +78,8 @@ class Session:
         self._clock = clock
         self._outlet = outlet
         self._times = CaptureTimes()
-        self._pace = Pace(round(config.sample_period_s * 1000))
+        period_ms = round(config.sample_period_s * 1000)
+        self._pace = Pace(period_ms, second_share(config.url, period_ms))
         self._waiting: _Waiting | None = None
         self._damaged = 0
         self._saw_keyframe = False
