@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -215,8 +215,6 @@ def _costs(first: dict[str, Any], last: dict[str, Any], camera_seconds: float) -
 
 
 def _with(result: Result, **changes: Any) -> Result:
-    from dataclasses import replace
-
     return replace(result, **changes)
 
 
@@ -231,6 +229,43 @@ class _Farm:
         rest, _ = self._process.communicate(timeout=_END_S)
         said = json.loads(rest.strip().splitlines()[-1]) if rest.strip() else {}
         return int(said.get("skipped", 0)), float(said.get("cpu_s", 0))
+
+
+def run_way(
+    way: str,
+    cameras: int,
+    *,
+    agent_cores: list[int],
+    farm_cores: list[int],
+    seconds: float,
+    period_s: float,
+    seed: int,
+    model: str = "nanodet-g",
+) -> float:
+    """Processor seconds per camera and second of the ``floor`` or the ``peer`` way (`benchmarks.capacity.ways`).
+
+    Raises:
+        UnavailableError: it failed.
+    """
+    with _farm("main", cameras, 0, seed, farm_cores) as farm:
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.capacity.ways",
+            way,
+            str(farm.facts["port"]),
+            str(cameras),
+        ]
+        command += ["--seconds", str(seconds), "--period", str(period_s), "--model", model]
+        done = subprocess.run(
+            [*command, "--cores", *map(str, agent_cores)],
+            capture_output=True,
+            text=True,
+            timeout=10 * seconds + 120,
+        )
+    if done.returncode:
+        raise UnavailableError(f"the {way} failed: {done.stderr.strip()[-400:]}")
+    return float(json.loads(done.stdout)["cpu_s_per_camera_s"])
 
 
 @contextmanager
