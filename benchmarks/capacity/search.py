@@ -52,7 +52,7 @@ class Report:
             "sub_per_core": self.sustained("sub"),
             "peer_per_core": round(1 / self.peer_cost, 2) if self.peer_cost else None,
             "floor_per_core": round(1 / self.floor_cost, 1) if self.floor_cost else None,
-            # In the largest stages that missed no check; stages beyond the limit are what the limit is found by.
+            # Of the stages that missed no check: those beyond the limit are what the limit is found by.
             "missed_stays": sum(r.missed_stays for r in self.results if not r.missed_checks),
             "stays": sum(r.stays for r in self.results if not r.missed_checks),
             "seen_after_s_median": seen[len(seen) // 2] if seen else None,

@@ -44,7 +44,7 @@ class Result:
     Attributes:
         stream, cameras, cores: what was run.
         seconds: length of the window that was measured, wall clock.
-        costs: processor seconds per camera and second, by part (`PARTS`).
+        costs: processor seconds per camera and second, by part (`PARTS`), with every check done.
         memory_mb: the agent's largest resident memory.
         checks: pictures decided within the window.
         missed_checks: periods without a picture decided.
@@ -159,7 +159,7 @@ def _judge(
         raise UnavailableError("the agent reported too little: the machine is overloaded")
     first, last = inside[0], inside[-1]
     seconds = (last["utc_ms"] - first["utc_ms"]) / 1000
-    costs = _costs(first, last, cameras * seconds)
+    costs = _costs(first, last, cameras, seconds, period_s)
     looks: dict[str, list[tuple[int, int]]] = {f"cam{n}": [] for n in range(cameras)}
     for line in lines:
         for camera, at_ms, now_ms in line["looks"]:
@@ -197,21 +197,34 @@ def _judge(
     return _with(result, stays=total, missed_stays=gone, seen_after_s=seen_after, told_after_s=told_after)
 
 
-def _costs(first: dict[str, Any], last: dict[str, Any], camera_seconds: float) -> dict[str, float]:
-    """Processor seconds per camera second. A camera's thread receives (FFmpeg's reader does it there) and decodes."""
+def _costs(
+    first: dict[str, Any], last: dict[str, Any], cameras: int, seconds: float, period_s: float
+) -> dict[str, float]:
+    """Processor seconds per camera and second. A camera's thread receives (FFmpeg's reader does it there) and decodes.
 
-    def spent(kind: str, name: str) -> float:
-        return float(last[kind].get(name, 0.0) - first[kind].get(name, 0.0))
+    What is done for a check is counted per check and divided by the period: where the machine is too busy to do all
+    checks the cost must not look smaller for it, nor larger in the first period, in which cameras are looked at twice.
+    """
+    camera_seconds = cameras * seconds
 
-    decode = spent("parts", "decode") + spent("parts", "convert")
-    parts = {
-        "receive": spent("threads", "receive") + max(0.0, spent("threads", "cameras") - decode),
-        "decode": decode,
-        "change test": spent("parts", "change test"),
-        "inference": spent("parts", "inference") + spent("parts", "regions"),
+    def spent(kind: str, *names: str) -> float:
+        return float(sum(last[kind].get(name, 0.0) - first[kind].get(name, 0.0) for name in names))
+
+    def a_check(seconds: float, part: str) -> float:
+        calls = last["calls"].get(part, 0) - first["calls"].get(part, 0)
+        return seconds / calls / period_s if calls else 0.0
+
+    decode = spent("parts", "decode", "convert")
+    test, inference = spent("parts", "change test"), spent("parts", "inference", "regions")
+    receive = spent("threads", "receive") + max(0.0, spent("threads", "cameras") - decode)
+    whole = last["process_s"] - first["process_s"]
+    return {
+        "receive": receive / camera_seconds,
+        "decode": a_check(decode, "decode"),
+        "change test": a_check(test, "change test"),
+        "inference": a_check(inference, "change test"),
+        "rest": max(0.0, whole - receive - decode - test - inference) / camera_seconds,
     }
-    parts["rest"] = max(0.0, last["process_s"] - first["process_s"] - sum(parts.values()))
-    return {name: parts[name] / camera_seconds for name in PARTS}
 
 
 def _with(result: Result, **changes: Any) -> Result:
