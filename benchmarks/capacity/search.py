@@ -109,7 +109,7 @@ def measure(
             report.results.append(result)
             return result
 
-        cost = stage(few, 2 * period_s if quick else 3 * period_s).cost
+        cost = stage(min(few, most), 2 * period_s if quick else 3 * period_s).cost
         if quick:
             continue
         cameras = min(most, max(1, round(FIRST_SHARE * len(agent_cores) / cost)))
