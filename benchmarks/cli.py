@@ -18,6 +18,7 @@ from rich.table import Table
 
 from benchmarks.accuracy.cli import accuracy
 from benchmarks.bays.cli import bays
+from benchmarks.capacity.cli import capacity
 from benchmarks.clocks import cli as clocks_cli
 from benchmarks.day import cli as day_cli
 from benchmarks.dispatch import cli as dispatch_cli
@@ -53,7 +54,8 @@ app = typer.Typer(
     "patrol bench bays --rate 100\n\n"
     "patrol bench faults --quick\n\n"
     "patrol bench pages --database sqlite\n\n"
-    "patrol bench day --json day.json",
+    "patrol bench day --json day.json\n\n"
+    "patrol bench capacity --quick",
 )
 
 Json = Annotated[
@@ -188,6 +190,9 @@ app.add_typer(rehearsal_app)
 app.add_typer(suggest_cli.app)
 app.command(epilog="Example: patrol bench plates --out-pictures worst.png --json plates.json")(plates)
 app.command(epilog="Example: patrol bench bays --bays 10000 --rate 100 --json bays.json")(bays)
+app.command(
+    epilog="Examples:\n\npatrol bench capacity --quick\n\npatrol bench capacity --json capacity.json --out-chart capacity.svg"
+)(capacity)
 app.add_typer(grids_cli.app)
 app.add_typer(clocks_cli.app)
 app.add_typer(dispatch_cli.app)
@@ -272,10 +277,16 @@ def _report_clips(outcomes: list[Outcome], facts: dict[str, str], json: Path | N
     tell(table, rows, facts, json)
 
 
-def tell(table: Table, rows: list[dict[str, Any]], facts: dict[str, str], json: Path | None) -> None:
-    """The table, the machine and the command to people; the figures to a file or, alone, to stdout."""
+def tell(
+    table: Table,
+    rows: list[dict[str, Any]],
+    facts: dict[str, str],
+    json: Path | None,
+    more: dict[str, Any] | None = None,
+) -> None:
+    """The table, the machine and the command to people; the figures, and `more`, to a file or, alone, to stdout."""
     command = "patrol " + shlex.join(sys.argv[1:])
-    whole = {"command": command, "machine": facts, "rows": rows}
+    whole = {"command": command, "machine": facts, "rows": rows} | (more or {})
     if json is not None and str(json) == "-":
         console.print_json(whole)
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -33,6 +33,12 @@ from zones import ZoneFile
 
 WATCHED = frozenset({*VEHICLES, "bicycle", "person"})
 """Vehicles stay; people are looked for because they hide vehicles, and so that their faces can be masked."""
+
+SPARING_FROM_S = 5.0
+"""Cameras with this sampling period or a longer one are looked at sparingly (`EyesConfig.sparing`)."""
+
+SPARING_AGE = 6
+"""Periods after which a part of such a camera's picture is looked at again although nothing changed there."""
 
 _FAINT = 0.1
 """The detector reports down to this; tracking uses its own threshold, closer looks count faint answers too."""
@@ -120,9 +126,15 @@ def make_camera(
         PatrolError: the pictures have another shape than the zones'.
     """
     index = RulesIndex(zones, width, height, kept or {})
+    eyes = perceiver.eyes
+    if period_s >= SPARING_FROM_S:
+        # Bays are called free after two detections within 25 s; elsewhere the place's look tells who still stands there.
+        has_bays = any(zone.kind == "parking_bay" for zone in zones.zone)
+        age_ms = eyes.max_age_ms if has_bays else max(eyes.max_age_ms, round(SPARING_AGE * period_s * 1000))
+        eyes = replace(eyes, sparing=True, max_age_ms=age_ms)
     return Camera(
         id=camera_id,
-        eyes=Eyes(index, perceiver.detector, perceiver.input_side, perceiver.eyes),
+        eyes=Eyes(index, perceiver.detector, perceiver.input_side, eyes),
         rules=StayRules.for_period(period_s),
         state=store.camera(camera_id),
         place=zones.place,

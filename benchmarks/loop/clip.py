@@ -86,7 +86,7 @@ def _encode(scene: simulator.Scene, path: Path, progress: Callable[[int, int], N
         stream.bit_rate = BITS_PER_S
         stream.codec_context.max_b_frames = 0
         total = SECONDS * FPS
-        for number, picture in enumerate(_pictures(scene)):
+        for number, picture in enumerate(pictures(scene)):
             frame = av.VideoFrame.from_ndarray(picture, format="bgr24").reformat(format="yuv420p")
             frame.pts = number
             frame.time_base = Fraction(1, FPS)
@@ -96,7 +96,7 @@ def _encode(scene: simulator.Scene, path: Path, progress: Callable[[int, int], N
         container.mux(stream.encode())
 
 
-def _pictures(scene: simulator.Scene) -> Iterator[NDArray[np.uint8]]:
+def pictures(scene: simulator.Scene) -> Iterator[NDArray[np.uint8]]:
     """Each drawn picture five times, with noise that is never the same twice in a row."""
     import cv2
 

@@ -4,7 +4,7 @@
 `Recording` whose frames are read one by one, none dropped, the same each time. Frames carry stream time: when the
 picture was taken, not when it was decoded.
 
-A `PacketReader` brings one connection's packets; FFmpeg's is the only one so far.
+A `PacketReader` brings one connection's packets: our own thin one for nearly all cameras, FFmpeg's for the rest.
 """
 
 from __future__ import annotations

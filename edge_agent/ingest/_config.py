@@ -42,6 +42,12 @@ class SourceConfig(BaseModel):
         title="Transport",
         description="How the camera sends its packets. TCP loses none; UDP where a camera cannot do TCP.",
     )
+    reader: Literal["auto", "thin", "ffmpeg"] = Field(
+        default="auto",
+        title="Reader",
+        description="Who reads the camera. thin: our own reader, which looks at keyframes alone and costs a fraction. "
+        "ffmpeg: FFmpeg. auto: thin, and FFmpeg for cameras that it does not know, for UDP, rtsps:// and sampling all.",
+    )
     username: str | None = Field(
         default=None,
         min_length=1,
@@ -177,6 +183,10 @@ class SourceConfig(BaseModel):
             raise ValueError("username: a password is given but no user name; write username")
         if self.is_encrypted and self.transport != "tcp":
             raise ValueError("transport: rtsps:// protects pictures only over tcp")
+        if self.reader == "thin" and not self.reads_thinly:
+            raise ValueError(
+                "reader: thin reads rtsp:// cameras over tcp with sampling keyframes; write auto or ffmpeg"
+            )
         if self.backoff_max_s < self.backoff_min_s:
             raise ValueError("backoff_max_s: must not be less than backoff_min_s")
         return self
@@ -203,6 +213,12 @@ class SourceConfig(BaseModel):
     def is_encrypted(self) -> bool:
         """True for an rtsps:// address."""
         return self.url.partition("://")[0].lower() == "rtsps"
+
+    @property
+    def reads_thinly(self) -> bool:
+        """Whether the thin reader is to try."""
+        plain = self.is_camera and not self.is_encrypted and self.transport == "tcp"
+        return self.reader != "ffmpeg" and plain and self.sampling == "keyframes"
 
     @property
     def start_at_ms(self) -> Millis:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 from edge_agent.frames import Frame, Image
@@ -14,9 +13,11 @@ from edge_agent.ingest._config import SourceConfig
 from edge_agent.ingest._freeze import FreezeWatch
 from edge_agent.ingest._problem import SourceProblem
 from edge_agent.ingest._reader import FfmpegReader, PacketReader
+from edge_agent.ingest._rtp import NotUnderstood
 from edge_agent.ingest._session import Session
 from edge_agent.ingest._slot import Slot
 from edge_agent.ingest._status import OnChange, Status
+from edge_agent.ingest._thin import ThinReader
 from edge_agent.ingest._time import SteadyClock
 from edge_agent.ingest._watchdog import WATCHDOG
 from protocol.clock import Millis, iso
@@ -49,7 +50,6 @@ class LiveSource:
         config: where it is and how it is read.
         clock: the process's steady clock.
         on_change: called with the health at each change of state, in the thread that noticed it; must be quick.
-        make_reader: makes the reader of one connection.
     """
 
     def __init__(
@@ -58,12 +58,11 @@ class LiveSource:
         config: SourceConfig,
         clock: SteadyClock,
         on_change: OnChange | None = None,
-        make_reader: Callable[[SourceConfig, SteadyClock], PacketReader] = FfmpegReader,
     ) -> None:
         self._camera_id = camera_id
         self._config = config
         self._clock = clock
-        self._make_reader = make_reader
+        self._thin = config.reads_thinly
         self._slot = Slot()
         self._status = Status(camera_id, clock.utc_ms, on_change)
         self._freeze = FreezeWatch()
@@ -90,7 +89,7 @@ class LiveSource:
         WATCHDOG.remove(self)
         self._slot.close()
         if worker is not None:
-            worker.cancel.set()
+            worker.leave()
             if worker.thread is not threading.current_thread():
                 worker.thread.join(JOIN_S)
 
@@ -133,10 +132,22 @@ class LiveSource:
             self._hung = [hung for hung in self._hung if hung.thread.is_alive()]
             if self._stopped or self._worker is not worker or len(self._hung) >= MOST_HUNG:
                 return
-            worker.cancel.set()
+            worker.leave()
             self._hung.append(worker)
             log.warning("camera %s: its reader hangs and is replaced", self._camera_id)
             self._worker = self._new_worker()
+
+    def _make_reader(self) -> PacketReader:
+        make = ThinReader if self._thin else FfmpegReader
+        return make(self._config, self._clock)
+
+    def _falls_back(self, problem: SourceProblem) -> bool:
+        """Whether FFmpeg is to try at once because the thin reader does not know this camera."""
+        if not (self._thin and self._config.reader == "auto" and isinstance(problem, NotUnderstood)):
+            return False
+        self._thin = False
+        self._status.note("reader", f"read by FFmpeg, at a higher cost: unknown here is {problem.what}")
+        return True
 
     def _new_worker(self) -> _Worker:
         return _Worker(self, f"camera-{self._camera_id}")
@@ -174,15 +185,15 @@ class _Worker:
         source = self._source
         backoff = Backoff(source._config)
         while not self.cancel.is_set():
-            session = Session(
-                source._make_reader(source._config, source._clock), source._config, source._clock, self
-            )
+            session = Session(source._make_reader(), source._config, source._clock, self)
             self.session = session
             problem = self._outcome(session)
             self.session = None
             if self.cancel.is_set():
                 return
             source._status.note("keyframes", "")
+            if source._falls_back(problem):
+                continue
             source._status.become(problem.state, problem.reason)
             lived_ms = 0
             if session.first_picture_ms is not None:
@@ -190,6 +201,13 @@ class _Worker:
             if self.cancel.wait(backoff.wait_s(problem.state, lived_ms)):
                 return
             source._status.reconnecting()
+
+    def leave(self) -> None:
+        """End soon, whatever it waits for."""
+        self.cancel.set()
+        session = self.session
+        if session is not None:
+            session.interrupt()
 
     def _outcome(self, session: Session) -> SourceProblem:
         """Run a session to its end and say why it ended."""

@@ -1,4 +1,4 @@
-"""How packets come from a camera. FFmpeg does it today; whatever keeps this interface can replace it."""
+"""How packets come from a camera: the interface, and FFmpeg behind it for cameras that the thin reader does not know."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import av
 import av.error
 from av.container import InputContainer
 from av.packet import Packet
-from av.video.codeccontext import VideoCodecContext
 from av.video.stream import VideoStream
 
 from edge_agent.ingest._config import SourceConfig
+from edge_agent.ingest._decode import Decoder, PictureDecoder
 from edge_agent.ingest._problem import SourceProblem, connection_problem, reading_problem
 from protocol.clock import Clock
 
@@ -36,21 +36,30 @@ class VideoPacket:
         packet: what the decoder takes.
         pts_ms: time stamp on the camera's scale, milliseconds; None if it has none.
         keyframe: whether it can be decoded alone.
+        marks: (time stamp, arrival by the steady clock) of packets that were received since the last one and are not
+            handed out, milliseconds; they tell how late packets are. Empty: this packet arrives now.
     """
 
     packet: Packet[VideoStream]
     pts_ms: int | None
     keyframe: bool
+    marks: tuple[tuple[int, int], ...] = ()
 
 
 class PacketReader(Protocol):
-    """One connection to one camera, used by one thread from `open` to `close`."""
+    """One connection to one camera, used by one thread from `open` to `close`.
 
-    def open(self) -> VideoCodecContext:
+    Attributes:
+        heard_ms: last sign of life that only the reader knows of, monotonic milliseconds; 0 where the packets tell it.
+    """
+
+    heard_ms: int
+
+    def open(self) -> Decoder:
         """Connect.
 
         Returns:
-            A codec context for the stream's packets that nothing was decoded with yet.
+            A decoder for the stream's packets.
 
         Raises:
             SourceProblem: why not. Comes after a bounded time.
@@ -66,6 +75,9 @@ class PacketReader(Protocol):
     def close(self) -> None:
         """Give back everything; may be called at any time by the same thread, also twice."""
 
+    def interrupt(self) -> None:
+        """Let `packets` end soon; may be called by any thread. A reader whose packets come often need do nothing."""
+
 
 class FfmpegReader:
     """RTSP over TCP or UDP by FFmpeg.
@@ -79,8 +91,9 @@ class FfmpegReader:
         self._clock = clock
         self._silence_limit_s = config.stall_after_s * SOCKET_LIMIT_SHARE
         self._container: InputContainer | None = None
+        self.heard_ms = 0
 
-    def open(self) -> VideoCodecContext:
+    def open(self) -> Decoder:
         config = self._config
         url = config.dial_url()
         options = {
@@ -115,7 +128,7 @@ class FfmpegReader:
         context = getattr(streams[0], "codec_context", None)
         if context is None:
             raise SourceProblem("unsupported", "no decoder for the camera's codec: set it to H.264 or H.265")
-        return streams[0].codec_context
+        return PictureDecoder(streams[0].codec_context)
 
     def packets(self) -> Iterator[VideoPacket]:
         if self._container is None:
@@ -145,3 +158,6 @@ class FfmpegReader:
         if self._container is not None:
             container, self._container = self._container, None
             container.close()
+
+    def interrupt(self) -> None:
+        """A live camera's next packet comes at once, and a silent one ends by its own limit."""

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Sequence
 from itertools import pairwise
 
 EARLY_SHARE = 0.1
 """A keyframe this share of a period early is taken: cameras' keyframes jitter around their interval."""
+
+
+SPREAD_FROM_MS = 4_000
+"""Cameras with a period from here on are spread over it; shorter ones spread by themselves."""
+
+
+def second_share(name: str, period_ms: int) -> float:
+    """Where in the period a camera of this name is looked at, always the same, from 0 up to 1; 1 for short periods."""
+    return 1.0 if period_ms < SPREAD_FROM_MS else zlib.crc32(name.encode()) % 1024 / 1024
 
 
 class Grid:
@@ -34,10 +44,14 @@ class Pace:
 
     Args:
         period_ms: sampling period in milliseconds of stream time.
+        second_share: the second picture comes after this share of the period. A street of cameras that was connected in
+            one instant is spread over the period that way, instead of asking for all its pictures at once.
     """
 
-    def __init__(self, period_ms: int) -> None:
+    def __init__(self, period_ms: int, second_share: float = 1.0) -> None:
         self._period = period_ms
+        self._wait: float = period_ms
+        self._second_wait = period_ms * second_share
         self._last_taken: int | None = None
         self._last_key: int | None = None
         self.key_interval_ms: int | None = None
@@ -53,10 +67,11 @@ class Pace:
         """True if a period has passed since the last picture taken, or the time stamps jumped back."""
         if self._last_taken is None or pts_ms < self._last_taken:
             return True
-        return pts_ms - self._last_taken >= self._period * (1 - EARLY_SHARE)
+        return pts_ms - self._last_taken >= self._wait - self._period * EARLY_SHARE
 
     def took(self, pts_ms: int) -> None:
         """Note that this picture was decoded and delivered."""
+        self._wait = self._second_wait if self._last_taken is None else self._period
         self._last_taken = pts_ms
 
     @property

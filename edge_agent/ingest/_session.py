@@ -9,10 +9,10 @@ from av.video.frame import VideoFrame
 
 from edge_agent.frames import Image
 from edge_agent.ingest._config import SourceConfig
-from edge_agent.ingest._decode import PictureDecoder, to_image
+from edge_agent.ingest._decode import Decoder, to_image
 from edge_agent.ingest._problem import SourceProblem
 from edge_agent.ingest._reader import PacketReader, VideoPacket
-from edge_agent.ingest._sampling import Pace
+from edge_agent.ingest._sampling import Pace, second_share
 from edge_agent.ingest._time import CaptureTimes, SteadyClock
 from protocol.clock import Millis
 
@@ -78,14 +78,24 @@ class Session:
         self._clock = clock
         self._outlet = outlet
         self._times = CaptureTimes()
-        self._pace = Pace(round(config.sample_period_s * 1000))
+        period_ms = round(config.sample_period_s * 1000)
+        self._pace = Pace(period_ms, second_share(config.url, period_ms))
         self._waiting: _Waiting | None = None
         self._damaged = 0
         self._saw_keyframe = False
         self._first_wait_ms = 0
         self.opened = False
-        self.active_ms = self.picture_ms = clock.monotonic_ms()
+        self._packet_ms = self.picture_ms = clock.monotonic_ms()
         self.first_picture_ms: int | None = None
+
+    @property
+    def active_ms(self) -> int:
+        """Last sign of life, monotonic milliseconds."""
+        return max(self._packet_ms, self._reader.heard_ms)
+
+    def interrupt(self) -> None:
+        """Let `run` end soon; may be called by any thread once its outlet is cancelled."""
+        self._reader.interrupt()
 
     @property
     def patience_ms(self) -> int:
@@ -103,28 +113,29 @@ class Session:
             PatrolError: the password cannot be read.
         """
         try:
-            decoder = PictureDecoder(self._reader.open())
-            self.active_ms = self.picture_ms = self._clock.monotonic_ms()
+            decoder = self._reader.open()
+            self._packet_ms = self.picture_ms = self._clock.monotonic_ms()
             self.opened = True
             self._outlet.connected()
             for packet in self._reader.packets():
                 if self._outlet.cancelled():
                     return
-                self.active_ms = self._clock.monotonic_ms()
+                self._packet_ms = self._clock.monotonic_ms()
                 self._handle(packet, decoder)
         finally:
             self._reader.close()
 
-    def _handle(self, packet: VideoPacket, decoder: PictureDecoder) -> None:
+    def _handle(self, packet: VideoPacket, decoder: Decoder) -> None:
         if packet.pts_ms is None:
             # A picture that nobody can date proves nothing.
             return
         arrived_ms = self._clock.utc_ms()
-        if not self._times.saw(packet.pts_ms, arrived_ms):
-            # Stamps of the old scale cannot be converted any more.
-            self._waiting = None
-            self._saw_keyframe = False
-            decoder.reset()
+        for stamp_ms, came_ms in packet.marks or ((packet.pts_ms, arrived_ms),):
+            if not self._times.saw(stamp_ms, came_ms):
+                # Stamps of the old scale cannot be converted any more.
+                self._waiting = None
+                self._saw_keyframe = False
+                decoder.reset()
         if packet.keyframe:
             self._note_keyframe(packet.pts_ms)
         late_ms = arrived_ms - self._times.taken_ms(packet.pts_ms)
@@ -151,9 +162,7 @@ class Session:
             else ""
         )
 
-    def _decoded(
-        self, packet: VideoPacket, pts_ms: int, decoder: PictureDecoder
-    ) -> list[tuple[VideoFrame, int]]:
+    def _decoded(self, packet: VideoPacket, pts_ms: int, decoder: Decoder) -> list[tuple[VideoFrame, int]]:
         """The pictures of this packet that are due, with their stamps."""
         if self._config.sampling == "keyframes":
             if not packet.keyframe or not self._due(pts_ms):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -13,11 +15,25 @@ from zones import Box
 SMALL_WIDTH = 320
 """Width of the small copy, pixels; one vehicle of interest covers several of its cells."""
 
-_CELL = 8
+CELL = 8
 """Side of a cell of the change test, small pixels."""
 
 _CELL_CHANGE = 7.0
 """Mean grey difference of a cell that counts as change; sensor noise averages out below 2."""
+
+_CELL_RESTS = 4.0
+"""A cell that differs from the picture before by less than this is at rest."""
+
+_LEAST_CELLS = 3
+"""Fewer cells together are no vehicle worth a look of its own: where two passers-by happen to cover the same spot in two
+pictures running, it seems to last. Smaller vehicles wait until the region has its turn."""
+
+_VEHICLE_CELLS = 30
+"""So many changed cells together (a thirtieth of the picture) are looked at at once. Fewer wait for the next picture, to
+tell whether they last: people on a pavement are always somewhere else."""
+
+_SLOWLY = 0.3
+"""How fast such spots, and the light, become what lasts."""
 
 _DARK_MEAN, _DARK_SPREAD = 14.0, 4.0
 """A picture darker and flatter than this shows nothing (lens cap, dead infrared)."""
@@ -38,6 +54,7 @@ _SHAKE_TRUST = 0.15
 """Least response of the phase correlation for its answer to be used."""
 
 Grey = NDArray[np.float32]
+Cells = NDArray[np.bool_]
 
 
 def shrink(image: Image) -> Grey:
@@ -57,13 +74,84 @@ def has_changed(before: Grey, now: Grey) -> bool:
     """Whether any cell differs by more than noise, after a change of the whole picture's brightness is taken out."""
     if before.shape != now.shape:
         return True
+    return bool(changed_cells(before, now).any())
+
+
+def changed_cells(before: Grey, now: Grey, by: float = _CELL_CHANGE) -> Cells:
+    """Which cells of 8 x 8 small pixels differ by more than noise; two pictures of one shape."""
     difference = now - before
     difference -= float(np.median(difference))
-    rows, columns = (side // _CELL for side in now.shape)
-    cells = (
-        difference[: rows * _CELL, : columns * _CELL].reshape(rows, _CELL, columns, _CELL).mean(axis=(1, 3))
-    )
-    return bool(np.abs(cells).max(initial=0.0) > _CELL_CHANGE)
+    rows, columns = (side // CELL for side in now.shape)
+    cells = difference[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL).mean(axis=(1, 3))
+    return np.asarray(np.abs(cells) > by)
+
+
+class Lasting:
+    """Tells what has come to rest from what only passes.
+
+    A cell's lasting value is what it last showed in two pictures running. A passer-by differs from the lasting value and
+    from the picture before; a vehicle that has stopped differs from the lasting value alone, once.
+    """
+
+    def __init__(self) -> None:
+        self._lasting: Grey | None = None
+        self._before: Grey | None = None
+
+    def look(self, grey: Grey) -> tuple[Cells, Cells]:
+        """The cells of this picture in which something is there that was not in the picture before (or hides it), and
+        those in which it was there in the picture before as well but is new to what lasted."""
+        lasting, before = self._lasting, self._before
+        self._before = grey
+        if lasting is None or before is None or lasting.shape != grey.shape:
+            self._lasting = grey.copy()
+            nothing = np.zeros((grey.shape[0] // CELL, grey.shape[1] // CELL), bool)
+            return nothing, nothing
+        moving = changed_cells(before, grey, _CELL_RESTS)
+        differs = changed_cells(lasting, grey)
+        new = np.zeros_like(moving)
+        for _, group in groups(differs & ~moving):
+            if group.sum() >= _LEAST_CELLS:
+                new |= group
+        weight = np.where(new | ~differs, 1.0, np.where(moving, 0.0, _SLOWLY)).astype(np.float32)
+        size = (grey.shape[1], grey.shape[0])
+        lasting += cv2.resize(weight, size, interpolation=cv2.INTER_NEAREST) * (grey - lasting)
+        return moving & differs, new
+
+
+def cells_in(polygon: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> Cells:
+    """Which cells of a small picture of this shape a polygon, given in its pixels, touches; and their neighbours."""
+    rows, columns = (side // CELL for side in shape)
+    painted = np.zeros((rows, columns), np.uint8)
+    corners = np.round(np.array(polygon, np.float64) / CELL - 0.5).astype(np.int32)
+    cv2.fillPoly(painted, [corners], (1,))
+    cv2.polylines(painted, [corners], isClosed=True, color=(1,))
+    return np.asarray(cv2.dilate(painted, np.ones((3, 3), np.uint8)) > 0)
+
+
+def large(cells: Cells) -> Cells:
+    """The cells whose group is as large as a vehicle near enough to matter; groups of passers-by are smaller."""
+    kept = np.zeros_like(cells)
+    for _, group in groups(cells):
+        if group.sum() >= _VEHICLE_CELLS:
+            kept |= group
+    return kept
+
+
+def groups(cells: Cells) -> list[tuple[Box, Cells]]:
+    """Changed cells that touch one another: each group's box in small pixels, and its cells."""
+    count, marks, stats, _ = cv2.connectedComponentsWithStats(cells.astype(np.uint8), connectivity=8)
+    found: list[tuple[Box, Cells]] = []
+    for number in range(1, count):
+        left, top, width, height = (float(v) * CELL for v in stats[number][:4])
+        found.append(((left, top, left + width, top + height), np.asarray(marks == number)))
+    return found
+
+
+def share_changed(cells: Cells, box: Box) -> float:
+    """Share of a box (small pixels) whose cells have changed; 0 outside of the picture."""
+    left, top, right, bottom = (int(v // CELL) for v in box)
+    part = cells[max(0, top) : max(0, bottom) + 1, max(0, left) : max(0, right) + 1]
+    return float(part.mean()) if part.size else 0.0
 
 
 class Steadier:
@@ -79,7 +167,8 @@ class Steadier:
             self._reference = grey
             self._window = cv2.createHanningWindow((grey.shape[1], grey.shape[0]), cv2.CV_32F)  # type: ignore[assignment]
             return 0.0, 0.0
-        (right, down), response = cv2.phaseCorrelate(self._reference, grey, self._window)
+        # OpenCV 5.0 multiplies its inputs by the window in place.
+        (right, down), response = cv2.phaseCorrelate(self._reference.copy(), grey.copy(), self._window)
         share = right / SMALL_WIDTH, down / SMALL_WIDTH
         if response < _SHAKE_TRUST or max(abs(share[0]), abs(share[1])) > _MAX_SHAKE:
             return 0.0, 0.0

@@ -9,7 +9,23 @@ from typing import Protocol
 import numpy as np
 
 from edge_agent.frames import Frame, Image
-from edge_agent.perception._change import Grey, Ground, Steadier, has_changed, is_dark, moved, shrink
+from edge_agent.perception._change import (
+    CELL,
+    Cells,
+    Grey,
+    Ground,
+    Lasting,
+    Steadier,
+    cells_in,
+    changed_cells,
+    groups,
+    has_changed,
+    is_dark,
+    large,
+    moved,
+    share_changed,
+    shrink,
+)
 from edge_agent.stays import CameraState, Observation, Seen
 from edge_agent.stays.appearance import Look, around, look_at
 from models.detections import Detection, Detections
@@ -25,6 +41,12 @@ _SAME = 0.5
 
 _NESTED = 0.6
 """Share of a box inside a better one from which both are one vehicle."""
+
+_MOVED = 0.4
+"""Share of a detection's box that has changed, from which it is no longer there."""
+
+_ROOM = 0.15
+"""Room around a change that a region must show, in shares of the change's side."""
 
 Region = tuple[int, int, int, int]
 
@@ -48,6 +70,9 @@ class EyesConfig:
         detail: the largest reduction of the picture before the detector; above it, tiles are added.
         max_age_ms: inference is never skipped for longer than this.
         skip_unchanged: whether inference is skipped while nothing moves.
+        sparing: look again only at the parts of the picture in which something as large as a vehicle is new in a zone or
+            where a vehicle stands, or something smaller lasts for two pictures; and of the other parts at one a picture,
+            the one that was looked at longest ago. For cameras that are looked at rarely, of which a box has many.
     """
 
     score: float = 0.2
@@ -55,6 +80,7 @@ class EyesConfig:
     detail: float = 2.6
     max_age_ms: int = 20_000
     skip_unchanged: bool = True
+    sparing: bool = False
 
 
 class Eyes:
@@ -81,6 +107,9 @@ class Eyes:
         self._last_grey: Grey | None = None
         self._last_at_ms: Millis = 0
         self._last_detections: Detections | None = None
+        self._looked_ms: dict[Region, Millis] = {}
+        self._zones: Cells | None = None
+        self._lasting: Lasting | None = Lasting() if config.sparing else None
         self.inferences = 0
         self.skipped = 0
 
@@ -99,6 +128,8 @@ class Eyes:
             other._steadier, other._ground = self._steadier, self._ground
             other._last_grey, other._last_at_ms = self._last_grey, self._last_at_ms
             other._last_detections = self._last_detections
+            other._looked_ms = dict(self._looked_ms)
+            other._lasting = self._lasting
         other.inferences, other.skipped = self.inferences, self.skipped
         return other
 
@@ -122,7 +153,7 @@ class Eyes:
             return Observation(frame.at_ms, usable=False, gap="dark")
         share = self._steadier.shift(grey)
         shift = (share[0] * (right - left), share[1] * (right - left))
-        detections = self._detect(frame, grey, force=force)
+        detections = self._detect(frame, grey, state, force=force)
         sure = _one_each([d for d in detections if d.score >= self._config.score])
         seen = tuple(
             Seen(
@@ -165,25 +196,147 @@ class Eyes:
         """A closer look at one box, see `closer_look`."""
         return closer_look(self._detector, image, box, labels)
 
-    def _detect(self, frame: Frame, grey: Grey, *, force: bool) -> Detections:
-        recent = (
-            self._last_detections is not None and frame.at_ms - self._last_at_ms < self._config.max_age_ms
-        )
-        if (
-            not force
-            and self._config.skip_unchanged
-            and recent
-            and self._last_detections is not None
-            and self._last_grey is not None
-            and not has_changed(self._last_grey, grey)
-        ):
+    def _detect(self, frame: Frame, grey: Grey, state: CameraState, *, force: bool) -> Detections:
+        last, before = self._last_detections, self._last_grey
+        regions = self._regions
+        if self._lasting is not None:
+            moving, lasting = self._lasting.look(grey)
+        if not force and self._config.skip_unchanged and last is not None and before is not None:
+            if self._lasting is not None and before.shape == grey.shape:
+                factor = grey.shape[1] / (self._whole[2] - self._whole[0])
+                watched = self._watched(grey, state, factor)
+                new = (lasting & watched) | large(moving & watched)
+                regions = self._changed_regions(frame.at_ms, new, factor)
+                last = self._unmoved(last, changed_cells(before, grey))
+            elif frame.at_ms - self._last_at_ms < self._config.max_age_ms and not has_changed(before, grey):
+                regions = []
+        if not regions and last is not None:
             self.skipped += 1
-            return self._last_detections
-        self._last_detections = self._detector.detect_regions(frame.image, self._regions)
+            return last
+        found = self._detector.detect_regions(frame.image, regions)
+        if last is not None and len(regions) < len(self._regions):
+            found = _together(last, found, regions)
+        self._last_detections = found
         self._last_grey = grey
         self._last_at_ms = frame.at_ms
+        self._looked_ms |= dict.fromkeys(regions, frame.at_ms)
         self.inferences += 1
-        return self._last_detections
+        return found
+
+    def _changed_regions(self, at_ms: Millis, cells: Cells, factor: float) -> list[Region]:
+        """Which regions to look at: for each change in a zone a tile that holds it wholly, or else the whole and the
+        tiles that show a part of it; and one region whose turn it is."""
+        wanted: list[Region] = []
+        for box, group in groups(cells):
+            left, top, right, bottom = (side / factor for side in box)
+            left, right = left + self._whole[0], right + self._whole[0]
+            top, bottom = top + self._whole[1], bottom + self._whole[1]
+            # Tiles come after the whole: the last that fits shows most detail.
+            fitting = [r for r in self._regions if _holds(r, (left, top, right, bottom), self._whole)]
+            if fitting[-1] != self._whole or len(self._regions) == 1:
+                wanted += [] if any(region in wanted for region in fitting[1:]) else fitting[-1:]
+            else:
+                wanted += [self._whole, *self._covering(group, factor)]
+        wanted = [region for region in self._regions if region in wanted]
+        oldest = min(self._regions, key=lambda region: self._looked_ms.get(region, 0))
+        due = at_ms - self._looked_ms.get(oldest, 0) >= self._config.max_age_ms
+        if due and oldest not in wanted:
+            wanted.append(oldest)
+        return wanted
+
+    def _covering(self, cells: Cells, factor: float) -> list[Region]:
+        """As few tiles as show all these cells."""
+        rows, columns = np.nonzero(cells)
+        x = (columns + 0.5) * CELL / factor + self._whole[0]
+        y = (rows + 0.5) * CELL / factor + self._whole[1]
+        shown = {
+            r: (r[0] <= x) & (x < r[2]) & (r[1] <= y) & (y < r[3]) for r in self._regions if r != self._whole
+        }
+        chosen: list[Region] = []
+        left = np.ones(len(x), bool)
+        while left.any() and shown:
+            best = max(shown, key=lambda region: int((shown[region] & left).sum()))
+            if not (shown[best] & left).any():
+                break
+            chosen.append(best)
+            left &= ~shown[best]
+        return chosen
+
+    def _watched(self, grey: Grey, state: CameraState, factor: float) -> Cells:
+        """The cells in which a change matters: those of the zones, and of the places where vehicles stand."""
+        left, top = self._whole[:2]
+        if self._zones is None or self._zones.shape != tuple(side // CELL for side in grey.shape):
+            zones = np.zeros(tuple(side // CELL for side in grey.shape), bool)
+            for zone_id in self.index.zones:
+                corners = self.index.shape(zone_id).exterior.coords
+                zones |= cells_in([((x - left) * factor, (y - top) * factor) for x, y in corners], grey.shape)
+            self._zones = zones
+        watched = self._zones
+        for stay in state.stays:
+            x1, y1, x2, y2 = stay.spot
+            corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
+            watched = watched | cells_in(
+                [((x - left) * factor, (y - top) * factor) for x, y in corners], grey.shape
+            )
+        return watched
+
+    def _unmoved(self, last: Detections, cells: Cells) -> Detections:
+        """Earlier detections without those at whose place the picture has changed since: they moved on."""
+        left, top, right, _ = self._whole
+        factor = cells.shape[1] * CELL / (right - left)
+        keep = [
+            number
+            for number, (x1, y1, x2, y2) in enumerate(last.boxes.tolist())
+            if share_changed(
+                cells, ((x1 - left) * factor, (y1 - top) * factor, (x2 - left) * factor, (y2 - top) * factor)
+            )
+            < _MOVED
+        ]
+        return last if len(keep) == len(last) else last.take(np.array(keep, np.intp))
+
+
+def _holds(region: Region, box: Box, whole: Region) -> bool:
+    """Whether a region shows a box with some room around it, except where the picture that is looked at ends."""
+    room = _ROOM * max(box[2] - box[0], box[3] - box[1])
+    return all(
+        region[side] * sign == whole[side] * sign or (box[side] - sign * room - region[side]) * sign >= 0
+        for side, sign in ((0, 1), (1, 1), (2, -1), (3, -1))
+    )
+
+
+def _together(last: Detections, found: Detections, regions: Sequence[Region]) -> Detections:
+    """Earlier detections outside of the regions that were looked at again, and what was found in those.
+
+    An earlier one counts as outside when its middle is. Where a new one is cut by a region's border, the whole earlier
+    one stands.
+    """
+
+    def inside(box: Box) -> bool:
+        x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+        return any(r[0] <= x < r[2] and r[1] <= y < r[3] for r in regions)
+
+    old = [_as_box(box) for box in last.boxes]
+    new = [_as_box(box) for box in found.boxes]
+    covered = {
+        i
+        for i, box in enumerate(new)
+        if found.cut[i]
+        and any(nested(box, other) >= _NESTED and not last.cut[k] for k, other in enumerate(old))
+    }
+    fresh = [i for i in range(len(new)) if i not in covered]
+    kept = [
+        k
+        for k, box in enumerate(old)
+        if (not inside(box) or any(found.cut[i] and nested(new[i], box) >= _NESTED for i in covered))
+        and all(iou(box, new[i]) < _SAME for i in fresh)
+    ]
+    first, second = last.take(np.array(kept, np.intp)), found.take(np.array(fresh, np.intp))
+    return Detections(
+        np.concatenate([first.boxes, second.boxes]),
+        np.concatenate([first.scores, second.scores]),
+        [*first.labels, *second.labels],
+        np.concatenate([first.cut, second.cut]),
+    )
 
 
 def closer_look(detector: RegionDetector, image: Image, box: Box, labels: Collection[str]) -> float:

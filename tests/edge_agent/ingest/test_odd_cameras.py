@@ -143,4 +143,7 @@ def test_a_stream_that_nobody_can_decode_is_unsupported(
 ) -> None:
     babbler.media, babbler.encoding = media, encoding
     camera = watch(url=f"rtsp://127.0.0.1:{babbler.server_address[1]}/cam", connect_timeout_s=2)
-    assert reason in camera.becomes("unsupported", 10).reason
+    health = camera.becomes("unsupported", 10)
+    assert reason in health.reason
+    # What the thin reader does not know is left to FFmpeg, and told.
+    assert ("read by FFmpeg" in health.reason) == (media == "video")

@@ -1,0 +1,1 @@
+"""How many cameras one core watches, what that costs, and what nobody can do without."""

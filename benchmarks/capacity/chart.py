@@ -1,0 +1,60 @@
+"""The costs as a picture: one bar a way, its parts side by side, in SVG."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from benchmarks.capacity.stage import PARTS
+
+if TYPE_CHECKING:
+    from benchmarks.capacity.search import Report
+
+COLOURS = {
+    "receive": "#3566a8", "decode": "#5aa0d8", "change test": "#67b99a", "inference": "#e0a030", "rest": "#9a9a9a",
+}  # fmt: skip
+_WIDTH, _LEFT, _BAR, _GAP = 860, 190, 26, 16
+
+
+def draw(report: Report) -> str:
+    """Bars of processor milliseconds per camera and second: the largest stage of each stream, and the floor. The peer
+    way is told in words: its bar would leave no room for the others."""
+    bars: list[tuple[str, dict[str, float]]] = []
+    for stream in ("main", "sub"):
+        stages = [r for r in report.results if r.stream == stream]
+        if stages:
+            best = max(stages, key=lambda r: r.cameras)
+            bars.append((f"{best.cameras} cameras, {stream} stream", best.costs))
+    bars.append(("floor, main stream", {"rest": report.floor_cost}))
+    longest = max(sum(costs.values()) for _, costs in bars)
+    scale = (_WIDTH - _LEFT - 150) / longest
+    high = 80 + len(bars) * (_BAR + _GAP) + 40
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {high}" font-family="sans-serif" '
+        f'font-size="13"><rect width="{_WIDTH}" height="{high}" fill="#ffffff"/>',
+        '<text x="16" y="26" font-size="16" fill="#222222">Processor milliseconds per camera and second</text>',
+    ]
+    x = 16
+    for part in PARTS:
+        out.append(f'<rect x="{x}" y="42" width="12" height="12" fill="{COLOURS[part]}"/>')
+        out.append(f'<text x="{x + 18}" y="53" fill="#222222">{escape(part)}</text>')
+        x += 40 + 8 * len(part)
+    y = 74
+    for name, costs in bars:
+        out.append(f'<text x="16" y="{y + 18}" fill="#222222">{escape(name)}</text>')
+        at = float(_LEFT)
+        for part in PARTS:
+            wide = costs.get(part, 0.0) * scale
+            if wide:
+                out.append(
+                    f'<rect x="{at:.1f}" y="{y}" width="{wide:.1f}" height="{_BAR}" fill="{COLOURS[part]}"/>'
+                )
+            at += wide
+        cost = sum(costs.values())
+        out.append(
+            f'<text x="{at + 8:.1f}" y="{y + 18}" fill="#222222">{1000 * cost:.1f} ms, 1/{1 / cost:.0f}</text>'
+        )
+        y += _BAR + _GAP
+    peer = f"Every picture decoded, detection at 5 fps: {1000 * report.peer_cost:.0f} ms"
+    out.append(f'<text x="16" y="{y + 18}" fill="#222222">{peer}, off this scale.</text></svg>')
+    return "\n".join(out) + "\n"

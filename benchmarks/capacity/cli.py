@@ -1,0 +1,128 @@
+"""`patrol bench capacity`."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.table import Table
+
+from protocol.errors import PatrolError
+
+if TYPE_CHECKING:
+    from benchmarks.capacity.search import Report
+
+
+def capacity(
+    quick: Annotated[
+        bool, typer.Option("--quick", help="About a minute: the cost of a few cameras, no search, no stays.")
+    ] = False,
+    period: Annotated[
+        float, typer.Option(min=2, max=60, help="Seconds between two checks of a camera.")
+    ] = 10,
+    agent_core: Annotated[
+        list[int] | None,
+        typer.Option("--agent-core", help="Core for the agent; may be given again. By default the first."),
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, max=1000, help="No more cameras than this.")] = 600,
+    model: Annotated[
+        str, typer.Option(help="Detector: name in the catalogue, or an ONNX file.")
+    ] = "nanodet-g",
+    seed: Annotated[int, typer.Option(min=0, help="Chooses cameras with stays, and their phases.")] = 1,
+    out_chart: Annotated[
+        Path | None, typer.Option("--out-chart", metavar="FILE", help="Also draw the costs as SVG.")
+    ] = None,
+    json: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
+    ] = None,
+) -> None:
+    """Cameras per core: real RTSP streams (1080p25 4 Mb/s, 360p25 0.5 Mb/s), added until a check is missed.
+
+    The agent has its cores, the farm of cameras the others; close everything else first. Costs are processor time.
+    Exit code 1: fewer cameras per core than the goals, or a stay of a minute was missed (not with --quick).
+    """
+    from benchmarks._machine import machine
+    from benchmarks.capacity import clips
+    from benchmarks.capacity.chart import draw
+    from benchmarks.capacity.search import MAIN_GOAL, SUB_GOAL, measure
+    from benchmarks.cli import progress_bar, tell
+    from zones.writing import write_whole
+
+    cores = sorted(os.sched_getaffinity(0))
+    agent_cores = agent_core or cores[:1]
+    farm_cores = [core for core in cores if core not in agent_cores]
+    if not set(agent_cores) <= set(cores) or not farm_cores:
+        raise PatrolError(
+            "the agent and the farm each need a core of their own",
+            field="--agent-core",
+            value=agent_cores,
+            mend=f"This machine has {cores}: leave at least one for the farm.",
+        )
+    facts = machine() | {
+        "cores": f"agent {agent_cores}, farm {farm_cores}",
+        "cameras": f"1080p25 H.264 {clips.BITS_PER_S['main'] / 1e6:g} Mb/s, 640x360 "
+        f"{clips.BITS_PER_S['sub'] / 1e6:g} Mb/s, a keyframe every 2 s, a check every {period:g} s, {model}",
+    }
+    with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
+        task = bar.add_task("drawing the clips (once; kept for the next time)", total=1.0)
+        clips.load_clips(lambda done, total: bar.update(task, completed=done / total))
+        bar.update(task, total=None)
+        report = measure(
+            Path(folder),
+            agent_cores=agent_cores,
+            farm_cores=farm_cores,
+            period_s=period,
+            seed=seed,
+            model=model,
+            quick=quick,
+            most=most,
+            say=lambda text: bar.update(task, description=text),
+        )
+    if out_chart is not None:
+        write_whole(out_chart, draw(report).encode())
+    summary = report.summary()
+    rows = [asdict(r) | {"cost": r.cost, "sustained": r.sustained} for r in report.results]
+    tell(_table(report), rows, facts, json, {"capacity": summary})
+    met = summary["main_per_core"] >= MAIN_GOAL and summary["sub_per_core"] >= SUB_GOAL
+    if not quick and not (met and summary["missed_stays"] == 0):
+        raise typer.Exit(1)
+
+
+def _table(report: Report) -> Table:
+
+    from benchmarks.capacity.stage import PARTS
+
+    table = Table(title="Capacity", title_justify="left", caption_justify="left")
+    table.add_column("ms per camera and second")
+    for r in report.results:
+        table.add_column(f"{r.cameras} {r.stream}", justify="right")
+    table.add_column("floor", justify="right")
+    table.add_column("peer way", justify="right")
+    for part in PARTS:
+        table.add_row(part, *(f"{1000 * r.costs[part]:.2f}" for r in report.results), "", "")
+    others = (report.floor_cost, report.peer_cost)
+    costs = [*(r.cost for r in report.results), *others]
+    table.add_row("sum", *(f"{1000 * cost:.2f}" for cost in costs))
+    table.add_row(
+        "1 / sum, cameras", *(f"{1 / cost:.0f}" if cost < 0.1 else f"{1 / cost:.1f}" for cost in costs)
+    )
+    for name, texts in (
+        ("memory, MB", [f"{r.memory_mb:.0f}" for r in report.results]),
+        ("checks", [str(r.checks) for r in report.results]),
+        ("checks missed", [str(r.missed_checks) for r in report.results]),
+        ("check done after, median, s", [f"{r.delay_s[0]:.1f}" for r in report.results]),
+        ("stays missed", [f"{r.missed_stays} of {r.stays}" if r.stays else "" for r in report.results]),
+        ("stay seen after, most, s", [f"{max(r.seen_after_s):.1f}" if r.seen_after_s else "" for r in report.results]),
+        ("farm's share of its core", [f"{100 * r.farm_share:.0f} %" for r in report.results]),
+    ):  # fmt: skip
+        table.add_row(name, *texts, "", "")
+    told = report.summary()
+    table.caption = (
+        "Costs are processor time. Sustained without a missed check, per core: "
+        f"{told['main_per_core']} main, {told['sub_per_core']} sub. 1 / sum is what the cost promises, not what was run."
+    )
+    return table

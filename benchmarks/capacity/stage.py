@@ -1,0 +1,346 @@
+"""One stage: so many cameras, one agent on its cores, the farm on the others; what it cost and what it missed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from benchmarks import simulator
+from benchmarks.capacity.clips import VEHICLES, Stream
+from benchmarks.loop.clip import SCENE
+from protocol.clock import SystemClock
+from protocol.errors import UnavailableError
+
+PARTS = ("receive", "decode", "change test", "inference", "rest")
+
+LATE_SHARE = 1.5
+"""A check is missed when no picture was decided for this many periods: half a period after it was due."""
+
+MISSED_AFTER_S = 60
+"""A stay that lasts this long has to be seen within it."""
+
+STANDING_SHARE = 0.05
+"""Cameras that see two vehicles come to stand while they are watched. One in twenty within two minutes is far more than
+a street has: it makes the truth that misses are counted against."""
+
+FIRST_S, SPREAD_S = 35.0, 20.0
+"""Vehicles come to stand within this span after the farm's start; all cameras are connected before it."""
+
+TAIL_S = MISSED_AFTER_S + 5.0
+_UP_S, _END_S = 60, 30
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one stage gave.
+
+    Attributes:
+        stream, cameras, cores: what was run.
+        seconds: length of the window that was measured, wall clock.
+        costs: processor seconds per camera and second, by part (`PARTS`), with every check done.
+        memory_mb: the agent's largest resident memory.
+        checks: pictures decided within the window.
+        missed_checks: periods without a picture decided.
+        delay_s: from a picture's capture to its decision, seconds: median and largest.
+        stays: vehicles that came to stand and stood long enough within the window; missed: of them, not seen.
+        seen_after_s: from coming to stand to the first picture that shows the stay, seconds, one each.
+        told_after_s: to the moment at which the agent had decided on that picture.
+        inferences: share of the checks in which the detector ran.
+        skipped_by_farm: pictures that the farm did not send because the agent was behind.
+    """
+
+    stream: Stream
+    cameras: int
+    cores: int
+    seconds: float
+    costs: dict[str, float]
+    memory_mb: float
+    checks: int
+    missed_checks: int
+    delay_s: tuple[float, float]
+    stays: int = 0
+    missed_stays: int = 0
+    seen_after_s: list[float] = field(default_factory=list)
+    told_after_s: list[float] = field(default_factory=list)
+    inferences: float = 0.0
+    skipped_by_farm: int = 0
+    farm_share: float = 0.0
+
+    @property
+    def cost(self) -> float:
+        """Processor seconds per camera and second."""
+        return sum(self.costs.values())
+
+    @property
+    def sustained(self) -> bool:
+        """Nothing was missed."""
+        return not self.missed_checks and not self.missed_stays
+
+
+def run_stage(
+    stream: Stream,
+    cameras: int,
+    folder: Path,
+    *,
+    agent_cores: list[int],
+    farm_cores: list[int],
+    period_s: float,
+    seed: int,
+    model: str = "nanodet-g",
+    watch_s: float | None = None,
+    options: Iterable[str] = (),
+    tick: Callable[[float], None] = lambda _share: None,
+) -> Result:
+    """Run it.
+
+    Args:
+        watch_s: only so many seconds, without stays; None for the whole stage.
+        options: more lines of the configuration for each camera.
+        tick: told the share that is done.
+
+    Raises:
+        UnavailableError: a process did not come up or ended early.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = SystemClock()
+    standing = 0 if watch_s is not None else max(1, round(cameras * STANDING_SHARE))
+    with _farm(stream, cameras, standing, seed, farm_cores) as farm:
+        config = _configure(folder, farm.facts["port"], cameras, period_s, model, options)
+        out = folder / "figures.jsonl"
+        command = [sys.executable, "-m", "benchmarks.capacity.agent", str(config), str(out), "--cores"]
+        with (folder / "agent.log").open("w") as log:
+            agent = subprocess.Popen(
+                [*command, *map(str, agent_cores)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+            try:
+                began_ms = clock.monotonic_ms()
+                while (line := _last(out)) is None or line["live"] < cameras:
+                    _rest(agent, folder)
+                    if clock.monotonic_ms() - began_ms > _UP_S * 1000:
+                        raise UnavailableError(
+                            f"{cameras} cameras were not all live within {_UP_S} s; {line and line['live']} were"
+                        )
+                # All have been connected, and the burst of first pictures is decided.
+                settle_s = 1.0 + min(period_s, 5)
+                window_s = watch_s or FIRST_S + SPREAD_S + TAIL_S
+                start_ms = clock.utc_ms() + settle_s * 1000
+                end_ms = start_ms + watch_s * 1000 if watch_s else farm.facts["began_ms"] + window_s * 1000
+                while (now := clock.utc_ms()) < end_ms + 1500:
+                    _rest(agent, folder)
+                    tick(min(1.0, max(0.0, 1 - (end_ms - now) / (window_s * 1000))))
+            finally:
+                _end(agent)
+        skipped, farm_cpu = farm.finish()
+    lines = [json.loads(text) for text in out.read_text("utf-8").splitlines()]
+    result = _judge(stream, cameras, len(agent_cores), lines, farm.facts, start_ms, end_ms, period_s)
+    lived_s = (clock.utc_ms() - farm.facts["began_ms"]) / 1000
+    return _with(result, skipped_by_farm=skipped, farm_share=farm_cpu / lived_s)
+
+
+def _judge(
+    stream: Stream,
+    cameras: int,
+    cores: int,
+    lines: list[dict[str, Any]],
+    farm: dict[str, Any],
+    start_ms: float,
+    end_ms: float,
+    period_s: float,
+) -> Result:
+    inside = [line for line in lines if start_ms <= line["utc_ms"] <= end_ms]
+    if len(inside) < 2:
+        raise UnavailableError("the agent reported too little: the machine is overloaded")
+    first, last = inside[0], inside[-1]
+    seconds = (last["utc_ms"] - first["utc_ms"]) / 1000
+    costs = _costs(first, last, cameras, seconds, period_s)
+    looks: dict[str, list[tuple[int, int]]] = {f"cam{n}": [] for n in range(cameras)}
+    for line in lines:
+        for camera, at_ms, now_ms in line["looks"]:
+            looks[camera].append((at_ms, now_ms))
+    missed = 0
+    delays = []
+    for seen in looks.values():
+        times = [start_ms, *(now for _, now in seen if start_ms <= now <= end_ms), end_ms]
+        missed += sum(b - a > LATE_SHARE * period_s * 1000 for a, b in pairwise(times))
+        delays += [(now - at) / 1000 for at, now in seen if start_ms <= now <= end_ms]
+    runs = last["calls"].get("regions", 0) - first["calls"].get("regions", 0)
+    decided = last["calls"].get("change test", 0) - first["calls"].get("change test", 0)
+    delays = sorted(delays) or [0.0]
+    result = Result(
+        stream=stream, cameras=cameras, cores=cores, seconds=seconds, costs=costs, memory_mb=last["peak_mb"],
+        checks=len(delays), missed_checks=missed, delay_s=(delays[len(delays) // 2], delays[-1]),
+        inferences=runs / max(1, decided),
+    )  # fmt: skip
+    stays = [tuple(stay) for line in lines for stay in line["stays"]]
+    total = gone = 0
+    seen_after: list[float] = []
+    told_after: list[float] = []
+    for camera, at_ms in farm["arrivals_ms"].items():
+        if at_ms < start_ms or at_ms + MISSED_AFTER_S * 1000 > end_ms:
+            continue
+        found = sorted(
+            (first_ms, told_ms)
+            for name, first_ms, told_ms in stays
+            if name == camera and at_ms - 1000 <= first_ms and told_ms <= at_ms + MISSED_AFTER_S * 1000
+        )[:VEHICLES]
+        total += VEHICLES
+        gone += VEHICLES - len(found)
+        seen_after += [(first_ms - at_ms) / 1000 for first_ms, _ in found]
+        told_after += [(told_ms - at_ms) / 1000 for _, told_ms in found]
+    return _with(result, stays=total, missed_stays=gone, seen_after_s=seen_after, told_after_s=told_after)
+
+
+def _costs(
+    first: dict[str, Any], last: dict[str, Any], cameras: int, seconds: float, period_s: float
+) -> dict[str, float]:
+    """Processor seconds per camera and second. A camera's thread receives (FFmpeg's reader does it there) and decodes.
+
+    What is done for a check is counted per check and divided by the period: where the machine is too busy to do all
+    checks the cost must not look smaller for it, nor larger in the first period, in which cameras are looked at twice.
+    """
+    camera_seconds = cameras * seconds
+
+    def spent(kind: str, *names: str) -> float:
+        return float(sum(last[kind].get(name, 0.0) - first[kind].get(name, 0.0) for name in names))
+
+    def a_check(seconds: float, part: str) -> float:
+        calls = last["calls"].get(part, 0) - first["calls"].get(part, 0)
+        return seconds / calls / period_s if calls else 0.0
+
+    decode = spent("parts", "decode", "convert")
+    test, inference = spent("parts", "change test"), spent("parts", "inference", "regions")
+    receive = spent("threads", "receive") + max(0.0, spent("threads", "cameras") - decode)
+    whole = last["process_s"] - first["process_s"]
+    return {
+        "receive": receive / camera_seconds,
+        "decode": a_check(decode, "decode"),
+        "change test": a_check(test, "change test"),
+        "inference": a_check(inference, "change test"),
+        "rest": max(0.0, whole - receive - decode - test - inference) / camera_seconds,
+    }
+
+
+def _with(result: Result, **changes: Any) -> Result:
+    return replace(result, **changes)
+
+
+class _Farm:
+    def __init__(self, process: subprocess.Popen[str], facts: dict[str, Any]) -> None:
+        self._process = process
+        self.facts = facts
+
+    def finish(self) -> tuple[int, float]:
+        """End it; pictures that it had to leave out, and its processor seconds."""
+        self._process.terminate()
+        rest, _ = self._process.communicate(timeout=_END_S)
+        said = json.loads(rest.strip().splitlines()[-1]) if rest.strip() else {}
+        return int(said.get("skipped", 0)), float(said.get("cpu_s", 0))
+
+
+def run_way(
+    way: str,
+    cameras: int,
+    *,
+    agent_cores: list[int],
+    farm_cores: list[int],
+    seconds: float,
+    period_s: float,
+    seed: int,
+    model: str = "nanodet-g",
+) -> float:
+    """Processor seconds per camera and second of the ``floor`` or the ``peer`` way (`benchmarks.capacity.ways`).
+
+    Raises:
+        UnavailableError: it failed.
+    """
+    with _farm("main", cameras, 0, seed, farm_cores) as farm:
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.capacity.ways",
+            way,
+            str(farm.facts["port"]),
+            str(cameras),
+        ]
+        command += ["--seconds", str(seconds), "--period", str(period_s), "--model", model]
+        done = subprocess.run(
+            [*command, "--cores", *map(str, agent_cores)],
+            capture_output=True,
+            text=True,
+            timeout=10 * seconds + 120,
+        )
+    if done.returncode:
+        raise UnavailableError(f"the {way} failed: {done.stderr.strip()[-400:]}")
+    return float(json.loads(done.stdout)["cpu_s_per_camera_s"])
+
+
+@contextmanager
+def _farm(stream: Stream, cameras: int, standing: int, seed: int, cores: list[int]) -> Iterator[_Farm]:
+    command = [sys.executable, "-m", "benchmarks.capacity.farm", stream, str(cameras), "--seed", str(seed)]
+    command += ["--standing", str(standing), "--first", str(FIRST_S), "--spread", str(SPREAD_S)]
+    process = subprocess.Popen(
+        [*command, "--cores", *map(str, cores)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise UnavailableError("the farm did not come up")
+        yield _Farm(process, json.loads(line))
+    finally:
+        _end(process)
+
+
+def _configure(
+    folder: Path, port: int, cameras: int, period_s: float, model: str, options: Iterable[str]
+) -> Path:
+    (folder / "zones.toml").write_text(simulator.zone_file(simulator.load_scene(SCENE)), "utf-8")
+    lines = ["[agent]", 'id = "bench"', 'jurisdiction = "bench"', 'data_dir = "data"']
+    lines += ["[detector]", f"model = {json.dumps(model)}"]
+    for number in range(cameras):
+        lines += [
+            "[[camera]]",
+            f'id = "cam{number}"',
+            f'url = "rtsp://127.0.0.1:{port}/cam{number}"',
+            f"sample_period_s = {period_s}",
+            'zones = "zones.toml"',
+            *options,
+        ]
+    config = folder / "agent.toml"
+    config.write_text("\n".join(lines) + "\n", "utf-8")
+    return config
+
+
+def _last(out: Path) -> dict[str, Any] | None:
+    if not out.exists():
+        return None
+    text = out.read_text("utf-8")
+    whole = text[: text.rfind("\n") + 1].splitlines()
+    return json.loads(whole[-1]) if whole else None
+
+
+def _rest(process: subprocess.Popen[Any], folder: Path) -> None:
+    """Half a second, unless the process ends."""
+    try:
+        process.wait(0.5)
+    except subprocess.TimeoutExpired:
+        return
+    tail = (folder / "agent.log").read_text("utf-8")[-600:].strip()
+    raise UnavailableError(f"the agent ended with code {process.returncode}: {tail or 'it said nothing'}")
+
+
+def _end(process: subprocess.Popen[Any]) -> None:
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,146 @@
+"""Which parts of a picture the detector looks at again where cameras are looked at rarely."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_agent.frames import Frame, Image
+from edge_agent.perception import Eyes, EyesConfig
+from edge_agent.perception._change import Steadier, shrink
+from edge_agent.perception.eyes import Region
+from edge_agent.stays import CameraState
+from models.detections import Detections
+from zones import Box, ZoneFile, ZoneIndex
+
+WIDTH, HEIGHT = 1920, 1080
+PERIOD_MS = 10_000
+AGE_MS = 60_000
+
+ZONES = ZoneFile.model_validate(
+    {
+        "picture": {"width": WIDTH, "height": HEIGHT},
+        "zone": [
+            {"id": "P1", "name": "Pavement", "polygon": [(0, 400), (1920, 400), (1920, 1000), (0, 1000)]}
+        ],
+    }
+)
+BACKGROUND = (
+    np.random.default_rng(5).integers(60, 120, (HEIGHT // 8, WIDTH // 8, 3)).repeat(8, 0).repeat(8, 1)
+)
+
+
+class Finder:
+    """Finds bright things, as a detector does: those in the regions that it is given. Notes the regions."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Region, ...]] = []
+
+    def detect(self, pictures: Sequence[Image]) -> list[Detections]:
+        raise AssertionError("only regions are asked for")
+
+    def detect_regions(self, picture: Image, regions: Sequence[Region]) -> Detections:
+        self.asked.append(tuple(regions))
+        boxes = []
+        for left, top, right, bottom in regions:
+            rows, columns = np.nonzero(picture[top:bottom, left:right].min(axis=2) > 240)
+            if len(rows):
+                boxes.append(
+                    [left + columns.min(), top + rows.min(), left + columns.max() + 1, top + rows.max() + 1]
+                )
+        unique = sorted({tuple(map(int, box)) for box in boxes})
+        count = len(unique)
+        return Detections(
+            np.array(unique, np.float32).reshape(count, 4),
+            np.full(count, 0.9, np.float32),
+            ["car"] * count,
+            np.zeros(count, np.bool_),
+        )
+
+
+class Street:
+    """Shows pictures to sparing eyes, one a period."""
+
+    def __init__(self) -> None:
+        self.finder = Finder()
+        config = EyesConfig(sparing=True, max_age_ms=AGE_MS)
+        self.eyes = Eyes(ZoneIndex(ZONES, WIDTH, HEIGHT), self.finder, 416, config)
+        self.number = 0
+
+    def look(self, *things: Box, force: bool = False) -> tuple[list[Region], list[Box]]:
+        """The regions that were looked at, and what is seen."""
+        image = BACKGROUND.astype(np.uint8).copy()
+        for left, top, right, bottom in things:
+            image[int(top) : int(bottom), int(left) : int(right)] = 250
+        self.number += 1
+        before = len(self.finder.asked)
+        at_ms = self.number * PERIOD_MS
+        seen = self.eyes.observe(Frame("cam", at_ms, image, self.number), CameraState("cam"), force=force)
+        return [r for asked in self.finder.asked[before:] for r in asked], [item.box for item in seen.seen]
+
+
+CAR: Box = (200, 500, 560, 800)
+
+
+def walker(place: int) -> Box:
+    return (100 + 300 * place, 600, 150 + 300 * place, 740)
+
+
+def test_a_street_where_people_walk_is_looked_at_part_by_part_once_in_a_while() -> None:
+    street = Street()
+    first, _ = street.look()
+    assert first == street.eyes.regions
+
+    asked = [region for place in (0, 3, 1, 4, 2, 5) for region in street.look(walker(place))[0]]
+
+    # Everything is that old after six periods; until then nobody who passes is worth a look.
+    assert asked == street.eyes.regions[:1]
+    again = [region for place in (1, 0, 4) for region in street.look(walker(place))[0]]
+    assert again == street.eyes.regions[1:]
+
+
+def test_a_vehicle_is_looked_at_at_once_in_the_tile_that_holds_it_and_stays_seen() -> None:
+    street = Street()
+    street.look()
+    street.look()
+
+    regions, seen = street.look(CAR)
+    assert seen == [CAR]
+    assert len(regions) == 1
+    assert regions[0] != street.eyes.regions[0]
+    assert regions[0][0] <= CAR[0]
+    assert regions[0][2] >= CAR[2]
+    street.look(CAR)
+    asked, seen = street.look(CAR)
+    assert (asked, seen) == ([], [CAR])
+    _, seen = street.look()
+    assert seen == [], "it has left"
+
+
+def test_something_small_that_lasts_is_looked_at_in_the_second_picture() -> None:
+    street = Street()
+    street.look()
+    street.look()
+    small: Box = (1500, 600, 1640, 740)
+
+    assert street.look(small) == ([], [])
+    regions, seen = street.look(small)
+    assert len(regions) == 1
+    assert seen == [small]
+
+
+def test_a_recheck_looks_at_everything() -> None:
+    street = Street()
+    street.look()
+    assert street.look(force=True)[0] == street.eyes.regions
+
+
+def test_measuring_the_shake_leaves_the_picture_as_it_is() -> None:
+    """OpenCV 5.0's phase correlation multiplies its inputs by the window."""
+    steadier = Steadier()
+    grey = shrink(BACKGROUND.astype(np.uint8))
+    kept = grey.copy()
+    steadier.shift(grey)
+    steadier.shift(grey)
+    assert (grey == kept).all()
