@@ -29,6 +29,9 @@ def capacity(
         typer.Option("--agent-core", help="Core for the agent; may be given again. By default the first."),
     ] = None,
     most: Annotated[int, typer.Option(min=1, max=1000, help="No more cameras than this.")] = 600,
+    tries: Annotated[
+        int, typer.Option(min=1, max=20, help="Counts of cameras tried for each stream; two minutes each.")
+    ] = 2,
     model: Annotated[
         str, typer.Option(help="Detector: name in the catalogue, or an ONNX file.")
     ] = "nanodet-g",
@@ -80,6 +83,7 @@ def capacity(
             model=model,
             quick=quick,
             most=most,
+            tries=tries,
             say=lambda text: bar.update(task, description=text),
         )
     if out_chart is not None:

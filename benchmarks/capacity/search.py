@@ -74,6 +74,7 @@ def measure(
     model: str,
     quick: bool,
     most: int,
+    tries: int,
     say: Say,
 ) -> Report:
     """Everything, one after the other.
@@ -85,6 +86,7 @@ def measure(
         seed: chooses which cameras see vehicles come to stand, and where in the clip each begins.
         quick: costs of a few cameras alone.
         most: no more cameras than this.
+        tries: how many counts are tried for each stream.
         say: told what is being done.
     """
     report = Report(len(agent_cores))
@@ -95,7 +97,7 @@ def measure(
     report.floor_cost = run_way("floor", 20 if quick else 50, seconds=5 if quick else 15, **common)
     say("the way of comparable systems: every picture decoded, detection at 5 fps")
     report.peer_cost = run_way("peer", 1, seconds=6 if quick else 15, **common)
-    for stream, few, tries in (("main", 20, 3), ("sub", 40, 2)):
+    for stream, few in (("main", 20), ("sub", 40)):
         kind: Stream = "main" if stream == "main" else "sub"
         number = 0
 

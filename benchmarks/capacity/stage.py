@@ -33,6 +33,9 @@ a street has: it makes the truth that misses are counted against."""
 FIRST_S, SPREAD_S = 35.0, 20.0
 """Vehicles come to stand within this span after the farm's start; all cameras are connected before it."""
 
+LONGEST_START_S = 20.0
+"""What is measured begins when every camera has been looked at, at most so much after all have been connected."""
+
 TAIL_S = MISSED_AFTER_S + 5.0
 _UP_S, _END_S = 60, 30
 
@@ -154,16 +157,19 @@ def _judge(
     end_ms: float,
     period_s: float,
 ) -> Result:
+    looks: dict[str, list[tuple[int, int]]] = {f"cam{n}": [] for n in range(cameras)}
+    for line in lines:
+        for camera, at_ms, now_ms in line["looks"]:
+            looks[camera].append((at_ms, now_ms))
+    # The first look of a camera takes several times as long as later ones, and all come at once.
+    firsts = [seen[0][1] for seen in looks.values() if seen]
+    start_ms = max(start_ms, min(max(firsts, default=0), start_ms + LONGEST_START_S * 1000))
     inside = [line for line in lines if start_ms <= line["utc_ms"] <= end_ms]
     if len(inside) < 2:
         raise UnavailableError("the agent reported too little: the machine is overloaded")
     first, last = inside[0], inside[-1]
     seconds = (last["utc_ms"] - first["utc_ms"]) / 1000
     costs = _costs(first, last, cameras, seconds, period_s)
-    looks: dict[str, list[tuple[int, int]]] = {f"cam{n}": [] for n in range(cameras)}
-    for line in lines:
-        for camera, at_ms, now_ms in line["looks"]:
-            looks[camera].append((at_ms, now_ms))
     missed = 0
     delays = []
     for seen in looks.values():
