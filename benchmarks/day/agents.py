@@ -334,7 +334,7 @@ class Box:
             self._store.arrive(db, "outcome", message.case_id, body, f"outcome/{message.outcome_id}")
         elif isinstance(message, NoticeResult):
             kind, body = answer_of(message)
-            self._store.arrive(db, kind, message.case_id, body, f"notice/{message.result_id}")  # type: ignore[arg-type]
+            self._store.arrive(db, kind, message.case_id, body, f"notice/{message.result_id}")
         elif isinstance(message, Refuse) and message.key.endswith("/notice"):
             self._store.arrive(db, "notice_refused", *refused_request(message), f"{message.key}#refused")
 
