@@ -135,7 +135,7 @@ def reroute(as_json: Json = False) -> None:
     from central.dispatch import rerouting
     from central.dispatch.models import ReroutedCase, RerouteState
 
-    todo = ReroutedCase.rows.filter(state=RerouteState.TODO)
+    todo = ReroutedCase.rows.filter(state=RerouteState.WAITING)
     steps = 0
     with Progress(console=console.err, transient=True, disable=not console.err.is_terminal) as progress:
         bar = progress.add_task("taking open cases", total=None)

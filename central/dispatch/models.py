@@ -194,7 +194,7 @@ class Rerouting(models.Model):
 class RerouteState(models.TextChoices):
     """How far one case of a rerouting is."""
 
-    TODO = "todo", _("Waiting")
+    WAITING = "todo", _("Waiting")
     DONE = "done", _("Done")
     ASKED = "asked", _("A dispatcher decides")
     KEPT = "kept", _("Stays with the officer")
@@ -205,7 +205,7 @@ class ReroutedCase(models.Model):
 
     rerouting = models.ForeignKey(Rerouting, on_delete=models.PROTECT, related_name="cases")
     case = models.ForeignKey("cases.Case", on_delete=models.PROTECT, related_name="+")
-    state = models.CharField(max_length=8, choices=RerouteState.choices, default=RerouteState.TODO)
+    state = models.CharField(max_length=8, choices=RerouteState.choices, default=RerouteState.WAITING)
     order = models.ForeignKey(WorkOrder, on_delete=models.PROTECT, null=True, related_name="+")
     officer = models.ForeignKey(
         settings.AUTH_USER_MODEL,

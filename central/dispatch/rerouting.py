@@ -105,7 +105,7 @@ def work(limit: int = BATCH) -> int:
     if run.listed_at_ms is None:
         _list(run.pk)
     # In any order, so that those which cannot be done do not stand in the way of the others.
-    todo = ReroutedCase.rows.filter(rerouting=run, state=RerouteState.TODO).order_by("?")
+    todo = ReroutedCase.rows.filter(rerouting=run, state=RerouteState.WAITING).order_by("?")
     done = sum(_guarded(run, number) for number in list(todo.values_list("pk", flat=True)[:limit]))
     if not todo.exists():
         done += Rerouting.rows.filter(pk=run.pk, ended_at_ms__isnull=True).update(ended_at_ms=now_ms())
@@ -259,7 +259,7 @@ def _take(number: int) -> bool:
             .select_related("rerouting__by", "rerouting__grid")
             .get(pk=number)
         )
-        if step.state != RerouteState.TODO:
+        if step.state != RerouteState.WAITING:
             return False
         step.state = RerouteState.DONE
         if case.state != CaseState.CLOSED:

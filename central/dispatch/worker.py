@@ -16,7 +16,7 @@ from central.dispatch.pushes import Pushes
 from central.ingest.link import Link
 from central.ingest.state import CONNECTED
 from central.live import beats
-from central.project.environment import Broker
+from central.project.broker import Broker
 from protocol.clock import SystemClock
 
 log = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from central.ingest.state import CONNECTED, CONNECTING, REFUSED, STOPPED, UNREACHABLE
-from central.project.environment import Broker
+from central.project.broker import Broker
 from protocol.errors import PatrolError
 from protocol.topics import ingest_filters
 

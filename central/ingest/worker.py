@@ -30,7 +30,7 @@ from central.live import services as live
 from central.notices import services as notices
 from central.owners import services as owners
 from central.people import services as people
-from central.project.environment import Broker
+from central.project.broker import Broker
 from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
 from protocol.messages import Accept, Refuse

@@ -95,8 +95,8 @@ def test_a_request_that_never_left_the_box_is_withdrawn_when_the_case_stops_wait
 
 @pytest.mark.parametrize("story", [*STORIES, "no answer"])
 def test_a_crash_at_any_step_changes_nothing(story: str) -> None:
-    """One crash, at every eleventh of all steps, or at every 47th of the long story."""
-    every = 11 if story in STORIES else 47
+    """One crash, at every 23rd of all steps, or at every 97th of the long story; `test_engine_crashes` looks closer."""
+    every = 23 if story in STORIES else 97
     script = STORIES.get(story, LOST_CENTRE[:100])
     expected, _ = played(script)
     fired = 0
@@ -106,7 +106,7 @@ def test_a_crash_at_any_step_changes_nothing(story: str) -> None:
             break
         fired += 1
         assert result == expected, died
-    assert fired > 20
+    assert fired > 8
 
 
 @settings(max_examples=25, deadline=None)

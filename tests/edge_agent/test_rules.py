@@ -372,7 +372,7 @@ def live_and_check(
 
 
 @given(scripts, hours, exemptions, st.booleans(), st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @example([*stretch("A", 160)], [{"from": "08:01", "to": "08:02"}], [], False, True)
 @example([*stretch("A", 50), *stretch("bus", 60)], [{"from": "08:00", "to": "08:01"}], [], False, True)
 @example(
