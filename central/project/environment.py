@@ -82,7 +82,7 @@ class Environment:
     link_keys_file: Path | None = None
     bay_fresh_ms: int = 10 * 60_000
     bay_radius_m: int = 1000
-    broker: Broker = Broker("127.0.0.1", 1883)
+    broker: Broker = field(default_factory=lambda: Broker("127.0.0.1", 1883))
     services_folder: Path | None = None
     notices_file: Path | None = None
     owners_key_file: Path | None = None
