@@ -24,7 +24,7 @@ demo: setup-demo ## Cameras, agent, broker and centre on this machine; ARGS=--he
 
 test: system setup ## Install what tests need (asks for sudo if not root) and run them all.
 	@echo "==> Running the tests"
-	@exec $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## Check style and format.
 	@echo "==> Checking style and format"

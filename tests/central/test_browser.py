@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from protocol.clock import SystemClock
 from protocol.messages import Outcome
 from tests.central.conftest import Centre
+from tests.central.engines import ON_POSTGRESQL, ON_SQLITE
 from tests.central.street import (
     MINUTE,
     TOPICS,
@@ -138,6 +139,7 @@ def fresh(case: str, **changes: object) -> tuple[Any, bytes, bytes]:
     return task(case, pictures=refs, **{**times, **changes}), before, after
 
 
+@ON_POSTGRESQL
 def test_from_the_street_to_the_officer_and_back(site, enter):
     desk = enter("chen", "dispatcher", DESK)
     expect(desk.get_by_text("The sidewalks are clear.")).to_be_visible()
@@ -179,6 +181,7 @@ def test_from_the_street_to_the_officer_and_back(site, enter):
     expect(desk.locator(".history")).to_contain_text("The agent has applied the outcome", timeout=5_000)
 
 
+@ON_POSTGRESQL
 def test_a_retraction_reaches_the_open_phone_and_the_note_in_hand_survives(site, enter):
     message, *_pictures = fresh("c1")
     site.box.send(message)
@@ -192,6 +195,7 @@ def test_a_retraction_reaches_the_open_phone_and_the_note_in_hand_survives(site,
     assert phone.get_by_label("备注").input_value() == "写到一半"
 
 
+@ON_SQLITE
 def test_cameras_and_language_follow_without_a_reload(site, enter):
     desk = enter("chen", "dispatcher", DESK)
     site.box.publish(TOPICS.of("health"), health(SystemClock().utc_ms(), "live").model_dump_json())
@@ -204,6 +208,7 @@ def test_cameras_and_language_follow_without_a_reload(site, enter):
     assert desk.evaluate("document.documentElement.lang") == "zh-hans"
 
 
+@ON_SQLITE
 def test_the_pictures_do_not_move_what_is_below_them(site, enter):
     message, before, after = fresh("c1")
     site.box.send(message)

@@ -24,6 +24,7 @@ from protocol.messages import BayObservation, BayReport, NoticeResult, RecheckRe
 from tests.central.bays.plan import at
 from tests.central.conftest import Centre
 from tests.central.driver.street import PLACE, answer
+from tests.central.engines import ON_POSTGRESQL, ON_SQLITE
 from tests.central.notices.world import request
 from tests.central.street import AGENT, CAMERA, JURISDICTION, TOPICS, Sender, picture, record, reference
 from tests.central.test_browser import DESK, PATROL, PHONE, chromium  # noqa: F401
@@ -174,6 +175,7 @@ def link_in(text: str) -> str:
     return found[0]
 
 
+@ON_POSTGRESQL
 def test_a_driver_follows_the_link_says_that_he_left_and_is_believed_by_the_camera(
     town: Town, follow: Callable[..., Page]
 ) -> None:
@@ -226,6 +228,7 @@ def test_a_driver_follows_the_link_says_that_he_left_and_is_believed_by_the_came
     expect(phone.get_by_role("heading", name="谢谢您，人行道已畅通。")).to_be_visible()
 
 
+@ON_SQLITE
 def test_with_scripts_the_time_runs_and_another_bay_can_be_kept(
     town: Town, follow: Callable[..., Page]
 ) -> None:

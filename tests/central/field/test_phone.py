@@ -27,6 +27,7 @@ from central.fleet.models import Letter
 from central.ingest import intake
 from protocol.clock import SystemClock
 from tests.central.conftest import Centre
+from tests.central.engines import ON_POSTGRESQL, ON_SQLITE
 from tests.central.street import MINUTE, NOON, TOPICS, picture, reference, retraction, sha256, task
 from tests.servers.wire import Wire
 
@@ -42,8 +43,6 @@ ARGUMENTS = [
 ]
 PHONE = {"width": 390, "height": 844}
 PASSWORD = "kerb-stone-granite-7"
-SQLITE = pytest.mark.parametrize("centre", ["sqlite"], indirect=True)
-"""What happens in the browser is the same on both; the first test shows that the centre's part is too."""
 
 
 @pytest.fixture(scope="module")
@@ -200,6 +199,7 @@ def close_as(page: Page, label: str, note: str) -> None:
     page.get_by_role("button", name="Close this task").dblclick()
 
 
+@ON_POSTGRESQL
 def test_a_whole_visit_in_a_tunnel_survives_the_browser_and_arrives_once(street, phone, tmp_path):
     page = phone.open()
     phone.log_in(page, "wang")
@@ -247,7 +247,7 @@ def test_a_whole_visit_in_a_tunnel_survives_the_browser_and_arrives_once(street,
     assert list(history.verify(history.Audit())) == []
 
 
-@SQLITE
+@ON_SQLITE
 def test_a_server_that_dies_between_commit_and_answer_doubles_nothing(street, phone, tmp_path):
     page = phone.open()
     phone.log_in(page, "wang")
@@ -274,7 +274,7 @@ def test_a_server_that_dies_between_commit_and_answer_doubles_nothing(street, ph
     assert Submission.objects.count() == 3
 
 
-@SQLITE
+@ON_SQLITE
 def test_a_task_that_was_retracted_meanwhile_says_so_and_keeps_what_was_seen(street, phone, tmp_path):
     page = phone.open()
     phone.log_in(page, "wang")
@@ -314,7 +314,7 @@ def test_a_task_that_was_retracted_meanwhile_says_so_and_keeps_what_was_seen(str
     expect(page.locator("#field-queue")).to_be_hidden()
 
 
-@SQLITE
+@ON_SQLITE
 def test_an_expired_session_asks_to_log_in_and_then_sends(street, phone):
     page = phone.open()
     phone.log_in(page, "wang")
@@ -336,7 +336,7 @@ def test_an_expired_session_asks_to_log_in_and_then_sends(street, phone):
     expect(page.locator("#field-queue")).to_be_hidden()
 
 
-@SQLITE
+@ON_SQLITE
 def test_after_a_log_out_another_officer_finds_nothing_and_the_first_ones_work_is_not_lost(street, phone):
     page = phone.open()
     phone.log_in(page, "wang")
@@ -382,7 +382,7 @@ def test_after_a_log_out_another_officer_finds_nothing_and_the_first_ones_work_i
     expect(page.locator("#field-queue")).to_be_hidden(timeout=30_000)
 
 
-@SQLITE
+@ON_SQLITE
 @pytest.mark.parametrize("language", ["en-GB", "zh-CN"])
 def test_the_pages_can_be_used_by_everybody(street, phone, language):
     """axe-core finds nothing on list and task, in both themes; what is pressed is large enough for a thumb."""
