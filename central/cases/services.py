@@ -34,7 +34,7 @@ from central.grids.services import leaf_of
 from central.live.services import TASKS, announce
 from central.people.models import User
 from central.project.clock import now_ms
-from central.project.unit import Unit, current, save
+from central.project.unit import Unit, current, insert, save
 from protocol.messages import EvidenceRef, Position
 
 __all__ = [
@@ -186,7 +186,7 @@ def issue_work_order(
         order.state = WorkState.RETRACTED
         order.ended_at_ms = taken_back.at_ms
         order.retraction_reason = taken_back.reason
-    order.save(force_insert=True)
+    insert(order)
     record(
         case,
         "task_issued",

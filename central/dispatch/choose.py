@@ -251,7 +251,7 @@ def decide(
         rounds: how often everybody is asked before it is left to a dispatcher.
         travel: how long ways take.
     """
-    if not rank(place, candidates, travel=travel):
+    if not any(one.covers for one in candidates):
         return Nobody("nobody_on_duty")
     current = max((one.round for one in asked), default=1)
     for number in range(current, max(rounds, current) + 1):

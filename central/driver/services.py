@@ -185,4 +185,5 @@ def on_work_order_closing(order: WorkOrder, finding: Finding, **_: Any) -> None:
 def _by_hand(order: WorkOrder) -> None:
     if order.kind != WorkKind.MANUAL_CHECK:
         order.kind = WorkKind.MANUAL_CHECK
-        order.save(update_fields=["kind"])
+        if not order._state.adding:  # one that is still to be inserted is inserted so
+            order.save(update_fields=["kind"])

@@ -2,8 +2,8 @@
 
 Polling one index five times a second is the same on SQLite and PostgreSQL, costs about a thousandth of a
 core, and needs nothing beside the database. Numbers are given out before the commit, so on PostgreSQL a
-lower number can appear after a higher one: each poll therefore looks back over the last seconds and skips
-what it has already seen.
+lower number can appear after a higher one: each poll therefore asks again for the numbers of the last seconds
+that were left out.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Container
 from contextlib import asynccontextmanager
 
 from django.db import DatabaseError, connection
+from django.db.models import Q
 
 from central.live.models import Change
 from central.project import metrics
@@ -24,7 +25,10 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.2
 LOOK_BACK_MS = 10_000
-"""Longer than any of our transactions lasts."""
+"""Longer than any of our transactions lasts. A number that is still missing then was given up."""
+
+LOOK_BACK = 500
+"""So many numbers below a new one may be missing; a sequence that jumped further has skipped the rest."""
 
 Subscriber = tuple[asyncio.AbstractEventLoop, "asyncio.Queue[frozenset[str] | None]"]
 
@@ -73,36 +77,38 @@ class Feed:
         self._stop.set()
 
     def _run(self) -> None:
-        seen: dict[int, int] = {}
-        floor: int | None = None
+        newest: int | None = None
+        missing: dict[int, int] = {}
         while not self._stop.wait(POLL_S):
             with self._lock:
                 if not self._subscribers:
                     self._thread = None
                     break
+            now = self._clock.monotonic_ms()
             try:
-                if floor is None:
-                    newest = Change.objects.order_by("-id").values_list("id", flat=True).first() or 0
-                    floor = max(0, newest - 1000)
-                    seen = dict.fromkeys(
-                        Change.objects.filter(id__gt=floor).values_list("id", flat=True),
-                        self._clock.monotonic_ms(),
-                    )
+                if newest is None:
+                    found = dict(Change.objects.order_by("-id").values_list("id", "topic")[:LOOK_BACK])
+                    newest = max(found, default=0)
+                    missing = dict.fromkeys(_left_out(newest - LOOK_BACK, newest, found), now)
                     self._tell(frozenset({"*"}))
                     continue
-                rows = list(Change.objects.filter(id__gt=floor).values_list("id", "topic"))
+                wanted = Q(id__gt=newest)
+                if missing:
+                    wanted |= Q(id__in=list(missing))
+                found = dict(Change.objects.filter(wanted).values_list("id", "topic"))
             except DatabaseError as error:
                 log.warning("following changes: %s; trying again", str(error).strip())
                 connection.close()
                 continue
-            now = self._clock.monotonic_ms()
-            topics = {topic for number, topic in rows if number not in seen}
-            for number, _ in rows:
-                seen.setdefault(number, now)
-            old = [number for number, at in seen.items() if at < now - LOOK_BACK_MS]
-            if old:
-                floor = max(floor, *old)
-                seen = {number: at for number, at in seen.items() if number > floor}
+            highest = max(found, default=newest)
+            missing |= dict.fromkeys(_left_out(newest, highest, found), now)
+            missing = {
+                number: at
+                for number, at in missing.items()
+                if number not in found and at >= now - LOOK_BACK_MS
+            }
+            newest = max(newest, highest)
+            topics = set(found.values())
             if topics:
                 self._tell(frozenset(topics))
         connection.close()
@@ -111,6 +117,11 @@ class Feed:
         with self._lock:
             for loop, queue in self._subscribers:
                 loop.call_soon_threadsafe(_offer, queue, topics)
+
+
+def _left_out(after: int, last: int, found: Container[int]) -> list[int]:
+    """Numbers above `after` and below `last` that were given out and are not there: yet, or for good."""
+    return [number for number in range(max(1, after + 1, last - LOOK_BACK), last) if number not in found]
 
 
 def _offer(queue: asyncio.Queue[frozenset[str] | None], topics: frozenset[str] | None) -> None:

@@ -9,6 +9,7 @@ streams (server-sent events) is still written by the event loop.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -23,12 +24,16 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from central.live import beats
+from protocol.clock import SystemClock
 
 THREADS = 10
 """Calls worked on at a time. More would wait for the interpreter anyway; some may wait for the database."""
 
 CONNECTION_S = 300
 """How long a thread keeps its database connection."""
+
+PROVEN_MS = 2_000
+"""A connection that answered so lately is not asked whether it lives: that question is a tenth of a short call."""
 
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
@@ -71,11 +76,17 @@ class PooledHandler(ASGIHandler):
         """The whole call; an answer that does not stream is finished here, in the thread that holds the connection."""
         set_script_prefix(get_script_prefix(scope))
         request_started.send(sender=self.__class__, scope=scope)
+        proven = getattr(_thread, "proven_ms", None)
+        if proven is not None and _clock.monotonic_ms() - proven < PROVEN_MS:
+            for connection in connections.all(initialized_only=True):
+                connection.health_check_done = True
         request, refused = self.create_request(scope, body)
         response: HttpResponseBase = refused if request is None else self.get_response(request)
         response._handler_class = self.__class__  # type: ignore[attr-defined]
         if isinstance(response, HttpResponse) and not response.streaming:
             response.close()
+        failed = any(connection.errors_occurred for connection in connections.all(initialized_only=True))
+        _thread.proven_ms = None if failed else _clock.monotonic_ms()
         return response
 
     async def _stream(self, response: HttpResponseBase, receive: Receive, send: Send) -> None:
@@ -90,6 +101,10 @@ class PooledHandler(ASGIHandler):
             done = await asyncio.gather(sending, listening, return_exceptions=True)
         if isinstance(done[0], Exception):
             raise done[0]
+
+
+_thread = threading.local()
+_clock = SystemClock()
 
 
 async def _until_gone(receive: Receive) -> None:
