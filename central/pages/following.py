@@ -41,7 +41,7 @@ async def _events(wanted: frozenset[str]) -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     ends = loop.time() + LIFE_S
     yield "retry: 1000\n\n"
-    async with feed.follow() as queue:
+    async with feed.follow(wanted) as queue:
         while loop.time() < ends:
             try:
                 topics = await asyncio.wait_for(queue.get(), HEARTBEAT_S)

@@ -26,7 +26,7 @@ from django.urls import set_script_prefix
 from central.live import beats
 from protocol.clock import SystemClock
 
-THREADS = 10
+THREADS = 6
 """Calls worked on at a time. More would wait for the interpreter anyway; some may wait for the database."""
 
 CONNECTION_S = 300
