@@ -151,9 +151,9 @@ def test_a_box_of_any_size_that_trembles_at_the_edge_neither_comes_nor_goes(high
     street, places = Street(), set()
     for _ in range(22):
         street.look([car], jitter=3)
-        (stay,) = street.state.stays
-        if len(stay.recent) == 9:
-            places.add((stay.id, stay.anchor, stay.zone_id, stay.why))
+        # The smallest are not taken for the same in every look: candidates come beside them and pass.
+        settled = [stay for stay in street.state.stays if stay.settled]
+        places.update((s.id, s.anchor, s.zone_id, s.why) for s in settled if len(s.recent) == 9)
     assert len(places) == 1
     assert len(street.of(StaySettled)) <= 1
     assert street.of(StayEnded) == []
