@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from patrol import console
-from protocol.errors import PatrolError
+from protocol.errors import PatrolError, UnavailableError
 
 app = typer.Typer(
     help="See what an owner would read, how long it is and what it costs.",
@@ -16,6 +17,7 @@ app = typer.Typer(
     epilog="Examples:\n\n"
     "patrol notices preview\n\n"
     "patrol notices preview --lang en --place '12 Kerb Street' --bay 'Market car park:120' --json\n\n"
+    "patrol notices preview --bay '三里河路停车场:120' --html sms.html\n\n"
     "patrol notices count '车辆京A***45停在人行道上'",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -45,6 +47,13 @@ def preview(
     ] = None,
     price: Price = 0.0,
     currency: Currency = "CNY",
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a page that shows it as a phone does: one file, *.html.", show_default=False
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, write no page.")] = False,
     as_json: Json = False,
 ) -> None:
     """Write the message as it would be sent now, and count what a network counts.
@@ -52,10 +61,14 @@ def preview(
     The deadline is rounded down to the minute (to the second if the time is under five minutes), so that the clock
     never ends before the time that the text names.
     """
+    from datetime import datetime
+    from zoneinfo import ZoneInfo
+
     from pydantic import ValidationError
 
     from notifier.letter import Letter
     from notifier.notice import LANGUAGES
+    from notifier.preview_page import message_page
     from notifier.sms import reference
     from protocol.clock import SystemClock, from_iso, iso
 
@@ -63,6 +76,8 @@ def preview(
         raise PatrolError(
             "is no known language", field="--lang", value=lang, mend=f"Use {', '.join(LANGUAGES)}."
         )
+    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+        raise PatrolError("is no name of a web page", field="--html", value=str(html), mend="Name it *.html.")
     try:
         now = SystemClock().utc_ms() if at is None else from_iso(at)
     except ValueError as error:
@@ -101,6 +116,22 @@ def preview(
         "sent_at": iso(now),
         "told_until": iso(written.told_until_ms),
     }
+    counted = (
+        f"{size.encoding}, {size.units} units, {size.segments} segment{'s' if size.segments > 1 else ''}"
+    )
+    if html is not None:
+        local = datetime.fromtimestamp(now / 1000, ZoneInfo(time_zone))
+        shown = message_page(written.notice, written.language, sender=sender, sent=f"{local:%H:%M}")
+        if not dry_run:
+            try:
+                html.write_text(shown, "utf-8")
+            except OSError as error:
+                raise UnavailableError(
+                    f"cannot be written: {error.strerror or error}",
+                    file=html,
+                    mend="Choose a folder that exists and has room.",
+                ) from error
+        answer |= {"html": str(html), "dry_run": dry_run}
     if as_json:
         console.print_json(answer)
         return
@@ -109,9 +140,11 @@ def preview(
 
     console.out.print(Panel(escape(written.notice.text), title=written.language, expand=False))
     cost = f", {answer['cost']:g} {escape(currency)}" if price else ""
-    console.out.print(
-        f"{size.encoding}, {size.units} units, {size.segments} segment{'s' if size.segments > 1 else ''}{cost}"
-    )
+    console.out.print(f"{counted}{cost}")
+    if html is not None:
+        console.out.print(escape(str(html)), soft_wrap=True)
+        if dry_run:
+            console.err.print("Nothing was written.")
 
 
 @app.command(epilog="Example: patrol notices count 'Vehicle 京A***45, please move' --price 0.045 --json")

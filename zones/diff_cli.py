@@ -48,6 +48,9 @@ def diff(
             show_default=False,
         ),
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say and check everything, draw nothing to disk.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of text.")] = False,
 ) -> None:
     """Say what B changes: zones, ground gained and lost, and every rule, old and new.
@@ -85,14 +88,22 @@ def diff(
             below = read_picture(picture)
             check_shape(after, below, file=picture)
         _, data = cv2.imencode(out.suffix.lower(), draw_difference(before, after, difference, below))
-        write_whole(out, data.tobytes())
+        if not dry_run:
+            write_whole(out, data.tobytes())
     if json:
-        told = {"same": difference.same, **asdict(difference), "picture": None if out is None else str(out)}
+        told = {
+            "same": difference.same,
+            **asdict(difference),
+            "picture": None if out is None else str(out),
+            "dry_run": dry_run,
+        }
         console.print_json({"old": str(old), "new": str(new), **told})
     else:
         print_difference(difference)
         if out is not None:
             console.out.print(escape(str(out)), soft_wrap=True)
+        if dry_run:
+            console.err.print("Nothing was written.")
     if not difference.same:
         raise typer.Exit(1)
 

@@ -48,6 +48,18 @@ def footprints(boxes: NDArray[np.float64], classes: Sequence[str]) -> Rectangles
     )
 
 
+def trembling_share(width: float, height: float, vehicle_class: str, px: float = 3.0) -> float:
+    """How far the share of a footprint in a zone can move while its box trembles, 0 to 1.
+
+    Args:
+        width, height: of the box, pixels.
+        vehicle_class: detector class; unknown ones get a middle depth.
+        px: how far the box is moved at most, either way in both directions, pixels.
+    """
+    across, deep = (1 - 2 * _SIDE) * width, _DEPTH.get(vehicle_class, _DEPTH_OTHER) * height
+    return min(1.0, 2 * px / across + 2 * px / deep)
+
+
 def check_boxes(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Boxes (N, 4) as they are.
 

@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union
 
 from zones.calibration import Ground
+from zones.geometry import trembling_share
 from zones.lint import Remark
 from zones.model import FORBIDDING, Vertex, Zone, ZoneFile
 from zones.plan import ALLOWING, on_ground
@@ -35,6 +36,8 @@ _ASPECT = 1.6
 
 _DEPTH = 0.4
 """Share of a car's height that its footprint has, as `zones.geometry` measures it."""
+
+_ANY_HEIGHT = Zone.model_fields["min_height_px"].default
 
 _SMALLEST_M: dict[str, tuple[float, float]] = {
     "bicycle": (1.6, 0.5),
@@ -159,6 +162,7 @@ def _vertices(zone: Zone, straight: float) -> Iterator[Remark]:
 def _size(zone: Zone, shape: Polygon, plan: _Plan) -> Iterator[Remark]:
     if zone.kind == "ignore":
         return
+    yield from _drowned(zone)
     if plan.metric:
         yield from _size_on_ground(zone, plan.shapes[zone.id])
         return
@@ -181,6 +185,28 @@ def _size(zone: Zone, shape: Polygon, plan: _Plan) -> Iterator[Remark]:
             f"is only {width:.1f} px wide; a trembling box falls in and out of it",
             "Draw it wider, or join it to its neighbour.",
         )
+
+
+def _drowned(zone: Zone) -> Iterator[Remark]:
+    """Boxes that are let in though their trembling is wider than the zone's gap.
+
+    Only where the file says a height: the default lets in whatever a detector finds, far vehicles too, and advises nothing.
+    """
+    gap, least = zone.enter_ratio - zone.leave_ratio, max(zone.min_height_px, 1.0)
+    swing = trembling_share(least * _ASPECT, least, "car")
+    if zone.kind not in FORBIDDING or zone.min_height_px == _ANY_HEIGHT or not 0 < gap < swing:
+        return
+    # The swing goes with one over the height.
+    enough = math.ceil(trembling_share(1000 * _ASPECT, 1000, "car") * 1000 / gap)
+    lower = math.floor((zone.enter_ratio - swing) * 100) / 100
+    yield Remark(
+        "trembling",
+        zone.id,
+        None,
+        f"boxes of {least:g} px count, whose share moves by {swing:.2f} if they tremble by 3 px; the gap between enter_ratio "
+        f"and leave_ratio is {gap:.2f}",
+        f"Raise min_height_px to {enough}" + (f", or lower leave_ratio to {lower:g}." if lower > 0 else "."),
+    )
 
 
 def _size_on_ground(zone: Zone, shape: BaseGeometry) -> Iterator[Remark]:

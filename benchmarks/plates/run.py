@@ -158,7 +158,10 @@ def _told(table: str, prefix: str, stays: Sequence[Stay], least: float | None = 
 
 
 def time_rows(reads: Sequence[Read]) -> list[Row]:
-    """CPU time of one thread per vehicle crop of the drawn set by day, whole and per stage."""
+    """CPU time of one thread per vehicle crop of the drawn set by day, whole and per stage.
+
+    The goal is the median's; the 95th percentile is told beside it.
+    """
     chosen = [read for read in reads if read.condition == "day"]
     if not chosen:
         return []

@@ -89,6 +89,9 @@ def rehearse(
     lang: Annotated[
         Literal["zh-Hans", "en"], typer.Option(help="Language that the report shows first; it holds both.")
     ] = "zh-Hans",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Decide and check everything, write no report.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="JSON on stdout instead of a table.")] = False,
     period: Annotated[
         float, typer.Option(help="Recordings: seconds of stream time between looks.", min=0.04, max=60)
@@ -138,11 +141,16 @@ def rehearse(
     if html is not None:
         if below is None:
             below = _first_picture(paths)
-        write_whole(html, html_report(rehearsal, picture=below, language=lang))
+        report = html_report(rehearsal, picture=below, language=lang)
+        if not dry_run:
+            write_whole(html, report)
     if json:
-        console.print_json({**json_report(rehearsal), "html": None if html is None else str(html)})
+        html_name = None if html is None else str(html)
+        console.print_json({**json_report(rehearsal), "html": html_name, "dry_run": dry_run})
     else:
         _print(rehearsal, html)
+        if dry_run:
+            console.err.print("Nothing was written.")
     if rehearsal.flips:
         raise typer.Exit(1)
 

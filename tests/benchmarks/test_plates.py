@@ -148,6 +148,7 @@ def test_the_command_prints_figures_keeps_pictures_and_shows_errors(root: Path, 
     assert rows["drawn", "day: whole plate right"]["n"] == len(KINDS)
     assert rows["drawn", "day: whole plate right"]["value"] > 0.7
     assert rows["time", "vehicle crop to plate, median"]["value"] > 0
+    assert rows["time", "vehicle crop to plate, 95th percentile"]["met"] is None, "told, but no goal"
     assert rows["stays", "plate given out by the vote"]["n"] == 1
     assert rows["stays by condition", "day: plate given out by the vote"]["n"] == 1
     assert done.returncode == (1 if any(row["met"] is False for row in figures["rows"]) else 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from html import escape
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -29,6 +31,22 @@ def test_an_english_preview_in_plain_letters_is_counted_in_septets() -> None:
     answer = json.loads(run.invoke(app, ["preview", "--lang", "en", *options, *AT, "--json"]).stdout)
     assert (answer["encoding"], answer["segments"]) == ("GSM-7", 1)
     assert "04:10" in answer["text"]
+
+
+def test_the_page_shows_the_message_and_nothing_of_it_is_markup(tmp_path: Path) -> None:
+    out = tmp_path / "sms.html"
+    words = ["preview", "--place", "<b>12&Kerb</b>", "--sender", "<i>", *AT, "--json", "--html", str(out)]
+    assert json.loads(run.invoke(app, [*words, "--dry-run"]).stdout)["dry_run"] is True
+    assert not out.exists()
+    answer = json.loads(run.invoke(app, words).stdout)
+    page = out.read_text("utf-8")
+    assert f"<article>{escape(answer['text'])}</article>" in page
+    assert "发送于 12:00" in page
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert "src" not in page
+    with pytest.raises(PatrolError, match="web page"):
+        run.invoke(app, ["preview", "--html", "sms.pdf"], catch_exceptions=False)
 
 
 def test_bays_link_and_both_languages_make_it_longer() -> None:

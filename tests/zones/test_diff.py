@@ -196,6 +196,8 @@ def test_exit_codes_and_json(tmp_path: Path) -> None:
     same = RUN.invoke(app, ["diff", str(one), str(one), "--json"])
     assert (same.exit_code, json.loads(same.stdout)["same"]) == (0, True)
     out = tmp_path / "diff.png"
+    asked = RUN.invoke(app, ["diff", str(one), str(two), "--json", "--out", str(out), "--dry-run"])
+    assert (asked.exit_code, json.loads(asked.stdout)["dry_run"], out.exists()) == (1, True, False)
     other = RUN.invoke(app, ["diff", str(one), str(two), "--json", "--out", str(out)])
     assert other.exit_code == 1
     told = json.loads(other.stdout)

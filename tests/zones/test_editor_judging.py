@@ -167,6 +167,8 @@ ODD = [
     {"exempt": [{"reason": "bikes", "classes": ["bicycle"]}]},
     {"hours": [{"from": "08:00", "to": "18:00"}, {"from": "09:00", "to": "17:00"}]},
     {"min_length_m": 2.0},
+    {"min_height_px": 60},
+    {"min_height_px": 40},
 ]
 
 

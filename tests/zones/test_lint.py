@@ -42,6 +42,10 @@ def rules(*zones: Zone) -> list[tuple[str, str, str | None]]:
         # Small things may be ignored.
         ((PAVEMENT, square("X1", 10, 200, 22, 206, kind="ignore")), []),
         ((square("P1", 0, 0, 300, 100, enter_ratio=0.4, leave_ratio=0.4),), [("no_hysteresis", "P1", None)]),
+        # Whose smallest boxes move more by trembling than the gap is wide, and what mends it: both ways of the remark.
+        ((square("P1", 0, 0, 300, 100, min_height_px=60),), [("trembling", "P1", None)]),
+        ((square("P1", 0, 0, 300, 100, min_height_px=129),), []),
+        ((square("P1", 0, 0, 300, 100, min_height_px=60, leave_ratio=0.07),), []),
         ((square("B1", 0, 0, 300, 100, kind="parking_bay"),), [("nothing_forbidden", "B1", None)]),
         (
             (Zone(id="R1", name="R", polygon=((0, 0), (300, 0), (300, 0), (300, 100), (0, 0))),),

@@ -110,6 +110,16 @@ _SAYINGS: tuple[tuple[str, str], ...] = (
         rf"is only (?P<a>{_N}) px wide; a trembling box falls in and out of it",
         "宽度只有 {a} 像素，检测框稍有抖动就会进出",
     ),
+    (
+        rf"boxes of (?P<a>{_N}) px count, whose share moves by (?P<b>{_N}) if they tremble by 3 px; the gap between "
+        rf"enter_ratio and leave_ratio is (?P<c>{_N})",
+        "高 {a} 像素的检测框也计入，抖动 3 像素时其占比变化 {b}；进入占比与离开占比只相差 {c}",
+    ),
+    (
+        rf"Raise min_height_px to (?P<a>{_N}), or lower leave_ratio to (?P<b>{_N})\.",
+        "把最小高度提高到 {a}，或把离开占比降到 {b}。",
+    ),
+    (rf"Raise min_height_px to (?P<a>{_N})\.", "把最小高度提高到 {a}。"),
     (r"Draw it wider, or join it to its neighbour\.", "画宽一些，或并入相邻区域。"),
     (rf"covers the same place as zone (?P<z>{_Z})", "与区域 {z} 覆盖同一处"),
     (r"Remove one of them\.", "删去其中一个。"),

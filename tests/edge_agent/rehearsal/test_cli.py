@@ -257,7 +257,10 @@ def test_the_report_loads_nothing_and_runs_nothing(page: Path) -> None:
 def test_the_same_input_gives_the_same_bytes(page: Path, folder: Path, tmp_path: Path) -> None:
     again = tmp_path / "again.html"
     picture = page.parent / "street.png"
-    assert patrol(folder / "moved.toml", "--on", folder, "--html", again, "--picture", picture) == 1
+    words = (folder / "moved.toml", "--on", folder, "--html", again, "--picture", picture)
+    assert patrol(*words, "--dry-run") == 1
+    assert not again.exists()
+    assert patrol(*words) == 1
     assert again.read_bytes() == page.read_bytes()
 
 
