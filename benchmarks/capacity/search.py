@@ -41,7 +41,7 @@ def next_count(goal: int, most: int, tried: Sequence[tuple[int, bool]]) -> int |
     if bad is None:
         count = min(most, round(good * UP))
     elif not good:
-        count = round(bad * DOWN)
+        count = int(bad * DOWN)
     else:
         count = (good + bad) // 2 if bad - good > max(1, CLOSE * bad) else 0
     return count if count > 0 and count not in dict(tried) else None
