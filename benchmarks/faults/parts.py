@@ -175,7 +175,7 @@ def mosquitto(folder: Path, port: int) -> list[str]:
     """
     program = shutil.which("mosquitto", path=f"/usr/sbin:/usr/local/sbin:{os.environ.get('PATH', '')}")
     if program is None:
-        raise UnavailableError("mosquitto is not installed", mend="Run: make setup-system")
+        raise UnavailableError("mosquitto is not installed", mend="Run: make system")
     folder.mkdir()
     conf = folder / "mosquitto.conf"
     user = "user root\n" if os.geteuid() == 0 else ""
