@@ -68,6 +68,17 @@ class Part:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Of the running process.
+
+        Raises:
+            UnavailableError: it does not run.
+        """
+        if self._process is None:
+            raise UnavailableError(f"{self.name} does not run")
+        return self._process.pid
+
     def kill(self) -> None:
         """kill -9."""
         self._end(signal.SIGKILL)
