@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.faults.leaks import find_growth
-from benchmarks.faults.real import Scene
+from benchmarks.faults.real import WITHIN_S, Scene
 from protocol.errors import UnavailableError
 
 _EVERY_S = 2.0
@@ -48,9 +48,17 @@ def watch(shared: Path, folder: Path, minutes: float, say: Callable[[float], Non
     """
     rss: list[float] = []
     handles: list[int] = []
-    began = time.monotonic()
     with ExitStack() as stack:
         scene = Scene(shared, folder, 0, stack)
+        began = time.monotonic()
+        # Every part has worked once, down to the task's pictures at the centre: before that, growth is no leak.
+        while not scene.over():
+            if time.monotonic() - began > WITHIN_S:
+                raise UnavailableError(
+                    f"after {WITHIN_S:g} s not everything has arrived; there were no faults"
+                )
+            time.sleep(0.5)
+        began = time.monotonic()
         while (lived_s := time.monotonic() - began) < 60 * minutes:
             time.sleep(_EVERY_S)
             if not scene.agent.alive:

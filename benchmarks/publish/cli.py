@@ -58,7 +58,7 @@ def everything(
 ) -> None:
     """The published results, one after the other: accuracy, capacity, faults, with fixed seeds.
 
-    Each writes its figures as JSON and a chart as SVG into DIR. Close everything else first: it takes about two hours.
+    Each writes its figures as JSON and a chart as SVG into DIR. Close everything else first: it takes about an hour and a half.
     Exit code 1: a goal is missed in one of them; the others are run all the same.
     """
     from benchmarks.publish.render import NAMES

@@ -99,7 +99,9 @@ def _cell(value: object) -> str:
 def machine(whole: Figures) -> str:
     """The command, and where it ran."""
     facts = "; ".join(f"{name}: {fact}" for name, fact in whole["machine"].items())
-    return f"`{whole['command']}`  \n{facts}"
+    # Where results were put on that machine says nothing to anybody else.
+    words = [Path(word).name if word.startswith("/") else word for word in whole["command"].split()]
+    return f"`{' '.join(words)}`  \n{facts}"
 
 
 def _goal(value: float | None, goal: float, *, most: bool = False) -> str:
