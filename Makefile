@@ -1,6 +1,7 @@
 # street-patrol. Every target sets itself up: it needs Python 3.11 or newer, make and git, nothing else.
 #   make demo                    the whole loop on this machine, with a page to look at
 #   make demo ARGS=--headless    the same, to its end, checked against the ground truth
+#   make bench                   the published results, and their tables in docs/benchmarks.md
 #   make test                    all tests            make test ARGS="tests/zones -x"   some of them
 
 SHELL := /bin/bash
@@ -12,7 +13,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
-.PHONY: help demo test lint format types check setup setup-demo system constraints clean
+.PHONY: help demo bench test lint format types check setup setup-demo system constraints clean
 
 help: ## Show this list.
 	@echo "street-patrol: keeps sidewalks clear of parked vehicles, warn first."; echo
@@ -25,6 +26,10 @@ demo: setup-demo ## Cameras, agent, broker and centre on this machine; ARGS=--he
 test: system setup ## Install what tests need (asks for sudo if not root) and run them all.
 	@echo "==> Running the tests"
 	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+bench: system setup ## Make the published results anew (an hour and a half) in build/benchmarks and docs; ARGS="--only faults".
+	@echo "==> Running the benchmarks"
+	@exec $(BIN)/patrol bench all --out build/benchmarks --render $(ARGS)
 
 lint: setup ## Check style and format.
 	@echo "==> Checking style and format"

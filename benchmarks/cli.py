@@ -26,6 +26,7 @@ from benchmarks.faults import cli as faults_cli
 from benchmarks.grids import cli as grids_cli
 from benchmarks.pages.cli import pages
 from benchmarks.plates.cli import plates
+from benchmarks.publish.cli import everything
 from benchmarks.rehearsal.cli import app as rehearsal_app
 from benchmarks.suggest import cli as suggest_cli
 from benchmarks.zones.cli import app as zones_app
@@ -55,7 +56,8 @@ app = typer.Typer(
     "patrol bench faults --quick\n\n"
     "patrol bench pages --database sqlite\n\n"
     "patrol bench day --json day.json\n\n"
-    "patrol bench capacity --quick",
+    "patrol bench capacity --quick\n\n"
+    "patrol bench all --out results --render",
 )
 
 Json = Annotated[
@@ -193,6 +195,11 @@ app.command(epilog="Example: patrol bench bays --bays 10000 --rate 100 --json ba
 app.command(
     epilog="Examples:\n\npatrol bench capacity --quick\n\npatrol bench capacity --json capacity.json --out-chart capacity.svg"
 )(capacity)
+app.command(
+    "all",
+    epilog="Examples:\n\npatrol bench all --out results\n\npatrol bench all --out results --only faults --render\n\n"
+    "patrol bench all --from results",
+)(everything)
 app.add_typer(grids_cli.app)
 app.add_typer(clocks_cli.app)
 app.add_typer(dispatch_cli.app)

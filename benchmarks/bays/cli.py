@@ -22,6 +22,7 @@ def bays(
             min=1, max=16, help="Web processes of the centre, as `patrol central up --web-workers`."
         ),
     ] = 2,
+    seed: Annotated[int, typer.Option(min=0, help="Of all places: bays, drivers, searches.")] = 7,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
     ] = None,
@@ -41,9 +42,11 @@ def bays(
     speeds: list[Speed] = []
     with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
         task = bar.add_task("making a sub-district", total=None)
-        town = make_town(Path(folder), bays=bays, drivers=drivers)
+        town = make_town(Path(folder), bays=bays, drivers=drivers, seed=seed)
         bar.update(task, description="searching", total=1.0)
-        speeds += measure_search(town, rounds=500, progress=lambda done: bar.update(task, completed=done))
+        speeds += measure_search(
+            town, rounds=500, seed=seed, progress=lambda done: bar.update(task, completed=done)
+        )
         speeds += measure_watch()
         bar.update(task, description="opening pages", completed=0)
         speeds += measure_page(

@@ -41,7 +41,7 @@ class Speed:
 
 
 def measure_search(
-    town: Town, *, rounds: int, wanted: int = 20, progress: Callable[[float], None]
+    town: Town, *, rounds: int, wanted: int = 20, progress: Callable[[float], None], seed: int = 1
 ) -> list[Speed]:
     """Nearest bays: positions alone, and whole, with what is free, fresh, allowed and not held for others.
 
@@ -54,7 +54,7 @@ def measure_search(
 
     rows = list(Bay.objects.values_list("longitude", "latitude", "allowed"))
     index = BayIndex(*zip(*rows, strict=True))
-    dice = random.Random(1)
+    dice = random.Random(seed)
     places = [_somewhere(dice) for _ in range(rounds)]
     plain, whole, found = [], [], 0
     for place in places:

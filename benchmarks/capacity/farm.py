@@ -12,10 +12,13 @@ import os
 import random
 import signal
 import sys
+from contextlib import suppress
 
 from benchmarks.capacity.clips import CYCLE_S, EMPTY_S, Stream, load_media
 from benchmarks.rtsp import RtspServer
 from protocol.clock import SystemClock
+
+EVERY_S = 2.0
 
 
 def plan(count: int, standing: int, first_s: float, spread_s: float, seed: int) -> dict[int, float]:
@@ -25,7 +28,7 @@ def plan(count: int, standing: int, first_s: float, spread_s: float, seed: int) 
 
 
 async def serve(stream: Stream, count: int, arrivals: dict[int, float], seed: int) -> None:
-    """Serve until told to end; prints port and start as one line of JSON."""
+    """Serve until told to end; prints port and start as one line of JSON, then what it did, a line every two seconds."""
     passing, standing = load_media(stream)
     server = RtspServer()
     dice = random.Random(seed)
@@ -41,13 +44,22 @@ async def serve(stream: Stream, count: int, arrivals: dict[int, float], seed: in
     now_ms = SystemClock().utc_ms()
     arrived = {f"cam{number}": now_ms + round(1000 * at_s) for number, at_s in arrivals.items()}
     print(json.dumps({"port": server.port, "began_ms": now_ms, "arrivals_ms": arrived}), flush=True)
-    waiting = asyncio.create_task(stopped.wait())
-    try:
-        await waiting
-    finally:
+    utc = SystemClock()
+
+    def report() -> None:
         skipped = sum(one.skipped for one in server.stats())
+        print(
+            json.dumps({"utc_ms": utc.utc_ms(), "skipped": skipped, "cpu_s": sum(os.times()[:2])}), flush=True
+        )
+
+    try:
+        while not stopped.is_set():
+            report()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), EVERY_S)
+    finally:
+        report()
         await server.stop()
-        print(json.dumps({"skipped": skipped, "cpu_s": sum(os.times()[:2])}), flush=True)
 
 
 def main() -> None:

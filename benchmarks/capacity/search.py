@@ -1,22 +1,50 @@
-"""Adds cameras until a check is missed."""
+"""The goal's count of cameras first; then more until a stage misses something; then between the two."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.clips import Stream
-from benchmarks.capacity.stage import Result, run_stage, run_way
+from benchmarks.capacity.stage import STAGE_S, Result, run_stage, run_way
 
-MAIN_GOAL, SUB_GOAL = 100, 300
+GOALS: dict[Stream, int] = {"main": 100, "sub": 300}
 """Cameras per core at one check per 10 s."""
 
-FIRST_SHARE, UP, DOWN = 0.85, 1.15, 0.75
-"""The first count tried is this share of what the cost of a few cameras promises; then up or down by these factors."""
+UP, DOWN = 1.25, 0.75
+"""Factors by which the count goes up while nothing was missed yet, or down while everything was."""
+
+CLOSE = 0.04
+"""The search ends when the count that ran and the one that did not are within this share of each other."""
+
+START_S = 12.0
+"""What a stage takes besides its window: farm and agent start and end."""
 
 Say = Callable[[str], None]
+
+
+def next_count(goal: int, most: int, tried: Sequence[tuple[int, bool]]) -> int | None:
+    """The count of cameras to try next, None when there is nothing left to find out. Pure.
+
+    Args:
+        goal: tried first, for all cores together.
+        most: never more than this.
+        tried: counts so far, and whether each was sustained.
+    """
+    if not tried:
+        return min(goal, most)
+    bad = min((count for count, fine in tried if not fine), default=None)
+    good = max((count for count, fine in tried if fine and (bad is None or count < bad)), default=0)
+    if bad is None:
+        count = min(most, round(good * UP))
+    elif not good:
+        count = int(bad * DOWN)
+    else:
+        count = (good + bad) // 2 if bad - good > max(1, CLOSE * bad) else 0
+    return count if count > 0 and count not in dict(tried) else None
 
 
 @dataclass(slots=True)
@@ -26,42 +54,86 @@ class Report:
     Attributes:
         results: every stage, in order.
         floor_cost, peer_cost: processor seconds per camera and second.
+        quick: only costs: no count was searched for.
+        cut_short: streams whose search ended with time or tries, before the limit was found to `CLOSE`.
     """
 
     cores: int
+    quick: bool = False
     results: list[Result] = field(default_factory=list)
     floor_cost: float = 0.0
     peer_cost: float = 0.0
+    cut_short: list[Stream] = field(default_factory=list)
 
-    def sustained(self, stream: Stream) -> int:
-        """Most cameras per core that ran without a missed check or stay; 0 if none did."""
+    def sustained(self, stream: Stream) -> int | None:
+        """Most cameras per core that ran without a missed check or stay; 0 if none did, None if none was tried."""
+        if self.quick:
+            return None
         counts = [r.cameras // r.cores for r in self.results if r.stream == stream and r.sustained]
         return max(counts, default=0)
 
-    def by_cost(self, stream: Stream) -> float:
+    def best(self, stream: Stream) -> Result | None:
+        """The stage behind `sustained`; the smallest that was tried if none was sustained, None if none had stays."""
+        stages = [r for r in self.results if r.stream == stream and r.stays]
+        good = [r for r in stages if r.sustained]
+        if good:
+            return max(good, key=lambda r: r.cameras)
+        return min(stages, key=lambda r: r.cameras, default=None)
+
+    def by_cost(self, stream: Stream) -> float | None:
         """Cameras per core as their cost in the largest stage promises: 1 / processor seconds per camera second."""
         stages = [r for r in self.results if r.stream == stream]
-        return 1 / max(stages, key=lambda r: r.cameras).cost if stages else 0.0
+        return 1 / max(stages, key=lambda r: r.cameras).cost if stages else None
 
     def summary(self) -> dict[str, Any]:
-        """The figures of `--json` under ``capacity``."""
-        stages = [r for r in self.results if r.sustained]
-        seen = sorted(delay for r in stages for delay in r.seen_after_s)
+        """The figures of `--json` under ``capacity``; null is what this run did not measure."""
+        best = [r for r in (self.best("main"), self.best("sub")) if r is not None]
         return {
             "main_per_core": self.sustained("main"),
             "sub_per_core": self.sustained("sub"),
             "peer_per_core": round(1 / self.peer_cost, 2) if self.peer_cost else None,
             "floor_per_core": round(1 / self.floor_cost, 1) if self.floor_cost else None,
-            # Of the stages that missed no check: those beyond the limit are what the limit is found by.
-            "missed_stays": sum(r.missed_stays for r in self.results if not r.missed_checks),
-            "stays": sum(r.stays for r in self.results if not r.missed_checks),
-            "seen_after_s_median": seen[len(seen) // 2] if seen else None,
-            "seen_after_s_max": seen[-1] if seen else None,
-            "main_per_core_by_cpu": round(self.by_cost("main"), 1),
-            "sub_per_core_by_cpu": round(self.by_cost("sub"), 1),
-            "memory_mb": round(max((r.memory_mb for r in self.results), default=0.0)),
-            "cores": self.cores,
+            # Of the best stage of each stream: those beyond the limit are what the limit is found by.
+            "missed_stays": sum(r.missed_stays for r in best) if best else None,
         }
+
+    def details(self) -> dict[str, Any]:
+        """The figures of `--json` under ``details``."""
+        whole: dict[str, Any] = {"cores": self.cores, "limit_not_reached": sorted(self.cut_short)}
+        whole["memory_mb"] = round(max((r.memory_mb for r in self.results), default=0.0))
+        for stream in GOALS:
+            best, by_cost = self.best(stream), self.by_cost(stream)
+            seen = sorted(best.seen_after_s) if best else []
+            whole[stream] = {
+                "per_core_by_cpu": None if by_cost is None else round(by_cost, 1),
+                "best_stage_cameras": best.cameras if best else None,
+                "missed_stays": best.missed_stays if best else None,
+                "stays": best.stays if best else 0,
+                "seen_after_s_median": seen[len(seen) // 2] if seen else None,
+                "seen_after_s_max": seen[-1] if seen else None,
+            }
+        return whole
+
+    def faults(self, period_s: float) -> list[str]:
+        """Goals that were missed, in words; empty if none."""
+        found = []
+        for stream, goal in GOALS.items():
+            if (ran := self.sustained(stream) or 0) < goal:
+                found.append(f"{ran} {stream}-stream cameras per core ran, the goal is {goal}")
+            best = self.best(stream)
+            if best is None or best.missed_stays:
+                what = (
+                    "no stay was tested"
+                    if best is None
+                    else f"{best.missed_stays} of {best.stays} stays missed"
+                )
+                found.append(f"{what}, {stream} stream")
+            elif best.seen_after_s and max(best.seen_after_s) > period_s:
+                found.append(
+                    f"a vehicle was first seen {max(best.seen_after_s):.1f} s after it came, {stream} stream; "
+                    f"the goal is one period, {period_s:g} s"
+                )
+        return found
 
 
 def measure(
@@ -75,6 +147,7 @@ def measure(
     quick: bool,
     most: int,
     tries: int,
+    limit_s: float,
     say: Say,
 ) -> Report:
     """Everything, one after the other.
@@ -86,10 +159,12 @@ def measure(
         seed: chooses which cameras see vehicles come to stand, and where in the clip each begins.
         quick: costs of a few cameras alone.
         most: no more cameras than this.
-        tries: how many counts are tried for each stream.
+        tries: at most so many counts are tried for each stream.
+        limit_s: no stage begins that would not be over by then, but for the goals' own.
         say: told what is being done.
     """
-    report = Report(len(agent_cores))
+    began_s = time.monotonic()
+    report = Report(len(agent_cores), quick)
     common: dict[str, Any] = {
         "agent_cores": agent_cores, "farm_cores": farm_cores, "period_s": period_s, "seed": seed, "model": model,
     }  # fmt: skip
@@ -97,33 +172,33 @@ def measure(
     report.floor_cost = run_way("floor", 20 if quick else 50, seconds=5 if quick else 15, **common)
     say("the way of comparable systems: every picture decoded, detection at 5 fps")
     report.peer_cost = run_way("peer", 1, seconds=6 if quick else 15, **common)
-    for stream, few in (("main", 20), ("sub", 40)):
-        kind: Stream = "main" if stream == "main" else "sub"
-        number = 0
+    number = 0
 
-        def stage(
-            cameras: int, watch_s: float | None, *, kind: Stream = kind, stream: str = stream
-        ) -> Result:
-            nonlocal number
-            number += 1
-            say(f"{cameras} cameras, {stream} stream")
-            result = run_stage(kind, cameras, folder / f"{stream}{number}", watch_s=watch_s, **common)
-            report.results.append(result)
-            return result
+    def stage(stream: Stream, cameras: int, watch_s: float | None) -> bool:
+        nonlocal number
+        number += 1
+        say(f"{cameras} cameras, {stream} stream")
+        result = run_stage(stream, cameras, folder / f"{number}-{stream}", watch_s=watch_s, **common)
+        report.results.append(result)
+        return result.sustained
 
-        cost = stage(min(few, most), 2 * period_s if quick else 3 * period_s).cost
-        if quick:
-            continue
-        cameras = min(most, max(1, round(FIRST_SHARE * len(agent_cores) / cost)))
-        tried: set[int] = set()
-        for _ in range(tries):
-            if cameras in tried:
-                break
-            tried.add(cameras)
-            good = stage(cameras, None).sustained
-            cameras = min(most, max(1, round(cameras * (UP if good else DOWN))))
-            if not good and any(
-                r.sustained and r.cameras >= cameras for r in report.results if r.stream == kind
-            ):
-                break
+    if quick:
+        stage("main", min(20, most), 2 * period_s)
+        stage("sub", min(40, most), 2 * period_s)
+        return report
+    tried: dict[Stream, list[tuple[int, bool]]] = {stream: [] for stream in GOALS}
+    for turn in range(tries):
+        # In turns, so that both have been looked at when the time is over.
+        for stream, goal in GOALS.items():
+            cameras = next_count(goal * len(agent_cores), most, tried[stream])
+            if cameras is None or stream in report.cut_short:
+                continue
+            if turn and time.monotonic() - began_s + STAGE_S + START_S > limit_s:
+                report.cut_short.append(stream)
+                continue
+            tried[stream].append((cameras, stage(stream, cameras, None)))
+    for stream, goal in GOALS.items():
+        left = next_count(goal * len(agent_cores), most, tried[stream])
+        if left is not None and stream not in report.cut_short:
+            report.cut_short.append(stream)
     return report

@@ -30,13 +30,18 @@ STANDING_SHARE = 0.05
 """Cameras that see two vehicles come to stand while they are watched. One in twenty within two minutes is far more than
 a street has: it makes the truth that misses are counted against."""
 
-FIRST_S, SPREAD_S = 35.0, 20.0
+FIRST_S, SPREAD_S = 35.0, 15.0
 """Vehicles come to stand within this span after the farm's start; all cameras are connected before it."""
 
 LONGEST_START_S = 20.0
 """What is measured begins when every camera has been looked at, at most so much after all have been connected."""
 
 TAIL_S = MISSED_AFTER_S + 5.0
+STAGE_S = FIRST_S + SPREAD_S + TAIL_S
+
+FARM_FULL = 0.95
+"""A farm that used more of its cores than this sent its pictures late: nothing can be said of the agent."""
+
 _UP_S, _END_S = 60, 30
 
 
@@ -56,7 +61,8 @@ class Result:
         seen_after_s: from coming to stand to the first picture that shows the stay, seconds, one each.
         told_after_s: to the moment at which the agent had decided on that picture.
         inferences: share of the checks in which the detector ran.
-        skipped_by_farm: pictures that the farm did not send because the agent was behind.
+        skipped_by_farm: pictures that the farm left out within the window because the agent was behind with receiving.
+        farm_share: of its cores, that the farm used within the window.
     """
 
     stream: Stream
@@ -82,9 +88,14 @@ class Result:
         return sum(self.costs.values())
 
     @property
+    def measurable(self) -> bool:
+        """The cameras sent all their pictures, in time."""
+        return not self.skipped_by_farm and self.farm_share < FARM_FULL
+
+    @property
     def sustained(self) -> bool:
-        """Nothing was missed."""
-        return not self.missed_checks and not self.missed_stays
+        """Every picture was sent, stays were there to be missed, and nothing was missed."""
+        return self.measurable and self.stays > 0 and not self.missed_checks and not self.missed_stays
 
 
 def run_stage(
@@ -132,7 +143,7 @@ def run_stage(
                         )
                 # All have been connected, and the burst of first pictures is decided.
                 settle_s = 1.0 + min(period_s, 5)
-                window_s = watch_s or FIRST_S + SPREAD_S + TAIL_S
+                window_s = watch_s or STAGE_S
                 start_ms = clock.utc_ms() + settle_s * 1000
                 end_ms = start_ms + watch_s * 1000 if watch_s else farm.facts["began_ms"] + window_s * 1000
                 while (now := clock.utc_ms()) < end_ms + 1500:
@@ -140,11 +151,12 @@ def run_stage(
                     tick(min(1.0, max(0.0, 1 - (end_ms - now) / (window_s * 1000))))
             finally:
                 _end(agent)
-        skipped, farm_cpu = farm.finish()
+        sent = farm.finish()
     lines = [json.loads(text) for text in out.read_text("utf-8").splitlines()]
-    result = _judge(stream, cameras, len(agent_cores), lines, farm.facts, start_ms, end_ms, period_s)
-    lived_s = (clock.utc_ms() - farm.facts["began_ms"]) / 1000
-    return _with(result, skipped_by_farm=skipped, farm_share=farm_cpu / lived_s)
+    result = _judge(
+        stream, cameras, len(agent_cores), lines, farm.facts, start_ms, end_ms, period_s, sent=sent
+    )
+    return replace(result, farm_share=result.farm_share / len(farm_cores))
 
 
 def _judge(
@@ -156,7 +168,19 @@ def _judge(
     start_ms: float,
     end_ms: float,
     period_s: float,
+    *,
+    sent: list[dict[str, Any]] | None = None,
 ) -> Result:
+    """What the agent's and the farm's lines say about the window. Pure.
+
+    Args:
+        lines: of `benchmarks.capacity.agent`, one a second.
+        farm: the farm's first line: which vehicles came to stand, and when.
+        sent: its further lines.
+
+    Raises:
+        UnavailableError: the window holds too few lines.
+    """
     looks: dict[str, list[tuple[int, int]]] = {f"cam{n}": [] for n in range(cameras)}
     for line in lines:
         for camera, at_ms, now_ms in line["looks"]:
@@ -176,13 +200,14 @@ def _judge(
         times = [start_ms, *(now for _, now in seen if start_ms <= now <= end_ms), end_ms]
         missed += sum(b - a > LATE_SHARE * period_s * 1000 for a, b in pairwise(times))
         delays += [(now - at) / 1000 for at, now in seen if start_ms <= now <= end_ms]
+    skipped, farm_share = _sending(sent or [], start_ms, end_ms)
     runs = last["calls"].get("regions", 0) - first["calls"].get("regions", 0)
     decided = last["calls"].get("change test", 0) - first["calls"].get("change test", 0)
     delays = sorted(delays) or [0.0]
     result = Result(
         stream=stream, cameras=cameras, cores=cores, seconds=seconds, costs=costs, memory_mb=last["peak_mb"],
         checks=len(delays), missed_checks=missed, delay_s=(delays[len(delays) // 2], delays[-1]),
-        inferences=runs / max(1, decided),
+        inferences=runs / max(1, decided), skipped_by_farm=skipped, farm_share=farm_share,
     )  # fmt: skip
     stays = [tuple(stay) for line in lines for stay in line["stays"]]
     total = gone = 0
@@ -200,7 +225,20 @@ def _judge(
         gone += VEHICLES - len(found)
         seen_after += [(first_ms - at_ms) / 1000 for first_ms, _ in found]
         told_after += [(told_ms - at_ms) / 1000 for _, told_ms in found]
-    return _with(result, stays=total, missed_stays=gone, seen_after_s=seen_after, told_after_s=told_after)
+    return replace(result, stays=total, missed_stays=gone, seen_after_s=seen_after, told_after_s=told_after)
+
+
+def _sending(sent: list[dict[str, Any]], start_ms: float, end_ms: float) -> tuple[int, float]:
+    """Pictures that the farm left out, and its processor seconds a second, from the last line before the window to the
+    first behind it."""
+    before = [line for line in sent if line["utc_ms"] <= start_ms]
+    behind = [line for line in sent if line["utc_ms"] >= end_ms]
+    first = before[-1] if before else sent[0] if sent else None
+    last = behind[0] if behind else sent[-1] if sent else None
+    if first is None or last is None or first is last:
+        return 0, 0.0
+    seconds = (last["utc_ms"] - first["utc_ms"]) / 1000
+    return last["skipped"] - first["skipped"], (last["cpu_s"] - first["cpu_s"]) / seconds
 
 
 def _costs(
@@ -233,21 +271,16 @@ def _costs(
     }
 
 
-def _with(result: Result, **changes: Any) -> Result:
-    return replace(result, **changes)
-
-
 class _Farm:
     def __init__(self, process: subprocess.Popen[str], facts: dict[str, Any]) -> None:
         self._process = process
         self.facts = facts
 
-    def finish(self) -> tuple[int, float]:
-        """End it; pictures that it had to leave out, and its processor seconds."""
+    def finish(self) -> list[dict[str, Any]]:
+        """End it; its lines: what it had to leave out, and its processor seconds."""
         self._process.terminate()
         rest, _ = self._process.communicate(timeout=_END_S)
-        said = json.loads(rest.strip().splitlines()[-1]) if rest.strip() else {}
-        return int(said.get("skipped", 0)), float(said.get("cpu_s", 0))
+        return [json.loads(line) for line in rest.splitlines()]
 
 
 def run_way(

@@ -26,6 +26,7 @@ def dispatch(
     ] = 50,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Ingest workers.")] = 2,
     route: Annotated[bool, typer.Option(help="Officers are looked for during the flood too.")] = True,
+    seed: Annotated[int, typer.Option(min=0, help="Of all places: officers' and tasks'.")] = 1,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
     ] = None,
@@ -55,15 +56,17 @@ def dispatch(
         def say(text: str, done: int) -> None:
             bar.update(task, description=text, completed=done)
 
-        with world(Path(folder), officers=officers, agents=8) as made:
+        with world(Path(folder), officers=officers, agents=8, seed=seed) as made:
             bar.update(task, total=rate * seconds)
             parts = {
-                f"{rate:g} tasks/s": measure_chain(made, rate=rate, seconds=seconds, workers=workers, say=say)
+                f"{rate:g} tasks/s": measure_chain(
+                    made, rate=rate, seconds=seconds, workers=workers, say=say, seed=seed
+                )
             }
             if flood:
                 bar.update(task, total=flood * seconds)
                 parts[f"{flood:g} tasks/s, a worker killed every 10 s"] = measure_flood(
-                    made, rate=flood, seconds=seconds, workers=workers, route=route, say=say
+                    made, rate=flood, seconds=seconds, workers=workers, route=route, say=say, seed=seed
                 )
     for part, figures in parts.items():
         table.add_row(f"[bold]{part}[/]", "", "", "")

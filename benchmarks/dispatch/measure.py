@@ -64,7 +64,9 @@ class Processes:
         return self.spent
 
 
-def measure_chain(world: World, *, rate: float, seconds: float, workers: int, say: Say) -> list[Figure]:
+def measure_chain(
+    world: World, *, rate: float, seconds: float, workers: int, say: Say, seed: int = 1
+) -> list[Figure]:
     """Tasks at a steady rate, each followed to the page of the officer to whom it is offered."""
     with ExitStack() as stack:
         processes = Processes()
@@ -74,7 +76,7 @@ def measure_chain(world: World, *, rate: float, seconds: float, workers: int, sa
         port, web = stack.enter_context(world.web())
         _wait_for_ingest(world, workers)
         _wait_for_web(world, port)
-        agents = Agents(world)
+        agents = Agents(world, seed=seed + 1)
         stack.callback(agents.close)
         pages = Pages(world, port)
         pages.start()
@@ -122,7 +124,7 @@ def measure_chain(world: World, *, rate: float, seconds: float, workers: int, sa
 
 
 def measure_flood(
-    world: World, *, rate: float, seconds: float, workers: int, route: bool, say: Say
+    world: World, *, rate: float, seconds: float, workers: int, route: bool, say: Say, seed: int = 1
 ) -> list[Figure]:
     """Tasks at a high rate into some ingest workers, one of which is killed every ten seconds and started again."""
     with ExitStack() as stack:
@@ -132,7 +134,7 @@ def measure_flood(
         ingest = [_start(stack, world, "ingest") for _ in range(workers)]
         others = [_start(stack, world, "dispatch", "work")] if route else []
         _wait_for_ingest(world, workers)
-        agents = Agents(world, seed=3, first=10_000_000)
+        agents = Agents(world, seed=seed + 2, first=10_000_000)
         stack.callback(agents.close)
         for one in ingest:
             processes.watch("ingest", one.pid)

@@ -94,9 +94,7 @@ def _live(box: Box, script: Script, fate: Fate, broker: Broker) -> None:
                 box.close()
                 box.start()
             if dice.random() < 0.008:
-                box.kill()
-                fate.note("damaged database", damage(box.folder, dice))
-                box.start()
+                _spoil(box, fate, dice)
         box.beat(number)
         broker.pass_on()
         if number % 4 == 0:
@@ -109,6 +107,19 @@ def _live(box: Box, script: Script, fate: Fate, broker: Broker) -> None:
             _officer(box, broker, outcomes)
         if number > beats + 12 and broker.idle and not box.waiting() and not box.engine.open_cases:
             return
+
+
+def _spoil(box: Box, fate: Fate, dice: random.Random) -> None:
+    """Damage the database; where there is a copy, and the damage cannot be overlooked, its restoration must be told."""
+    box.kill()
+    done = damage(box.folder, dice)
+    copied = any((box.folder / "copies").glob("*-*.db"))
+    told = len(box.told())
+    box.start()
+    if done is not None:
+        fate.note("damaged database", done.kind)
+        if done.certain and copied and len(box.told()) == told:
+            box.witness.silent.append(f"no database_restored after the damage: {done.kind}")
 
 
 def _officer(box: Box, broker: Broker, dice: random.Random) -> None:
@@ -130,7 +141,7 @@ def _facts(box: Box, script: Script, agent_id: str) -> Facts:
         case_id = key.split("/")[-2]
         warned[case_id] = len(times)
         warned_at[case_id] = times[0]
-    missing = [f"{text} still waits at the agent" for text in box.waiting()]
+    missing = [f"{text} still waits at the agent" for text in box.waiting()] + witness.silent
     own, shown = box.own_cases(), centre.states_of(agent_id)
     for case_id in sorted(own.keys() | at_centre.keys()):
         if own.get(case_id) != shown.get(case_id):

@@ -66,6 +66,7 @@ class Witness:
     warned: dict[str, list[int]] = field(default_factory=dict)
     seen: list[int] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
 
     def forget(self) -> None:
         """Drop what is known of the vehicles so far."""

@@ -39,6 +39,9 @@ def faults(
         int, typer.Option(min=0, help="Runs with real processes, half a minute to a minute each.")
     ] = 6,
     hours: Annotated[int, typer.Option(min=0, help="Hours of stream time that memory is watched for.")] = 168,
+    minutes: Annotated[
+        float, typer.Option(min=0, help="Minutes for which the real agent's memory is read; needs --real.")
+    ] = 5,
     workers: Annotated[int, typer.Option(min=1, help="Processes for the accelerated runs.")] = 2,
     mean: Annotated[
         float, typer.Option(min=20, help="Steps between two strikes at the process, in the mean.")
@@ -48,6 +51,10 @@ def faults(
     keep: Annotated[
         Path | None,
         typer.Option(help="Keep the folders of failing real runs in this new folder.", show_default=False),
+    ] = None,
+    out_chart: Annotated[
+        Path | None,
+        typer.Option("--out-chart", metavar="FILE", help="Also draw faults by kind and memory as SVG."),
     ] = None,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
@@ -63,15 +70,21 @@ def faults(
     from benchmarks._machine import machine
 
     if quick:
-        runs, real, hours = max(1, runs // 10), min(real, 1), hours // 7
+        runs, real, hours, minutes = max(1, runs // 10), min(real, 1), hours // 7, min(minutes, 1)
     facts = machine()
     signal.signal(signal.SIGTERM, _interrupt)
     wrong: list[dict[str, Any]] = []
     accelerated = _accelerated(seed, runs, workers, mean, wrong, story) if runs else {}
-    with_processes = _real(seed, real, wrong, story, keep) if real else {}
+    with_processes = _real(seed, real, wrong, story, keep, minutes) if real else {}
     leaks = _leaks(hours) if hours else None
-    _report(accelerated, with_processes, leaks, wrong, facts, json)
-    if wrong or (leaks is not None and leaks.found):
+    faults = summary(accelerated, with_processes, leaks, wrong)
+    if out_chart is not None:
+        from benchmarks.faults.chart import draw
+        from zones.writing import write_whole
+
+        write_whole(out_chart, draw(faults).encode())
+    _report(faults, facts, json)
+    if wrong or leaked(faults):
         raise typer.Exit(1)
 
 
@@ -110,11 +123,15 @@ def _accelerated(
 
 
 def _real(
-    seed: int, count: int, wrong: list[dict[str, Any]], story: bool, keep: Path | None
+    seed: int, count: int, wrong: list[dict[str, Any]], story: bool, keep: Path | None, minutes: float
 ) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from benchmarks.faults.alive import watch
     from benchmarks.faults.real import prepare, run_real
 
     kinds: Counter[str] = Counter()
+    impossible: set[str] = set()
     began = time.monotonic()
     if keep is not None:
         from zones.writing import refuse_existing
@@ -128,14 +145,27 @@ def _real(
         for number in range(seed, seed + count):
             bar.update(task, description="real runs")
             run = run_real(number, shared, (keep or shared) / f"run-{number}")
+            impossible.update(run.impossible)
             kinds.update(run.faults)
             repeat = (
-                f"patrol bench faults --seed {run.seed} --runs 0 --real 1 --hours 0 --story --keep FOLDER"
+                f"patrol bench faults --seed {run.seed} --runs 0 --real 1 --hours 0 --minutes 0 --story "
+                "--keep FOLDER"
             )
             _judge(run.seed, "real", run.findings, run.story, repeat, wrong, story)
             bar.advance(task)
-    seconds = round(time.monotonic() - began, 1)
-    return {"runs": count, "faults": sum(kinds.values()), "seconds": seconds, "kinds": dict(kinds)}
+        seconds = round(time.monotonic() - began, 1)
+        agent = None
+        if minutes:
+            task = bar.add_task("minutes of the agent's memory", total=minutes)
+            agent = watch(shared, shared / "alive", minutes, lambda done: bar.update(task, completed=done))
+    return {
+        "runs": count,
+        "faults": sum(kinds.values()),
+        "seconds": seconds,
+        "kinds": dict(kinds),
+        "not_possible_here": sorted(impossible),
+        "agent": None if agent is None else asdict(agent),
+    }
 
 
 def _leaks(hours: int) -> Leaks:
@@ -177,26 +207,29 @@ def _judge(
     console.err.print(f"  again: {escape(repeat)}", soft_wrap=True)
 
 
-def _report(
-    accelerated: dict[str, Any],
-    real: dict[str, Any],
-    leaks: Leaks | None,
-    wrong: list[dict[str, Any]],
-    facts: dict[str, str],
-    json: Path | None,
-) -> None:
+def summary(
+    accelerated: dict[str, Any], real: dict[str, Any], leaks: Leaks | None, wrong: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """The figures of `--json` under ``faults``; null is what this run did not measure. Pure."""
     parts = [part for part in (accelerated, real) if part]
-    summary: dict[str, Any] = {
+    ran = bool(parts)
+    agent = real.get("agent")
+    whole: dict[str, Any] = {
         "runs": sum(part["runs"] for part in parts),
         "injected": sum(part["faults"] for part in parts),
-        **{name: sum(len(run[name]) for run in wrong) for name in ("lost", "doubled", "unproven")},
-        "leaks": 0 if leaks is None else len(leaks.found),
+        **{
+            name: sum(len(run[name]) for run in wrong) if ran else None
+            for name in ("lost", "doubled", "unproven")
+        },
+        # The week is what leaks are looked for in; without it a few minutes prove nothing.
+        "leaks": None if leaks is None else len(leaks.found) + (len(agent["found"]) if agent else 0),
         "accelerated": accelerated,
         "real": real,
+        "week": None,
         "wrong": wrong,
     }
     if leaks is not None:
-        summary["week"] = {
+        whole["week"] = {
             "hours": leaks.hours,
             "stays": leaks.stays,
             "rss_mb": [round(value, 2) for value in leaks.rss_mb],
@@ -204,15 +237,26 @@ def _report(
             "handles": leaks.handles,
             "found": leaks.found,
         }
+    return whole
+
+
+def leaked(faults: dict[str, Any]) -> list[str]:
+    """All leaks in words: of the week, and of the agent's process."""
+    parts = (faults["week"], faults["real"].get("agent"))
+    return [text for part in parts if part for text in part["found"]]
+
+
+def _report(faults: dict[str, Any], facts: dict[str, str], json: Path | None) -> None:
     command = "patrol " + shlex.join(sys.argv[1:])
-    whole = {"command": command, "machine": facts, "faults": summary}
+    whole = {"command": command, "machine": facts, "faults": faults}
     if json is not None and str(json) == "-":
         console.print_json(whole)
         return
-    console.out.print(_table(summary, leaks))
-    if leaks is not None:
-        for line in leaks.found:
-            console.out.print(f"[bold red]leak[/] {escape(line)}", soft_wrap=True)
+    console.out.print(_table(faults))
+    for kind in faults["real"].get("not_possible_here", ()):
+        console.out.print(f"{kind}: not possible here, other faults were drawn", soft_wrap=True)
+    for line in leaked(faults):
+        console.out.print(f"[bold red]leak[/] {escape(line)}", soft_wrap=True)
     for name, fact in facts.items():
         console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
     console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)
@@ -224,7 +268,7 @@ def _report(
         write_whole(json, (dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
 
 
-def _table(summary: dict[str, Any], leaks: Leaks | None) -> Table:
+def _table(summary: dict[str, Any]) -> Table:
     table = Table(title="Faults", title_justify="left")
     table.add_column("What")
     for name in ("Accelerated", "Real processes"):
@@ -254,12 +298,20 @@ def _table(summary: dict[str, Any], leaks: Leaks | None) -> Table:
             for c, p in zip(counts, parts, strict=True)
         ]
         table.add_row(f"[bold]{name}[/]", *shown)
+    week, agent = summary["week"], summary["real"].get("agent")
+
+    def held(what: str, part: dict[str, Any] | None, name: str, digits: str) -> None:
+        """The figure once warmed up, and the last one."""
+        if part:
+            values = part[name]
+            text = f"{values[len(values) // 4]:{digits}}, {values[-1]:{digits}}"
+            table.add_row(what, *((text, "") if part is week else ("", text)))
+
+    held("memory, MB: after a quarter of the hours, at the end", week, "rss_mb", ".0f")
+    held("file handles, likewise", week, "handles", "d")
+    held("memory of the agent's process, MB, likewise", agent, "rss_mb", ".0f")
+    held("its file handles, likewise", agent, "handles", "d")
+    leaks = summary["leaks"]
     if leaks is not None:
-        first, last = leaks.rss_mb[len(leaks.rss_mb) // 4], leaks.rss_mb[-1]
-        table.add_row(
-            f"memory, MB: at hour {len(leaks.rss_mb) // 4}, {leaks.hours}", f"{first:.0f}, {last:.0f}", ""
-        )
-        table.add_row("file handles: first, last hour", f"{leaks.handles[0]}, {leaks.handles[-1]}", "")
-        colour = "bold red" if leaks.found else "green"
-        table.add_row("[bold]leaks[/]", f"[{colour}]{len(leaks.found)}[/]", "")
+        table.add_row("[bold]leaks[/]", f"[{'bold red' if leaks else 'green'}]{leaks}[/]", "")
     return table

@@ -57,20 +57,28 @@ class Leaks:
     found: tuple[str, ...]
 
 
-def find_growth(rss_mb: Sequence[float], blocks: Sequence[int], handles: Sequence[int]) -> list[str]:
+def find_growth(
+    rss_mb: Sequence[float],
+    blocks: Sequence[int],
+    handles: Sequence[int],
+    *,
+    rss_slack_mb: float = RSS_SLACK_MB,
+    handles_slack: float = 0.5,
+) -> list[str]:
     """Leaks in words. The line through the figures after warming up must not rise by more than the slack.
 
     Args:
         rss_mb: resident memory, one figure for each sample.
         blocks: objects, likewise.
         handles: open files, likewise.
+        rss_slack_mb, handles_slack: growth that is no leak.
     """
     found = []
     begin = round(len(rss_mb) * _WARM_SHARE)
     for what, values, slack, unit in (
-        ("memory", list(rss_mb), RSS_SLACK_MB, "MB"),
+        ("memory", list(rss_mb), rss_slack_mb, "MB"),
         ("objects", [float(b) for b in blocks], BLOCKS_SLACK, ""),
-        ("file handles", [float(h) for h in handles], 0.5, ""),
+        ("file handles", [float(h) for h in handles], handles_slack, ""),
     ):
         late = values[begin:]
         if len(late) < 4:

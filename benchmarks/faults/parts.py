@@ -68,6 +68,17 @@ class Part:
     def alive(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Of the running process.
+
+        Raises:
+            UnavailableError: it does not run.
+        """
+        if self._process is None:
+            raise UnavailableError(f"{self.name} does not run")
+        return self._process.pid
+
     def kill(self) -> None:
         """kill -9."""
         self._end(signal.SIGKILL)
@@ -175,7 +186,7 @@ def mosquitto(folder: Path, port: int) -> list[str]:
     """
     program = shutil.which("mosquitto", path=f"/usr/sbin:/usr/local/sbin:{os.environ.get('PATH', '')}")
     if program is None:
-        raise UnavailableError("mosquitto is not installed", mend="Run: make setup-system")
+        raise UnavailableError("mosquitto is not installed", mend="Run: make system")
     folder.mkdir()
     conf = folder / "mosquitto.conf"
     user = "user root\n" if os.geteuid() == 0 else ""

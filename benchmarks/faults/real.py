@@ -48,13 +48,19 @@ KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class RealRun:
-    """The result of a run."""
+    """The result of a run.
+
+    Attributes:
+        faults: what struck, by kind.
+        impossible: kinds that this machine does not allow, so that others were drawn.
+    """
 
     seed: int
     seconds: float
     faults: Counter[str]
     findings: Findings
     story: tuple[str, ...]
+    impossible: tuple[str, ...] = ()
 
 
 def prepare(folder: Path) -> None:
@@ -83,6 +89,7 @@ class Scene:
         self.folder, self.dice = folder, random.Random(f"real {seed}")
         self.counts: Counter[str] = Counter()
         self.story: list[str] = []
+        self._must_tell: list[tuple[int, str]] = []
         folder.mkdir()
         shutil.copytree(shared / "centre", folder / "centre")
         for name in ("owners.db", "owners.key", "zones.toml"):
@@ -99,6 +106,9 @@ class Scene:
         (folder / "data").mkdir()
         self.disk = SmallDisk(folder / "data")
         stack.callback(self.disk.close)
+        self.impossible = () if self.disk.mounted else ("disk full",)
+        if self.impossible:
+            self.story.append("disk full: not possible here (no right to mount a small disk)")
         self.to_camera = stack.enter_context(Proxy(camera_port, seed))
         self.to_broker = stack.enter_context(Proxy(broker_port, seed + 1))
         config = folder / "agent.toml"
@@ -114,8 +124,14 @@ class Scene:
     def database(self) -> Path:
         return self.folder / "data" / "agent.db"
 
-    def strike(self, kind: str) -> None:
-        """Do one of `KINDS`; what is temporary is over when this returns."""
+    def strike_once(self) -> None:
+        """One fault of a kind by lot; another is drawn until one strikes."""
+        kinds = [kind for kind in KINDS if kind not in self.impossible]
+        while not self.strike(self.dice.choice(kinds)):
+            pass
+
+    def strike(self, kind: str) -> bool:
+        """Do one of `KINDS`; what is temporary is over when this returns. False where there was nothing to strike at."""
         dice, detail = self.dice, ""
         pause = dice.uniform(0, 3)
         parts = {"agent": self.agent, "broker": self.broker, "centre": self.centre, "camera": self.camera}
@@ -131,15 +147,21 @@ class Scene:
                 time.sleep(1 + pause)
                 proxy.become("good")
             case ["disk", "full"]:
-                if not self.disk.mounted:
-                    return
                 self.disk.fill()
                 time.sleep(1 + pause)
                 self.disk.free()
             case ["damaged", "database"]:
+                if not self._copies():
+                    return False
                 self.agent.kill()
-                detail = damage(self.folder / "data", dice) if list(self._copies()) else "no copy yet"
+                done = damage(self.folder / "data", dice)
+                said = self.agent.log.stat().st_size
                 self.agent.start()
+                if done is None:
+                    return False
+                detail = done.kind
+                if done.certain:
+                    self._must_tell.append((said, detail))
             case ["clock", "step"]:
                 by_s = dice.choice((-3600, 3600))
                 detail = f"{by_s:+d} s"
@@ -150,9 +172,20 @@ class Scene:
             case ["malformed", "messages"]:
                 self._observer.malformed(dice)
             case ["double", "deliveries"]:
-                self._observer.again()
+                if not self._observer.again():
+                    return False
         self.counts[f"{kind}: {detail}" if kind.endswith("network") else kind] += 1
         self.story.append(f"{kind} {detail}".strip())
+        return True
+
+    def silent(self) -> list[str]:
+        """Damage that was never followed by a restoration told in the agent's log."""
+        log = self.agent.log.read_bytes()
+        return [
+            f"no database_restored after the damage: {what}"
+            for said, what in self._must_tell
+            if b"database_restored" not in log[said:]
+        ]
 
     def _copies(self) -> list[Path]:
         return sorted((self.folder / "data" / "copies").glob("*-*.db"))
@@ -191,9 +224,12 @@ class _Observer:
         if "/health" not in message.topic and "/status" not in message.topic and len(self._heard) < 500:
             self._heard.append((message.topic, message.payload))
 
-    def again(self) -> None:
-        for topic, payload in list(dict.fromkeys(self._heard))[-12:]:
+    def again(self) -> bool:
+        """Say the last dozen messages once more; False where none was heard yet."""
+        heard = list(dict.fromkeys(self._heard))[-12:]
+        for topic, payload in heard:
             self._client.publish(topic, payload, qos=1)
+        return bool(heard)
 
     def malformed(self, dice: random.Random) -> None:
         leaves = ("tasks", "cases", "inbox", "evidence/" + "0" * 64, "notices", "nonsense")
@@ -244,7 +280,7 @@ def run_real(seed: int, shared: Path, folder: Path) -> RealRun:
         strikes = sorted(scene.dice.uniform(2, _TROUBLED_S) for _ in range(scene.dice.randint(3, 6)))
         for at in strikes:
             time.sleep(max(0.0, began + at - time.monotonic()))
-            scene.strike(scene.dice.choice(KINDS))
+            scene.strike_once()
         missing: tuple[str, ...] = ()
         while not scene.over():
             if time.monotonic() - began > WITHIN_S:
@@ -256,10 +292,12 @@ def run_real(seed: int, shared: Path, folder: Path) -> RealRun:
         scene.agent.stop()
         time.sleep(0.5)
         scene.centre.stop()
-        findings = check(_facts(folder, missing))
+        findings = check(_facts(folder, (*missing, *scene.silent())))
     if not findings:
         shutil.rmtree(folder)
-    return RealRun(seed, time.monotonic() - began, scene.counts, findings, tuple(scene.story))
+    return RealRun(
+        seed, time.monotonic() - began, scene.counts, findings, tuple(scene.story), scene.impossible
+    )
 
 
 def _facts(folder: Path, missing: tuple[str, ...]) -> Facts:

@@ -1,4 +1,4 @@
-"""The fault benchmark: its checks notice what is wrong, and a few of its runs find nothing wrong."""
+"""The fault benchmark: its checks notice what is wrong. Its runs are in tests/central/test_faults.py."""
 
 from __future__ import annotations
 
