@@ -264,8 +264,8 @@ def _tables(rows: list[Row], seed: int) -> tuple[Table, Table]:
     found = Table(title=f"Accuracy, seed {seed}", title_justify="left")
     follow = Table(title="Stays and tasks", title_justify="left")
     for table, names in (
-        (found, ("Scenes", "Events", "Prec.", "Recall", "F1", "95 %", "±10 s", "Goal")),
-        (follow, ("Cases", "Fragments", "Switches", "Tasks/due", "Wrong", "95 % below")),
+        (found, ("Scenes", "Events", "Prec.", "Recall", "F1", "95 %", "Goal")),
+        (follow, ("±10 s", "Cases", "Frag.", "Switch", "Tasks/due", "Wrong", "95 %: <")),
     ):
         table.add_column("Stratum", no_wrap=True)
         for name in names:
@@ -279,10 +279,10 @@ def _tables(rows: list[Row], seed: int) -> tuple[Table, Table]:
         interval = "–" if row.f1_low is None else f"{_n(row.f1_low, 2)}–{_n(row.f1_high, 2)}"
         found.add_row(
             row.name, str(row.scenes), str(row.events), _n(row.precision, 2), _n(row.recall, 2), _n(row.f1, 2), interval,
-            _n(row.near, 2), f"{goal or ''}{met}", end_section=end,
+            f"{goal or ''}{met}", end_section=end,
         )  # fmt: skip
         follow.add_row(
-            row.name, _n(row.cases_per_stay, 2), _n(row.fragments, 2), str(row.switches), f"{row.tasks_right}/{row.tasks_due}",
+            row.name, _n(row.near, 2), _n(row.cases_per_stay, 2), _n(row.fragments, 2), str(row.switches), f"{row.tasks_right}/{row.tasks_due}",
             f"[bold red]{row.wrongful}[/]" if row.wrongful else "0",
             "–" if row.wrongful_below is None else f"{row.wrongful_below:.1%}", end_section=end,
         )  # fmt: skip
