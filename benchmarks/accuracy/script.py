@@ -105,7 +105,7 @@ class _Street:
     restarts: tuple[tuple[float, float], ...] = ()
     jumps: tuple[tuple[float, float], ...] = ()
     behind_bus: tuple[str, float, float, float] | None = None
-    """Which car a bus hides, where it stands, metres, and from when on, seconds."""
+    """Which car a bus hides, where it stands, metres, and from when on the bus does, seconds."""
 
     def kind(self) -> str:
         return self.lots.choice(_KINDS)
@@ -156,10 +156,10 @@ class _Street:
         self.vehicles.append(vehicle)
         return vehicle
 
-    def bus(self, camera: tuple[float, float], stand_s: float, for_s: float) -> None:
+    def bus(self, camera: tuple[float, float], for_s: float) -> None:
         """A bus that stops in the lane on the line from the camera to the car that it is to hide."""
         assert self.behind_bus is not None
-        _, x, y, _ = self.behind_bus
+        _, x, y, stand_s = self.behind_bus
         bus_x = x + (camera[0] - x) * (y - _BUS_Y) / (y - camera[1])
         route = [{"at": [90, _BUS_Y]}, {"at": [bus_x, _BUS_Y], "wait_s": for_s}, {"at": [-110, _BUS_Y]}]
         self.add(
@@ -185,7 +185,7 @@ def draw_script(seed: int, number: int) -> Script:
     _situate(street, situation)
     angle, distance, camera = _camera(lots, 0.0 if street.behind_bus is None else street.behind_bus[2])
     if street.behind_bus is not None:
-        street.bus(camera["at"], lots.uniform(max(34, street.behind_bus[3] + 8), 70), BUS_S[situation])
+        street.bus(camera["at"], BUS_S[situation])
     crowding = (
         "crowded"
         if street.people > 5 or street.traffic_s[1] < 8
@@ -278,13 +278,9 @@ def _situate(street: _Street, situation: Situation) -> None:
             street.fault("outage", leaves - 6, gap + 14)
         return
     if situation in BUS_S:
-        # A car, no van, which would look over the roof; in the middle, where no view cuts it.
-        cells.sort(key=lambda cell: cell != 1)
-        car = street.park(1, first_s, long_s, kind=lots.choice(("saloon", "hatchback", "suv")))
-        x, y = next(stop["at"] for stop in car["route"] if "wait_s" in stop)
-        street.behind_bus = (car["id"], x, y, first_s)
-    else:
-        street.park(cells[0], first_s, long_s)
+        _behind_bus(street, situation, cells, first_s, long_s)
+        return
+    street.park(cells[0], first_s, long_s)
     street.park(cells[1], lots.uniform(40, 60), lots.choice((lots.uniform(38, 52), lots.uniform(85, 120))))
     if lots.random() < 0.6:
         street.park(cells[2], lots.uniform(85, 105), math.inf)
@@ -305,6 +301,23 @@ def _situate(street: _Street, situation: Situation) -> None:
             street.people, street.traffic_s = lots.randint(8, 14), (3, 7)
         case "headlights":
             street.traffic_s = (3, 7)
+
+
+def _behind_bus(
+    street: _Street, situation: Situation, cells: list[int], first_s: float, long_s: float
+) -> None:
+    """A car that a bus will hide. Nobody else comes or goes while the bus stands: they would drive through it."""
+    lots = street.lots
+    # A car, no van, which would look over the roof; in the middle, where no view cuts it.
+    cells.sort(key=lambda cell: cell != 1)
+    car = street.park(1, first_s, long_s, kind=lots.choice(("saloon", "hatchback", "suv")))
+    x, y = next(stop["at"] for stop in car["route"] if "wait_s" in stop)
+    stop_s = lots.uniform(max(34, first_s + 8), 70)
+    street.behind_bus = (car["id"], x, y, stop_s)
+    clear_s = stop_s + BUS_S[situation] + 12
+    street.park(cells[1], -10.0, clear_s + lots.uniform(15, 70))
+    if lots.random() < 0.6:
+        street.park(cells[2], clear_s + lots.uniform(0, 20), math.inf)
 
 
 def _camera(lots: random.Random, behind_bus_y: float) -> tuple[str, str, dict[str, Any]]:
