@@ -312,10 +312,11 @@ def _behind_bus(
     cells.sort(key=lambda cell: cell != 1)
     car = street.park(1, first_s, long_s, kind=lots.choice(("saloon", "hatchback", "suv")))
     x, y = next(stop["at"] for stop in car["route"] if "wait_s" in stop)
-    stop_s = lots.uniform(max(34, first_s + 8), 70)
+    next_s = first_s + 10 if first_s > 0 else lots.uniform(10, 25)
+    stop_s = lots.uniform(next_s + 10, 70)
     street.behind_bus = (car["id"], x, y, stop_s)
     clear_s = stop_s + BUS_S[situation] + 12
-    street.park(cells[1], -10.0, clear_s + lots.uniform(15, 70))
+    street.park(cells[1], next_s, clear_s - next_s + lots.uniform(15, 70))
     if lots.random() < 0.6:
         street.park(cells[2], clear_s + lots.uniform(0, 20), math.inf)
 
