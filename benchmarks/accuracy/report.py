@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from jinja2 import Environment, StrictUndefined
 
-from benchmarks.accuracy.figures import GOALS, Row, Spread, worst
+from benchmarks.accuracy.figures import GOALS, Row, Spread, hidden_behind_buses, worst, wrongful_below
 from benchmarks.accuracy.run import LONG, Outcome
 from benchmarks.accuracy.score import Fault, TrueStay
 from benchmarks.accuracy.script import draw_script
@@ -47,7 +47,7 @@ def chart(rows: Sequence[Row]) -> str:
     for number, row in enumerate(shown):
         y = 30 + 22 * number
         assert row.f1 is not None
-        low, high = row.f1_low or row.f1, row.f1_high or row.f1
+        low, high = (row.f1 if end is None else end for end in (row.f1_low, row.f1_high))
         parts.append(f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{row.kind}: {row.name}</text>')
         parts.append(
             f'<line x1="{across(low):.1f}" x2="{across(high):.1f}" y1="{y}" y2="{y}" stroke="#1f5f99" stroke-width="3"/>'
@@ -103,6 +103,9 @@ def write_report(
     figures: dict[str, Any],
     facts: dict[str, str],
     command: str,
+    *,
+    tasks: int,
+    missing: Sequence[str] = (),
 ) -> Path:
     """Write `report.html`, `chart.svg` and the pictures of the worst ten scenes.
 
@@ -112,6 +115,8 @@ def write_report(
         figures: the summary.
         facts: machine and versions.
         command: that made it.
+        tasks: in all scenes and clips.
+        missing: files of real clips that were not there.
 
     Returns:
         The page.
@@ -135,7 +140,8 @@ def write_report(
     )
     page = environment.from_string((_HERE / "report.html.j2").read_text("utf-8")).render(
         svg=svg, rows=[asdict(row) for row in rows], scenes=scenes, figures=figures, facts=facts, command=command,
-        starts=asdict(spreads[0]), ends=asdict(spreads[1]),
+        starts=asdict(spreads[0]), ends=asdict(spreads[1]), bound=wrongful_below(figures["wrongful_tasks"], tasks),
+        buses=hidden_behind_buses(outcomes), missing=missing,
     )  # fmt: skip
     path = folder / "report.html"
     path.write_text(page, "utf-8")

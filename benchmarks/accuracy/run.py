@@ -6,7 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.accuracy.long_stay import judge_long_stay
 from benchmarks.accuracy.play import play
-from benchmarks.accuracy.score import Judgement, Rules, judge
+from benchmarks.accuracy.score import Judgement, Rules, TrueStay, judge
 from benchmarks.accuracy.script import Script, draw_script
 from benchmarks.accuracy.truth import true_stays
 from benchmarks.simulator.scene import Scene
@@ -39,6 +39,7 @@ class Outcome:
         judgement: against the truth.
         inferences, looks: how often the detector ran, of how many looks.
         cpu_s: processor seconds, drawing included.
+        hidden_s: how long the car that a bus was to hide was hidden without a break, seconds; None where no bus was to.
     """
 
     number: int
@@ -52,6 +53,7 @@ class Outcome:
     inferences: int
     looks: int
     cpu_s: float
+    hidden_s: float | None = None
 
     @property
     def name(self) -> str:
@@ -78,7 +80,7 @@ def run_scene(seed: int, number: int, model: str) -> Outcome:
     Raises:
         PatrolError: the model is unknown or damaged.
     """
-    began = time.process_time()
+    began, hidden_s = time.process_time(), None
     perceiver = _perceiver(model)
     if number == LONG:
         script, judgement, log = judge_long_stay(seed, perceiver)
@@ -86,11 +88,20 @@ def run_scene(seed: int, number: int, model: str) -> Outcome:
         script = draw_script(seed, number)
         scene = Scene.from_dict(script.scene)
         log = play(script, scene, perceiver)
-        judgement = judge(true_stays(scene), log, rules_of(script))
+        stays = true_stays(scene)
+        judgement = judge(stays, log, rules_of(script))
+        if script.hidden_vehicle:
+            hidden_s = longest_hidden_s(stays, script.hidden_vehicle)
     return Outcome(
         number, seed, script.light, script.situation, script.angle, script.distance, script.crowding,
-        judgement, log.inferences, len(log.looks), round(time.process_time() - began, 2),
+        judgement, log.inferences, len(log.looks), round(time.process_time() - began, 2), hidden_s,
     )  # fmt: skip
+
+
+def longest_hidden_s(stays: Iterable[TrueStay], vehicle: str) -> float:
+    """The longest time for which too little of a standing vehicle could be seen, seconds."""
+    spans = [end - start for stay in stays if stay.vehicle == vehicle for start, end in stay.hidden]
+    return max(spans, default=0) / 1000
 
 
 @cache

@@ -1,6 +1,7 @@
 """Scenes drawn by lot: one situation, one light, one view each, with the faults that belong to it.
 
-Scene `n` of a seed is always the same. Lights and situations take turns, so that each meets each; the rest is lot.
+Scene `n` of a seed is always the same. Lights and situations take turns, so that each meets each - but headlights, which are
+lit at dusk and at night only; the rest is lot.
 """
 
 from __future__ import annotations
@@ -37,7 +38,20 @@ _LANE_Y, _FAR_LANE_Y = 5.3, 1.8
 _CELLS = (-7.6, 0.0, 7.6)
 _COLOURS = ("white", "white", "silver", "grey", "black", "red", "blue", "navy", "brown", "gold", "green")
 _KINDS = ("saloon", "hatchback", "suv", "saloon", "suv", "van", "taxi", "carrier", "truck")
-_BUS_S = {"bus_5": 5, "bus_15": 15, "bus_60": 60}
+BUS_S = {"bus_5": 5, "bus_15": 15, "bus_60": 60}
+"""Situation -> how long the bus stands before a car, seconds."""
+
+_BUS_Y = 5.5
+"""A bus stops near the kerb, so that the sight line over its roof meets the car as high up as it can."""
+
+_BUS_SIZE = (2.5, 2.98)
+"""Width and the height of its roof's edge, metres."""
+
+_CAR_TOP = 1.45
+"""Of what the bus must hide, metres."""
+
+_LIT: dict[Light, Light] = {"day": "dusk", "rain": "night"}
+"""Where lamps must be lit: the light instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +67,7 @@ class Script:
         jpeg: quality at which each picture is compressed and opened again, as a camera does.
         restarts: when the agent is started anew, seconds, and by how much the wall clock stepped meanwhile.
         stamp_jumps: when the camera's own time stamps jump, seconds, and by how much.
+        hidden_vehicle: the car that a bus is meant to hide; empty without one.
     """
 
     number: int
@@ -69,6 +84,7 @@ class Script:
     jpeg: int = 75
     restarts: tuple[tuple[float, float], ...] = ()
     stamp_jumps: tuple[tuple[float, float], ...] = ()
+    hidden_vehicle: str = ""
 
     @property
     def name(self) -> str:
@@ -88,6 +104,8 @@ class _Street:
     shake: float = 0.0
     restarts: tuple[tuple[float, float], ...] = ()
     jumps: tuple[tuple[float, float], ...] = ()
+    behind_bus: tuple[str, float, float, float] | None = None
+    """Which car a bus hides, where it stands, metres, and from when on the bus does, seconds."""
 
     def kind(self) -> str:
         return self.lots.choice(_KINDS)
@@ -138,13 +156,12 @@ class _Street:
         self.vehicles.append(vehicle)
         return vehicle
 
-    def bus(self, x: float, stand_s: float, for_s: float) -> None:
-        """A bus that stops in the lane beside the pavement."""
-        route = [
-            {"at": [90, _LANE_Y - 0.3]},
-            {"at": [x, _LANE_Y - 0.3], "wait_s": for_s},
-            {"at": [-110, _LANE_Y - 0.3]},
-        ]
+    def bus(self, camera: tuple[float, float], for_s: float) -> None:
+        """A bus that stops in the lane on the line from the camera to the car that it is to hide."""
+        assert self.behind_bus is not None
+        _, x, y, stand_s = self.behind_bus
+        bus_x = x + (camera[0] - x) * (y - _BUS_Y) / (y - camera[1])
+        route = [{"at": [90, _BUS_Y]}, {"at": [bus_x, _BUS_Y], "wait_s": for_s}, {"at": [-110, _BUS_Y]}]
         self.add(
             "bus", self.lots.choice(("green", "red", "blue", "white")), route, stand_s=stand_s, speed_kmh=26
         )
@@ -158,13 +175,17 @@ def draw_script(seed: int, number: int) -> Script:
     lots = random.Random(f"accuracy {seed} {number}")
     light = LIGHTS[number % len(LIGHTS)]
     situation = SITUATIONS[number % len(SITUATIONS)]
+    if situation == "headlights":
+        light = _LIT.get(light, light)
     street = _Street(lots)
     duration = 240.0
     full = situation == "full_grace"
     if full:
         duration = 860.0
     _situate(street, situation)
-    angle, distance, camera = _camera(lots)
+    angle, distance, camera = _camera(lots, 0.0 if street.behind_bus is None else street.behind_bus[2])
+    if street.behind_bus is not None:
+        street.bus(camera["at"], BUS_S[situation])
     crowding = (
         "crowded"
         if street.people > 5 or street.traffic_s[1] < 8
@@ -214,6 +235,7 @@ def draw_script(seed: int, number: int) -> Script:
         number, seed, light, situation, angle, distance, crowding, scene,
         confirm_s=FULL_CONFIRM_S if full else CONFIRM_S, grace_s=FULL_GRACE_S if full else GRACE_S,
         jpeg=lots.randint(55, 90), restarts=street.restarts, stamp_jumps=street.jumps,
+        hidden_vehicle="" if street.behind_bus is None else street.behind_bus[0],
     )  # fmt: skip
 
 
@@ -222,7 +244,6 @@ def _situate(street: _Street, situation: Situation) -> None:
     lots = street.lots
     cells = [0, 1, 2]
     lots.shuffle(cells)
-    near = _CELLS[cells[0]]
     if situation == "full_grace":
         street.park(cells[0], lots.uniform(20, 40), lots.uniform(740, 780))
         street.park(cells[1], lots.uniform(50, 90), lots.uniform(200, 500))
@@ -256,14 +277,15 @@ def _situate(street: _Street, situation: Situation) -> None:
             # Nobody sees it: the camera is away while they change places.
             street.fault("outage", leaves - 6, gap + 14)
         return
+    if situation in BUS_S:
+        _behind_bus(street, situation, cells, first_s, long_s)
+        return
     street.park(cells[0], first_s, long_s)
     street.park(cells[1], lots.uniform(40, 60), lots.choice((lots.uniform(38, 52), lots.uniform(85, 120))))
     if lots.random() < 0.6:
         street.park(cells[2], lots.uniform(85, 105), math.inf)
     at_s = lots.uniform(80, 110)
     match situation:
-        case "bus_5" | "bus_15" | "bus_60":
-            street.bus(near + lots.uniform(-2, 2), lots.uniform(max(34, first_s + 8), 70), _BUS_S[situation])
         case "outage" | "black":
             street.fault(situation, at_s, lots.choice((12, 30, 60)))
         case "frozen":
@@ -281,8 +303,29 @@ def _situate(street: _Street, situation: Situation) -> None:
             street.traffic_s = (3, 7)
 
 
-def _camera(lots: random.Random) -> tuple[str, str, dict[str, Any]]:
-    """A camera over the other pavement that looks at the cells, from the side or along the street."""
+def _behind_bus(
+    street: _Street, situation: Situation, cells: list[int], first_s: float, long_s: float
+) -> None:
+    """A car that a bus will hide. Nobody else comes or goes while the bus stands: they would drive through it."""
+    lots = street.lots
+    # A car, no van, which would look over the roof; in the middle, where no view cuts it.
+    cells.sort(key=lambda cell: cell != 1)
+    car = street.park(1, first_s, long_s, kind=lots.choice(("saloon", "hatchback", "suv")))
+    x, y = next(stop["at"] for stop in car["route"] if "wait_s" in stop)
+    next_s = first_s + 10 if first_s > 0 else lots.uniform(10, 25)
+    stop_s = lots.uniform(next_s + 10, 70)
+    street.behind_bus = (car["id"], x, y, stop_s)
+    clear_s = stop_s + BUS_S[situation] + 12
+    street.park(cells[1], next_s, clear_s - next_s + lots.uniform(15, 70))
+    if lots.random() < 0.6:
+        street.park(cells[2], clear_s + lots.uniform(0, 20), math.inf)
+
+
+def _camera(lots: random.Random, behind_bus_y: float) -> tuple[str, str, dict[str, Any]]:
+    """A camera over the other pavement that looks at the cells, from the side or along the street.
+
+    Where a bus is to hide a car that stands at `behind_bus_y`, it hangs low enough not to look over the bus.
+    """
     angle = lots.choice(("across", "oblique", "along"))
     distance = lots.choice(("near", "middle", "far"))
     degrees = {
@@ -299,6 +342,9 @@ def _camera(lots: random.Random) -> tuple[str, str, dict[str, Any]]:
     x = away * math.cos(math.radians(degrees)) * side
     y = 9.5 - away * math.sin(math.radians(degrees))
     yaw = 180 - degrees if side > 0 else degrees
+    if behind_bus_y:
+        beyond = behind_bus_y + 0.5 - (_BUS_Y + _BUS_SIZE[0] / 2)
+        height = min(height, _CAR_TOP + (_BUS_SIZE[1] - _CAR_TOP) * (behind_bus_y + 0.5 - y) / beyond)
     camera = {
         "at": [round(x, 2), round(y, 2)], "height": round(height, 2), "yaw": round(yaw, 2),
         "pitch": round(math.degrees(math.atan2(height - 0.8, away)), 2),

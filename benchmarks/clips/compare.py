@@ -40,6 +40,7 @@ class Outcome:
         found: names of vehicles with at least one case.
         missed: names of vehicles without.
         false: cases where nobody stands.
+        extra: cases of a vehicle that had one already.
         cases_per_stay: largest number of cases of one vehicle; 0 where none was found.
         tasks: tasks published.
         tasks_due: how many the clock allowed for, or None where it would end near the clip's end.
@@ -53,6 +54,12 @@ class Outcome:
     cases_per_stay: int
     tasks: int
     tasks_due: int | None
+    extra: tuple[Found, ...] = ()
+
+    @property
+    def wrongful(self) -> int:
+        """Tasks that the truth speaks against: where nobody stands, or all where no clock can have run out."""
+        return self.tasks if self.tasks_due == 0 else sum(case.tasked for case in self.false)
 
     @property
     def right(self) -> bool:
@@ -69,6 +76,7 @@ def match(clip: Clip, cases: Sequence[Found], seconds: float, tasks_due: int | N
     """Give each case to the standing vehicle whose box it overlaps most, if enough."""
     counts = [0] * len(clip.standing)
     false: list[Found] = []
+    extra: list[Found] = []
     for case in cases:
         overlaps = [iou(case.box, item.box) for item in clip.standing]
         best = max(range(len(overlaps)), key=overlaps.__getitem__, default=None)
@@ -76,6 +84,8 @@ def match(clip: Clip, cases: Sequence[Found], seconds: float, tasks_due: int | N
             false.append(case)
         else:
             counts[best] += 1
+            if counts[best] > 1:
+                extra.append(case)
     return Outcome(
         clip=clip,
         seconds=seconds,
@@ -85,4 +95,5 @@ def match(clip: Clip, cases: Sequence[Found], seconds: float, tasks_due: int | N
         cases_per_stay=max(counts, default=0),
         tasks=sum(case.tasked for case in cases),
         tasks_due=tasks_due,
+        extra=tuple(extra),
     )

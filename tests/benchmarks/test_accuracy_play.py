@@ -100,8 +100,10 @@ def test_the_command_goes_on_where_it_was_and_writes_figures_and_report(tmp_path
     told = json.loads(figures.read_text("utf-8"))["accuracy"]
     assert told == {
         "f1": {"day": 1.0, "dusk": 0.6667, "night": None, "rain": None, "real": None},
-        "within_10s": None, "cases_per_stay_12h": None, "wrongful_tasks": 0,
+        "within_10s": None, "cases_per_stay_12h": None, "cases_per_stay_12h_min": None,
+        "cases_per_stay_12h_max": None, "false_cases_12h": None, "wrongful_tasks": 0,
     }  # fmt: skip
+    assert "footage/kerb_street" in ran.output  # clips that are not there are named
     page = (out / "report.html").read_text("utf-8")
     picture = next(out.glob("worst-01-*.png"))
     assert picture.name in page

@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.accuracy.figures import f1, most_likely_none, row, spread, summary, wilson, worst
+from benchmarks.accuracy.figures import (
+    f1,
+    f1_interval,
+    goals_missed,
+    hidden_behind_buses,
+    most_likely_none,
+    real_row,
+    row,
+    spread,
+    summary,
+    wilson,
+    worst,
+    wrongful_below,
+)
 from benchmarks.accuracy.play import Log, Opened, Said, Tasked
-from benchmarks.accuracy.run import LONG, Outcome
-from benchmarks.accuracy.score import Judgement, Moments, Rules, TrueStay, due_ms, judge
-from benchmarks.accuracy.script import LIGHTS, SITUATIONS, draw_script
+from benchmarks.accuracy.run import LONG, Outcome, longest_hidden_s
+from benchmarks.accuracy.score import Fault, Judgement, Moments, Rules, TrueStay, due_ms, judge
+from benchmarks.accuracy.script import BUS_S, LIGHTS, SITUATIONS, draw_script
+from benchmarks.clips import Clip, Found, Standing, match
+from benchmarks.simulator._order import nearer
+from benchmarks.simulator._silhouette import box_of, silhouette
 from benchmarks.simulator.scene import Scene
 
 RULES = Rules(confirm_ms=20_000, grace_ms=40_000, period_ms=2_000, end_ms=200_000)
@@ -165,11 +184,25 @@ def test_figures_add_up() -> None:
     assert day.f1_low is not None
     assert day.f1_high is not None
     assert day.f1_low <= day.f1 <= day.f1_high
-    whole = summary(scenes, 0.9)
+    clip = Clip(name="c", file="c", period_s=1, seen="", standing=(Standing(what="a", box=HERE),))
+    boxes = (HERE, HERE, THERE)
+    real = real_row([match(clip, [Found(str(n), box, "", True) for n, box in enumerate(boxes)], 900, 1)])
+    assert (real.events, real.precision, real.recall, real.cases_per_stay) == (1, 1 / 3, 1, 2)
+    assert (real.wrongful, real.tasks, real.tasks_right) == (1, 3, 1)  # nobody stands there
+    whole = summary(scenes, real)
     assert whole == {
-        "f1": {"day": round(20 / 23, 4), "dusk": None, "night": 1.0, "rain": None, "real": 0.9},
-        "within_10s": 0.5, "cases_per_stay_12h": 1.0, "wrongful_tasks": 1,
+        "f1": {"day": round(20 / 23, 4), "dusk": None, "night": 1.0, "rain": None, "real": 0.5},
+        "within_10s": 0.5, "cases_per_stay_12h": 1.0, "cases_per_stay_12h_min": 1, "cases_per_stay_12h_max": 1,
+        "false_cases_12h": 0, "wrongful_tasks": 2,
     }  # fmt: skip
+    uneven = Judgement(cases=[2, 1], faults=[Fault("no case", 9, "v3-1")])  # one a stay on average
+    odd = summary([outcome(0, Judgement(right=1)), outcome(LONG, uneven)], None)
+    assert (odd["cases_per_stay_12h"], odd["cases_per_stay_12h_min"], odd["cases_per_stay_12h_max"]) == (
+        1.0,
+        0,
+        2,
+    )
+    assert goals_missed(odd, None) == ["not every stay of twelve hours has one case"]
     assert [one.number for one in worst(scenes)] == [1, 0]
     ends = spread(scenes, end=True)
     assert (ends.count, ends.median_s, ends.near) == (2, 15.5, 0.5)
@@ -184,14 +217,47 @@ def test_intervals_hold_what_was_measured(part: int, more: int) -> None:
         assert 0 <= low <= part / (part + more) + 1e-12
         assert part / (part + more) - 1e-12 <= high <= 1
     assert most_likely_none(300) == pytest.approx(0.00994, abs=1e-4)
+    assert wrongful_below(1, 300) > most_likely_none(300)  # type: ignore[operator]
+    faultless = f1_interval(np.array([[part, 0, 0], [more, 0, 0]]))
+    if part + more:
+        assert faultless[0] is not None
+        assert faultless[0] < faultless[1] == 1.0  # type: ignore[operator]
 
 
 def test_scenes_are_the_same_each_time_and_meet_every_stratum() -> None:
     scripts = [draw_script(7, number) for number in range(68)]
     assert scripts[5] == draw_script(7, 5)
     assert scripts[5].scene != draw_script(8, 5).scene
-    assert {(s.light, s.situation) for s in scripts} == {(light, s) for light in LIGHTS for s in SITUATIONS}
+    met = {(s.light, s.situation) for s in scripts}
+    lamps_out = {("day", "headlights"), ("rain", "headlights")}
+    assert met == {(light, s) for light in LIGHTS for s in SITUATIONS} - lamps_out
     assert {s.angle for s in scripts} == {"across", "oblique", "along"}
     assert {s.distance for s in scripts} == {"near", "middle", "far"}
     for script in scripts[:4]:
         Scene.from_dict(script.scene)  # each can be drawn
+
+
+def test_a_bus_stands_between_the_camera_and_the_car() -> None:
+    """In each angle and from each distance nearly nothing of the car is to be seen while the bus stands."""
+    scripts = [s for s in (draw_script(7, n) for n in range(160)) if s.situation in BUS_S]
+    chosen = {(s.angle, s.distance): s for s in scripts}
+    assert len(chosen) == 9
+    for script in chosen.values():
+        scene = Scene.from_dict(script.scene)
+        car = next(v for v in scene.vehicles if v.id == script.hidden_vehicle)
+        bus = next(v for v in scene.vehicles if v.kind == "bus")
+        at, stop = car.track.halts[0], bus.track.halts[0]
+        assert stop.leave_ms is not None
+        assert stop.leave_ms - stop.stand_ms == 1000 * BUS_S[script.situation]
+        assert at.stand_ms < stop.stand_ms
+        assert at.leave_ms is not None
+        assert stop.leave_ms < at.leave_ms
+        window = box_of(car.mesh, at.pose, scene.camera)
+        own = silhouette(car.mesh, at.pose, scene.camera, window, 0.5) > 0
+        cover = silhouette(bus.mesh, stop.pose, scene.camera, window, 0.5) > 0
+        assert nearer(bus.footprint(stop.pose)[:, :2], car.footprint(at.pose)[:, :2], scene.camera.eye[:2])
+        assert np.count_nonzero(own & ~cover) < 0.15 * np.count_nonzero(own), script.name
+    hidden = [stay("v1", hidden=((20_000, 25_000), (40_000, 61_000))), stay("b", hidden=((0, 90_000),))]
+    assert longest_hidden_s(hidden, "v1") == 21.0
+    scenes = [replace(outcome(0, Judgement()), situation="bus_15", hidden_s=s) for s in (15.0, 14.5)]
+    assert hidden_behind_buses([*scenes, outcome(2, Judgement())]) == {"bus_15": (1, 2)}
