@@ -16,8 +16,8 @@ CLOCK_SLACK_S = 2.5
 to wait for its turn."""
 
 
-WAITED_MS = 100_000
-"""From here on an outcome has waited for a network, not for its turn."""
+WAITED_MS = 200_000
+"""From here on an outcome has waited for a network, not for its turn, which took up to two seconds of real time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from protocol.errors import UnavailableError
 
 LOOK_S = 0.3
 PLACE_EVERY_S = 1.2
-OFFLINE_MS = 3 * MINUTE
+OFFLINE_MS = 4 * MINUTE
 """An outcome that is tapped without a network was tapped so long before it arrives."""
 
 TIMEOUT_S = 20
@@ -237,14 +237,14 @@ class Officer:
         self._plans.append(Plan(at, "closes", order, stay))
 
     def _through_tunnel(self, plan: Plan, now: Millis) -> None:
-        """The network goes with the tap and is back at the closing, never less than two minutes later."""
+        """The network goes with the tap and is back at the closing, never less than three and a half minutes later."""
         if plan.what == "closes":
             self._tunnel = None
         if plan.what == "taps offline":
             self._tunnel = plan
             for other in self._plans:
                 if other.order == plan.order and other.what == "closes":
-                    other.at_ms = max(other.at_ms, now + 2 * MINUTE)
+                    other.at_ms = max(other.at_ms, now + 7 * MINUTE // 2)
 
     def _do(self, hands: Hands, plan: Plan) -> None:
         note = f"第{plan.stay.number}号"
