@@ -20,7 +20,7 @@ from central.grids.models import Grid
 from central.ingest import intake
 from central.people.models import Role, User
 from protocol.messages import ZonePlan
-from tests.central.street import AGENT, JURISDICTION, TOPICS, health, task
+from tests.central.street import AGENT, CAMERA, JURISDICTION, TOPICS, health, task
 
 PAGES = ("devices", "zones", "grids", "rosters", "services", "calendar", "texts", "people")
 
@@ -109,10 +109,10 @@ def test_a_zone_that_was_wrong_shows(keeper: Any, centre: Any, person: Any) -> N
 def zone_plan(at_ms: int, *zones: dict[str, Any], version: int | None = None) -> ZonePlan:
     return ZonePlan.model_validate(
         {
-            "idempotency_key": f"{JURISDICTION}/{AGENT}/cam1/zones/{at_ms}",
+            "idempotency_key": f"{JURISDICTION}/{AGENT}/{CAMERA}/zones/{at_ms}",
             "jurisdiction_id": JURISDICTION,
             "agent_id": AGENT,
-            "camera_id": "cam1",
+            "camera_id": CAMERA,
             "at_ms": at_ms,
             "in_force": {"sha256": "a" * 64, "version": version, "author": "Li Wei"},
             "position": {"longitude": 116.33, "latitude": 39.91},
@@ -143,7 +143,7 @@ def test_zones_that_a_box_told_are_drawn_and_lead_to_their_cases(
         take("zones", zone_plan(now - 2000, PAVEMENT, {"zone_id": "B1", "kind": "parking_bay"}, version=5))
     take("zones", zone_plan(now - 1000, {"zone_id": "P9", "kind": "ignore"}, version=4))
     (camera,) = keeper.get("/administration/zones/map/").json()["cameras"]
-    assert (camera["name"], camera["at"]) == (f"{AGENT}/cam1", [116.33, 39.91])
+    assert (camera["name"], camera["at"]) == (f"{AGENT}/{CAMERA}", [116.33, 39.91])
     assert [(zone["name"], zone["says"]) for zone in camera["zones"]] == [
         ("北侧人行道", "No parking"),
         ("B1", "Parking bay"),

@@ -10,6 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.test import override_settings
+from django.utils import translation
 
 from central.cases import engine
 from central.cases import services as cases
@@ -213,7 +214,7 @@ def test_giving_a_new_task_is_accepting_it_and_who_found_the_case_does_not_handl
     chief = person("chief", role="dispatcher", scope=JURISDICTION)
     order = world.task()
     engine.participate(order.case, "collector", "user:finder")
-    with pytest.raises(PatrolError, match="案件处理人不得采集或核查同一案件"):
+    with translation.override("en"), pytest.raises(PatrolError, match="neither collects nor verifies it"):
         services.reassign(order.pk, chief, finder, "nearest")
     lease.work()
     assert world.asked(order) == [("two", "offered")], "the nearest one found it"
