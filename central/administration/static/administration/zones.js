@@ -54,8 +54,9 @@
       for (const camera of cameras) {
         const title = say.camera.replace("{n}", camera.name);
         for (const zone of camera.zones) {
-          if (!zone.outline) unplaced += 1;
-          else {
+          if (!zone.outline) {
+            if (zone.kind !== "ignore") unplaced += 1; // the sky has no place, and nobody misses it
+          } else {
             const { color: name, dashArray } = KINDS[zone.kind] || KINDS.ignore;
             const ring = zone.outline.coordinates[0].map(([x, y]) => [y, x]);
             const shape = L.polygon(ring, { color: color(name), dashArray, weight: 2.5, fillColor: color(name), fillOpacity: 0.18 });
