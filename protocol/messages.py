@@ -274,7 +274,7 @@ class GroundOutline(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     type: Literal["Polygon"] = "Polygon"
-    coordinates: tuple[Annotated[tuple[LonLat, ...], Field(min_length=4, max_length=33)]]
+    coordinates: tuple[Annotated[tuple[LonLat, ...], Field(min_length=4, max_length=25)]]
 
 
 class ZoneOnGround(BaseModel):
@@ -282,7 +282,7 @@ class ZoneOnGround(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
     zone_id: Ident
-    name: str = Field(default="", max_length=200)
+    name: str = Field(default="", max_length=80)
     kind: str = Field(max_length=40, description="What it means: no_parking, fire_lane, parking_bay, ...")
     version: str = Field(default="", max_length=100, description="Hash of its rules, which cases name.")
     outline: GroundOutline | None = Field(

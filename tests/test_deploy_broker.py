@@ -175,7 +175,7 @@ def test_an_agent_and_the_centre_reach_each_other(connect: Callable[[str], Clien
     assert isinstance(granted, list)
     assert all(reason == 1 for reason in granted)
     assert agent.subscribe(mine.of("inbox")) == [1]
-    sent = [mine.of(channel) for channel in ("status", "tasks", "cases", "notices", "health", "bays")] + [
+    sent = [mine.of(channel) for channel in ("status", "tasks", "cases", "notices", "health", "bays", "zones")] + [
         mine.evidence("0" * 64)
     ]
     for topic in sent:

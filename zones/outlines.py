@@ -14,7 +14,7 @@ from zones.calibration import Ground
 from zones.model import ZoneFile
 from zones.plan import on_ground
 
-POINTS = 32
+POINTS = 24
 """Vertices of an outline at most; a map of a street shows no more."""
 
 _DECIMALS = 7
@@ -37,7 +37,7 @@ def outlines_of(file: ZoneFile) -> tuple[Position | None, tuple[ZoneOnGround, ..
         tuple(
             ZoneOnGround(
                 zone_id=zone.id,
-                name=zone.name[:200],
+                name=zone.name[:80],
                 kind=zone.kind,
                 version=zone.version,
                 outline=None if ground is None else _outline(ground, Polygon(zone.polygon)),
