@@ -29,6 +29,7 @@ from edge_agent.stays import GapKind
 from edge_agent.timebase import Mark, boot_id, step_since
 from edge_agent.vault import Vault
 from edge_agent.zone_rules import read_all_rules
+from edge_agent.zone_telling import through_outbox
 from edge_agent.zone_updates import ZoneUpdates
 from notifier import outbox
 from notifier.mqtt import MqttLink
@@ -160,7 +161,8 @@ class Agent:
             rechecks=self._rechecks,
         )
         try:
-            self._zones = ZoneUpdates(config.camera, config.zones, data, self._store)
+            tell = None if config.mqtt is None else through_outbox(self._identity, self._store)
+            self._zones = ZoneUpdates(config.camera, config.zones, data, self._store, tell)
         except PatrolError:
             self._store.close()
             self._lock.release()

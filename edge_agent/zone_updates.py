@@ -22,6 +22,7 @@ from edge_agent.engine import Engine
 from edge_agent.rule_change import RulesIndex, change_rules, forget_tags, tags_of
 from edge_agent.store import Store
 from edge_agent.zone_rules import Rules, Trust, open_rules, read_rules
+from edge_agent.zone_telling import Tell
 from protocol.clock import Millis
 from protocol.errors import PatrolError, UnavailableError
 from protocol.messages import ZonesInForce
@@ -44,6 +45,8 @@ class _Watch:
     seen: object = None
     pending: object = None
     camera: Camera | None = field(default=None, repr=False)
+    told: str | None = None
+    """Tag of what the centre was told in this life."""
 
 
 class ZoneUpdates:
@@ -54,14 +57,21 @@ class ZoneUpdates:
         section: what the configuration says of zone files.
         data_dir: where copies are kept, in `zones/`.
         store: the agent's database.
+        tell: is given what is in force for a camera, at the start and after each change; None where nobody listens.
 
     Raises:
         PatrolError: a camera has no zones that may be used, neither in its file nor as the last good copy.
     """
 
     def __init__(
-        self, cameras: Iterable[CameraConfig], section: ZonesSection, data_dir: Path, store: Store
+        self,
+        cameras: Iterable[CameraConfig],
+        section: ZonesSection,
+        data_dir: Path,
+        store: Store,
+        tell: Tell | None = None,
     ) -> None:
+        self._tell = tell
         self._trust = Trust.of(section)
         self._folder = data_dir / "zones"
         self._store = store
@@ -165,6 +175,13 @@ class ZoneUpdates:
                 self._refuse(watch, PatrolError(what, file=published_path(watch.config.zones)), signature)
                 continue
             watch.seen, watch.problem = signature, None
+        self._tell_news(at_ms)
+
+    def _tell_news(self, at_ms: Millis) -> None:
+        for camera_id, watch in self._watches.items():
+            if self._tell is not None and watch.told != watch.rules.tag:
+                self._tell(camera_id, watch.rules, at_ms)
+                watch.told = watch.rules.tag
 
     def _refuse(self, watch: _Watch, error: PatrolError, signature: object) -> None:
         watch.seen, watch.problem = signature, _problem(watch.config.id, error)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from notifier.outbox import OutboxItem
 from protocol.clock import Millis
-from protocol.messages import CaseRecord, EnforcementTask, TaskRetraction, idempotency_key
+from protocol.messages import CaseRecord, EnforcementTask, TaskRetraction, ZonePlan, idempotency_key
 from protocol.topics import AgentTopics
 
 
@@ -17,6 +17,12 @@ def message_item(
     channel: Literal["cases", "tasks"] = "cases" if isinstance(message, CaseRecord) else "tasks"
     meta = {"topic": topics.of(channel), "needs_accept": True, "group": f"{channel}/{message.case_id}"}
     return OutboxItem(message.idempotency_key, "mqtt", message.model_dump_json().encode(), meta, now_ms)
+
+
+def plan_item(plan: ZonePlan, topics: AgentTopics, now_ms: Millis) -> OutboxItem:
+    """The zones of a camera for the centre; those of one camera keep their order."""
+    meta = {"topic": topics.of("zones"), "needs_accept": True, "group": f"zones/{plan.camera_id}"}
+    return OutboxItem(plan.idempotency_key, "mqtt", plan.model_dump_json().encode(), meta, now_ms)
 
 
 def evidence_item(sha256: str, picture: bytes, topics: AgentTopics, now_ms: Millis) -> OutboxItem:

@@ -15,6 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 Ident = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
 """A name that is safe in a topic, a path and a file name."""
 
+LonLat = tuple[Annotated[float, Field(ge=-180, le=180)], Annotated[float, Field(ge=-90, le=90)]]
+"""Degrees east and north, WGS-84."""
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 CaseState = Literal[
@@ -266,6 +269,45 @@ class BayReport(Message):
     bays: tuple[BayObservation, ...] = Field(max_length=200)
 
 
+class GroundOutline(BaseModel):
+    """A polygon on the ground as GeoJSON has it (RFC 7946): one closed ring, longitude first, WGS-84 degrees."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    type: Literal["Polygon"] = "Polygon"
+    coordinates: tuple[Annotated[tuple[LonLat, ...], Field(min_length=4, max_length=25)]]
+
+
+class ZoneOnGround(BaseModel):
+    """One zone as the map shows it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    zone_id: Ident
+    name: str = Field(default="", max_length=80)
+    kind: str = Field(max_length=40, description="What it means: no_parking, fire_lane, parking_bay, ...")
+    version: str = Field(default="", max_length=100, description="Hash of its rules, which cases name.")
+    outline: GroundOutline | None = Field(
+        default=None,
+        description="None where the camera is not calibrated, or the zone hangs above the horizon.",
+    )
+
+
+class ZonePlan(Message):
+    """The zones in force for one camera and where they lie. Sent at each start and when zones come into force; the newest
+    replaces what was known of the camera."""
+
+    kind: Literal["zone_plan"] = "zone_plan"
+    idempotency_key: str = Field(min_length=1, max_length=300)
+    jurisdiction_id: Ident
+    agent_id: Ident
+    camera_id: Ident
+    at_ms: int = Field(description="When the agent wrote it.")
+    in_force: ZonesInForce
+    position: Position | None = Field(
+        default=None, description="Where the camera stands, or what it looks at."
+    )
+    zones: tuple[ZoneOnGround, ...] = Field(max_length=200)
+
+
 class AgentStatus(Message):
     """Retained; also the last will, with `online` false."""
 
@@ -371,7 +413,7 @@ InboxMessage = Annotated[
     Accept | Refuse | Outcome | NoticeResult | RecheckRequest, Field(discriminator="kind")
 ]
 AgentMessage = Annotated[
-    EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest | RecheckAnswer,
+    EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest | RecheckAnswer | ZonePlan,
     Field(discriminator="kind"),
 ]
 

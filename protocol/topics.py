@@ -9,6 +9,7 @@
 | agents/{agent}/evidence/{sha256} | agent -> centre | picture bytes | agent's outbox until Accept |
 | agents/{agent}/health | agent -> centre | AgentHealth | nobody, the next replaces it |
 | agents/{agent}/bays | agent -> centre | BayReport | nobody, the next replaces it |
+| agents/{agent}/zones | agent -> centre | ZonePlan | agent's outbox until Accept |
 | agents/{agent}/inbox | centre -> agent | any InboxMessage | centre's outbox |
 | officers/{officer}/tasks | centre -> officer | OfficerTask, expires with the offer | centre's outbox |
 
@@ -24,7 +25,7 @@ from protocol import PROTOCOL_VERSION
 
 _ROOT = f"patrol/v{PROTOCOL_VERSION}"
 
-AgentChannel = Literal["status", "tasks", "cases", "notices", "evidence", "health", "bays", "inbox"]
+AgentChannel = Literal["status", "tasks", "cases", "notices", "evidence", "health", "bays", "zones", "inbox"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ def ingest_filters(jurisdiction_id: str = "+", group: str = "ingest") -> tuple[s
             ("evidence", "evidence/+"),
             ("health", "health"),
             ("bays", "bays"),
+            ("zones", "zones"),
         )
     )
     return (*shared, f"{base}/status")

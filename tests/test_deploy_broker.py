@@ -175,9 +175,9 @@ def test_an_agent_and_the_centre_reach_each_other(connect: Callable[[str], Clien
     assert isinstance(granted, list)
     assert all(reason == 1 for reason in granted)
     assert agent.subscribe(mine.of("inbox")) == [1]
-    sent = [mine.of(channel) for channel in ("status", "tasks", "cases", "notices", "health", "bays")] + [
-        mine.evidence("0" * 64)
-    ]
+    sent = [
+        mine.of(channel) for channel in ("status", "tasks", "cases", "notices", "health", "bays", "zones")
+    ] + [mine.evidence("0" * 64)]
     for topic in sent:
         assert agent.publish(topic) == 0
     assert sorted(centre.heard.get(timeout=WAIT_S)[0] for _ in sent) == sorted(sent)

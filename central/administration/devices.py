@@ -1,16 +1,12 @@
-"""Agents with their cameras and health, and how often each zone was right."""
+"""Agents with their cameras and health."""
 
 from __future__ import annotations
-
-from dataclasses import asdict
-from urllib.parse import urlencode
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from central.administration.common import back, chosen, jurisdictions, reads, show, told, writes
-from central.dispatch.precision import zone_precision
+from central.administration.common import back, jurisdictions, reads, show, told, writes
 from central.fleet import services as fleet
 from central.fleet.models import Agent, Stranger
 from central.fleet.services import HEALTH_STALE_MS
@@ -70,17 +66,3 @@ def disable(request: HttpRequest, number: int) -> HttpResponse:
     with told(request, done), unscoped("the agent was found in the person's scope above"):
         fleet.disable(agent)
     return back("devices")
-
-
-@require_safe
-@reads("zones")
-def zones(request: HttpRequest) -> HttpResponse:
-    """What officers found in each zone under each version of its rules, the worst first."""
-    place = chosen(request)
-    rows = []
-    if place:
-        with unscoped("counts of a jurisdiction that the person sees whole, see `chosen`"):
-            rows = [asdict(row) for row in zone_precision(place)]
-    for row in rows:
-        row["cases"] = "?" + urlencode({"zone": row["zone_id"], "camera": row["camera_id"]})
-    return show(request, "zones", {"rows": rows})

@@ -3,7 +3,7 @@
 from django.urls import path
 from django.views.generic import RedirectView
 
-from central.administration import catalogue, devices, duty, ground, people_pages
+from central.administration import catalogue, devices, duty, ground, people_pages, zones
 from central.people.access import EVERYONE, roles
 
 app_name = "administration"
@@ -12,7 +12,8 @@ urlpatterns = [
     path("devices/", devices.devices, name="devices"),
     path("devices/enrol/", devices.enrol, name="enrol"),
     path("devices/<int:number>/disable/", devices.disable, name="disable"),
-    path("zones/", devices.zones, name="zones"),
+    path("zones/", zones.zones, name="zones"),
+    path("zones/map/", zones.zones_map, name="zones-map"),
     path("grids/", ground.grids, name="grids"),
     path("grids/<int:grid_id>/", ground.hand, name="hand-over"),
     path("grids/decide/<int:number>/", ground.decide, name="decide-officer"),

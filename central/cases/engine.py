@@ -6,7 +6,7 @@ case's state can be computed again from its history and its rules, and a move co
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,9 +15,10 @@ from django.db.models import Exists, OuterRef
 from django.dispatch import Signal
 
 from central.cases import history, telling
+from central.cases.definition import Part
 from central.cases.guards import Actor, Facts
 from central.cases.models import Case, Commitment, CommitmentState, Participant, ServiceDefinition, WorkOrder
-from central.cases.process import AT_ONCE, CENTRE, Decision, Refusal, needs_counts, react, settle
+from central.cases.process import AT_ONCE, CENTRE, Decision, Refusal, apart, needs_counts, react, settle
 from central.cases.rules import by_hash, definition_of
 from central.cases.states import OPEN_STATES, CaseState, Relation
 from central.project.clock import now_ms
@@ -174,6 +175,13 @@ def _at_once(case: Case, first: Decision) -> tuple[Decision, ...]:
     if definition.on_event(first.after, AT_ONCE) is None:
         return ()
     return settle(definition, replace(facts_of(case, people=False), state=first.after))
+
+
+def kept_from(case: Case, part: Part, actors: Collection[str]) -> dict[str, Refusal]:
+    """Whom of these actors what they have done in the case keeps from doing this, and why. One statement."""
+    parts = _parts(case) if actors else {}
+    found = {actor: apart(parts, part, actor) for actor in actors}
+    return {actor: refusal for actor, refusal in found.items() if refusal is not None}
 
 
 def _parts(case: Case) -> Mapping[str, frozenset[str]]:

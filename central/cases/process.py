@@ -170,13 +170,21 @@ def _guarded(definition: Definition, facts: Facts, found: Transition, actor: Act
     )
 
 
-def _apart(definition: Definition, facts: Facts, found: Transition, actor: Actor) -> Refusal | None:
-    if actor is CENTRE:
-        return None
-    part = definition.part(found, facts.state)
-    if any(actor.name in facts.parts.get(other, frozenset()) for other in APART[part]):
+def apart(parts: Mapping[str, frozenset[str]], part: Part, actor: str) -> Refusal | None:
+    """Whether what somebody has done in a case keeps him from doing this in it.
+
+    Args:
+        parts: collector, handler, verifier -> the actors who have done that.
+        part: what he would do.
+        actor: his name in the history.
+    """
+    if any(actor in parts.get(other, frozenset()) for other in APART[part]):
         return Refusal("part", _("whoever handles a case neither collects nor verifies it"))
     return None
+
+
+def _apart(definition: Definition, facts: Facts, found: Transition, actor: Actor) -> Refusal | None:
+    return None if actor is CENTRE else apart(facts.parts, definition.part(found, facts.state), actor.name)
 
 
 def _reopening(definition: Definition, facts: Facts, found: Transition, actor: Actor) -> Refusal | None:

@@ -10,17 +10,19 @@ from typing import Any
 
 from django.db.models import Count, Q
 
+from central.cases.handing import kept_apart
 from central.cases.models import Case, WorkOrder
 from central.cases.states import WorkState
 from central.dispatch.choose import Candidate, Mode, Standing
 from central.dispatch.models import Offer, OfferState, OfficerPosition, Shift
 from central.grids.models import Grid, GridArea, GridStamp
-from central.people.models import Role, User
+from central.people.models import User
+from central.people.policy import FIELD
 from central.project.clock import now_ms
 from protocol.clock import Millis
 from protocol.messages import Position
 
-HANDLERS = (Role.OFFICER, Role.GRID_WORKER)
+HANDLERS = FIELD
 """Who can be sent. Grid workers are, where they answer for the grid or stand in the roster."""
 
 _lock = threading.Lock()
@@ -40,7 +42,12 @@ class Desk:
     grounds: dict[str, Position] = field(default_factory=dict)
 
     def candidates(self, case: Case, asked: Counter[int]) -> list[Candidate]:
-        """Who may be asked for this case."""
+        """Who may be asked for this case: nobody who has found or verified it."""
+        found = self._answerable(case, asked)
+        apart = kept_apart(case, [self.people[officer] for officer in found])
+        return [each for officer, each in found.items() if officer not in apart]
+
+    def _answerable(self, case: Case, asked: Counter[int]) -> dict[int, Candidate]:
         codes = [] if case.grid is None else [grid.code for grid in case.grid.path()]
         found: dict[int, Candidate] = {}
         for shift in self.shifts:
@@ -55,7 +62,7 @@ class Desk:
                     asked,  # type: ignore[arg-type]
                 )
         if found or case.grid is None:
-            return list(found.values())
+            return found
         ground = self._ground([case.grid.code])
         for grid in reversed(case.grid.path()):
             standings: tuple[tuple[Standing, User | None], ...] = (
@@ -70,7 +77,7 @@ class Desk:
                     found[person.pk] = self._candidate(person.pk, standing, "foot", ground, asked)
             if found:
                 break
-        return list(found.values())
+        return found
 
     def _candidate(
         self, officer: int, standing: Standing, mode: Mode, ground: Position | None, asked: Counter[int]

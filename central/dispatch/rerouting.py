@@ -326,7 +326,8 @@ def _decide(
     sees = WorkOrder.objects.visible_to(assignee).filter(pk=order.pk).exists()
     if assignee.pk not in left and sees:
         return "stays", None
-    if move_accepted and primary is not None and desks.able(primary):
+    takes = primary is not None and desks.able(primary) and not handing.kept_apart(order.case, [primary])
+    if move_accepted and takes:
         return "moved", None
     return "asked", None
 

@@ -83,7 +83,7 @@ def reassign(order_id: int, by: User, to: User, reason: str) -> WorkOrder:
     Raises:
         WorkOrder.DoesNotExist: none in the dispatcher's scope.
         NotPossibleError: it is over.
-        PatrolError: no reason was given, or `to` cannot be sent there.
+        PatrolError: no reason was given, or `to` cannot be sent there, or has found or verified the case.
     """
     words = reason.strip()
     with transaction.atomic():

@@ -26,7 +26,20 @@ LANGUAGES = {"zh-hans": "zh-Hans", "en": "en"}
 THEME = "#10403b"
 GROUND = "#f3f5f4"
 
-MODULES = ("app", "core", "store", "outbox", "sender", "photo", "exif", "queue", "task", "list", "viewer")
+MODULES = (
+    "app",
+    "install",
+    "core",
+    "store",
+    "outbox",
+    "sender",
+    "photo",
+    "exif",
+    "queue",
+    "task",
+    "list",
+    "viewer",
+)
 
 SHELL = (
     "patrol/tokens.css",

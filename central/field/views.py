@@ -13,8 +13,8 @@ from central.cases.models import WorkOrder
 from central.field import services, words
 from central.field.forms import ActionForm
 from central.field.models import Verdict
+from central.people import policy
 from central.people.access import roles
-from central.people.models import Role
 from central.project.brake import Brake
 from central.project.clock import now_ms
 
@@ -23,14 +23,14 @@ CALLS = Brake(burst=120, per_minute=120)
 
 
 @require_safe
-@roles(Role.OFFICER)
+@roles(*policy.FIELD)
 def session(request: HttpRequest) -> HttpResponse:
     """Who is logged in, and a fresh token for forms: the one in a page from yesterday has expired."""
     return JsonResponse({"user": request.user.pk, "csrf": get_token(request), "now_ms": now_ms()})
 
 
 @require_POST
-@roles(Role.OFFICER)
+@roles(*policy.FIELD)
 def submit(request: HttpRequest) -> HttpResponse:
     """One action. 200 taken, 409 refused for good; a repetition of the key gets the same answer.
 

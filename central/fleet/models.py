@@ -56,6 +56,27 @@ class Camera(models.Model):
         ordering = ("camera_id",)
 
 
+class CameraZones(models.Model):
+    """The zones of a camera as its agent last told them; outlines are GeoJSON, WGS-84."""
+
+    agent = models.ForeignKey(Agent, on_delete=models.CASCADE, related_name="zone_plans")
+    camera_id = models.CharField(max_length=64)
+    version = models.BigIntegerField(null=True, help_text="Of a published file.")
+    sha256 = models.CharField(max_length=64)
+    author = models.CharField(max_length=120, blank=True)
+    told_at_ms = models.BigIntegerField()
+    received_at_ms = models.BigIntegerField()
+    longitude = models.FloatField(null=True)
+    latitude = models.FloatField(null=True)
+    zones = models.JSONField(help_text="zone_id, name, kind, version, outline or null.")
+
+    objects = ScopedByAgent.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["agent", "camera_id"], name="camera_zones_once"),)
+        ordering = ("agent", "camera_id")
+
+
 class Stranger(models.Model):
     """An agent that sends but was never enrolled. Its messages stay with it until it is."""
 

@@ -24,6 +24,7 @@ from central.cases.models import Picture
 from central.cases.services import agents_with_pictures, tie_pictures
 from central.driver import services as driver
 from central.fleet import services as fleet
+from central.fleet import zones
 from central.fleet.models import Agent
 from central.ingest import keyed, together
 from central.ingest.keyed import CHANNELS, RefusedError
@@ -31,7 +32,7 @@ from central.ingest.models import Quarantined, Receipt
 from central.notices import services as notices
 from central.parking import services as parking
 from central.project.clock import now_ms
-from protocol.messages import AgentHealth, AgentStatus, BayReport, NoticeRequest, RecheckAnswer
+from protocol.messages import AgentHealth, AgentStatus, BayReport, NoticeRequest, RecheckAnswer, ZonePlan
 from protocol.topics import AgentTopics, ParsedTopic, parse_agent_topic
 
 log = logging.getLogger(__name__)
@@ -211,6 +212,8 @@ def _take(
         driver.apply_answer(agent, message)
     elif isinstance(message, NoticeRequest):
         notices.take_request(agent, message)
+    elif isinstance(message, ZonePlan):
+        zones.take_plan(agent, message)
     else:
         parking.apply(agent, message)
     return read.key, read.pictures

@@ -22,6 +22,7 @@ from protocol.messages import (
     NoticeRequest,
     RecheckAnswer,
     TaskRetraction,
+    ZonePlan,
 )
 from protocol.topics import ParsedTopic
 
@@ -36,10 +37,11 @@ CHANNELS: dict[str, set[str]] = {
     "tasks": {"enforcement_task", "task_retraction"},
     "cases": {"case_record", "recheck_answer"},
     "notices": {"notice_request"},
+    "zones": {"zone_plan"},
 }
 """Which kinds may come through which channel, since a broker's rights are given by topic."""
 
-KeyedMessage = EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest | RecheckAnswer
+KeyedMessage = EnforcementTask | TaskRetraction | CaseRecord | NoticeRequest | RecheckAnswer | ZonePlan
 
 _messages: TypeAdapter[KeyedMessage] = TypeAdapter(AgentMessage)
 

@@ -11,6 +11,7 @@ from central.cases.models import Case
 from central.pages import cases, listing, queries
 from central.pages.appearance import CHOICES, keep
 from central.pages.filters import Filters
+from central.people import policy
 from central.people.access import EVERYONE, own_account, roles
 from central.people.models import Role
 from central.project.clock import now_ms
@@ -20,7 +21,7 @@ from central.project.clock import now_ms
 @roles(*EVERYONE)
 def home(request: HttpRequest) -> HttpResponse:
     """Where a person begins after logging in."""
-    return redirect("pages:officer" if request.user.role == Role.OFFICER else "pages:board")
+    return redirect("pages:officer" if request.user.role in policy.FIELD else "pages:board")
 
 
 @require_safe

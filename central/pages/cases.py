@@ -16,7 +16,7 @@ from central.cases.models import Case, Evidence, WorkOrder
 from central.cases.pictures import path_of
 from central.cases.states import OPEN_STATES
 from central.pages import geometry, listing, queries, words
-from central.people import access_log
+from central.people import access_log, policy
 from central.people.access import EVERYONE, roles
 from central.project.clock import now_ms
 
@@ -71,6 +71,7 @@ def context_of(request: HttpRequest, case: Case) -> dict[str, Any]:
         "plates": [item for item in case.evidence.all() if item.role == "plate"],
         "history": [words.history_line(entry) for entry in case.history.order_by("-number")],
         "plate_shown": access_log.is_shown(request, case),
+        "may_handle": request.user.role in policy.FIELD,
         "may_show_plate": access_log.may_show_plate(request.user),
         "outline": _outline(request, case),
         "scale": geometry.SCALE,

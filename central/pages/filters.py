@@ -19,6 +19,7 @@ class Filters:
     service: str = ""
     grid: str = ""
     camera: str = ""
+    zone: str = ""
     officer: str = ""
     q: str = ""
     sort: str = "urgency"
@@ -51,4 +52,4 @@ class Filters:
     @property
     def narrowed(self) -> bool:
         """Whether anything beside the state is asked for."""
-        return bool(self.service or self.grid or self.camera or self.officer or self.q)
+        return bool(self.service or self.grid or self.camera or self.zone or self.officer or self.q)

@@ -210,6 +210,8 @@ def narrow(user: User, filters: Filters) -> Narrowing:
         agents: QuerySet[Agent] = Agent.objects.visible_to(user)
         agents = agents.filter(agent_id=agent) if agent else agents
         conditions["stay__agent__in"] = list(agents.values_list("pk", flat=True))
+    if filters.zone:
+        conditions["stay__zone_id"] = filters.zone
     officer = None
     if filters.officer:
         officer = list(User.objects.filter(username=filters.officer).values_list("pk", flat=True))

@@ -1,4 +1,4 @@
-"""The officer's pages, for a phone in one hand: what waits, what is mine, accept, photograph, close.
+"""The pages of officers and grid workers, for a phone in one hand: what waits, what is mine, accept, photograph, close.
 
 Every button is a plain form. A phone's script sends the same actions through its outbox (`central.field`) instead.
 """
@@ -23,9 +23,8 @@ from central.field import offers, words
 from central.field.models import Kind, Submission, Verdict
 from central.field.services import LATE_MS, Action, UsedKeyError, photo_bytes_max, submit
 from central.pages import queries
-from central.people import access_log
+from central.people import access_log, policy
 from central.people.access import EVERYONE, roles
-from central.people.models import Role
 from central.project.clock import now_ms
 
 SHOWN = 60
@@ -51,7 +50,7 @@ class WordsForm(forms.Form):
 
 
 @require_safe
-@roles(Role.OFFICER)
+@roles(*policy.FIELD)
 def tasks(request: HttpRequest) -> HttpResponse:
     """What is offered to me and what is mine, by deadline; then what waits for somebody."""
     orders = queries.work_orders(request.user)
@@ -81,7 +80,7 @@ def task(request: HttpRequest, order_id: int) -> HttpResponse:
 
 
 @require_POST
-@roles(Role.OFFICER)
+@roles(*policy.FIELD)
 def accept(request: HttpRequest, order_id: int) -> HttpResponse:
     """Take the task. Of two who press, one gets it and the other is told who did."""
     _act(request, Action(_key(request), order_id, Kind.ACCEPT))
@@ -89,7 +88,7 @@ def accept(request: HttpRequest, order_id: int) -> HttpResponse:
 
 
 @require_POST
-@roles(Role.OFFICER)
+@roles(*policy.FIELD)
 def decline(request: HttpRequest, order_id: int) -> HttpResponse:
     """Give an offered task back, with the reason."""
     form = WordsForm(request.POST)
@@ -103,7 +102,7 @@ def decline(request: HttpRequest, order_id: int) -> HttpResponse:
 
 
 @require_POST
-@roles(Role.OFFICER)
+@roles(*policy.FIELD)
 def close(request: HttpRequest, order_id: int) -> HttpResponse:
     """End the task with what was found. Pressing twice closes once."""
     form = FindingForm(request.POST)
@@ -118,7 +117,7 @@ def close(request: HttpRequest, order_id: int) -> HttpResponse:
 
 
 @require_POST
-@roles(Role.OFFICER)
+@roles(*policy.FIELD)
 def note(request: HttpRequest, order_id: int) -> HttpResponse:
     """Add what was seen, also after the task has ended."""
     form = WordsForm(request.POST)
@@ -131,7 +130,7 @@ def note(request: HttpRequest, order_id: int) -> HttpResponse:
 
 
 @require_POST
-@roles(Role.OFFICER)
+@roles(*policy.FIELD)
 def photos(request: HttpRequest, order_id: int) -> HttpResponse:
     """Add photos by a plain form. Each has a key made from the form's, so that sending twice keeps each once."""
     _find(request, order_id)
@@ -206,7 +205,7 @@ def _show(request: HttpRequest, order: WorkOrder, form: FindingForm, status: int
         "late": [item for item in sent.order_by("pk") if item.received_at_ms - item.tapped_at_ms >= LATE_MS],
         "mine": mine,
         "step": step,
-        "may_act": request.user.role == Role.OFFICER,
+        "may_act": request.user.role in policy.FIELD,
         "plate_shown": access_log.shows_task(request, order.case, order.assignee_id),
         "may_show_plate": access_log.may_show_plate(request.user),
         "form": form,

@@ -21,7 +21,7 @@ from central.ingest.state import IngestState, ingest_state
 from central.pages.listing import CLOCK_RUNS
 from central.parking.models import Stay
 from central.people import policy
-from central.people.models import Role, User
+from central.people.models import User
 from central.people.scopes import subtree
 from central.project.clock import now_ms
 
@@ -129,7 +129,7 @@ def choices(user: User, grid: str = "") -> Choices:
     grids: QuerySet[Grid] = Grid.objects.visible_to(user)
     seen: QuerySet[Camera] = Camera.objects.visible_to(user)
     cameras = seen.filter(agent__enabled=True)
-    officers = User.objects.filter(role=Role.OFFICER, is_active=True)
+    officers = User.objects.filter(role__in=policy.FIELD, is_active=True)
     named = cameras.values_list("agent__agent_id", "camera_id")[:OFFERED]
     offered = list(grids.filter(level__lt=4).order_by("code")[:OFFERED])
     return Choices(

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from django.http import HttpRequest
 
 from central.people import policy
-from central.people.models import Role, SensitiveRead, User
+from central.people.models import SensitiveRead, User
 from central.project.clock import now_ms
 
 AGAIN_MS = 10 * 60_000
@@ -82,8 +82,8 @@ def is_shown(request: HttpRequest, case: Case) -> bool:
 
 
 def shows_task(request: HttpRequest, case: Case, assignee_id: int | None) -> bool:
-    """Whether a task's page shows the plate: the officer's own does, and that look is written down."""
-    if request.user.role == Role.OFFICER and assignee_id is not None and assignee_id == request.user.pk:
+    """Whether a task's page shows the plate: the own one of who handles it does, and that look is written down."""
+    if request.user.role in policy.FIELD and assignee_id is not None and assignee_id == request.user.pk:
         note_read(request, case, PLATE, "own task")
         return True
     return is_shown(request, case)

@@ -66,7 +66,7 @@ RULES: tuple[Rule, ...] = (
         "完整号牌",
         frozenset({OFFICER, DISPATCHER, GRID_WORKER, AUDITOR}),
         NOBODY,
-        "masked until asked for; each look is logged; an officer's own task shows it",
+        "masked until asked for; each look is logged; one's own task shows it",
     ),
     Rule("pictures", "Original pictures", "原始图片", ALL, NOBODY, "each look is logged"),
     Rule("notices", "Messages to owners", "车主短信", ALL, NOBODY, "numbers are masked everywhere"),
@@ -105,7 +105,10 @@ SECOND_FACTOR = frozenset({ADMINISTRATOR, DISPATCHER, AUDITOR})
 READS_ONLY = frozenset({AUDITOR})
 """Roles that change nothing but their own account, whatever a view allows."""
 
-LONG_SESSION = frozenset({OFFICER, GRID_WORKER})
+FIELD = (OFFICER, GRID_WORKER)
+"""Roles that are sent to a place: they have tasks of their own, and a phone that works without a network."""
+
+LONG_SESSION = frozenset(FIELD)
 """Roles whose phone may lie in a pocket for a shift: their sessions end after the shift, not when idle."""
 
 

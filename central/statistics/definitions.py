@@ -28,6 +28,11 @@ DEFINITIONS = {
         "Of the tasks that ended in the period and told something about the camera, the share in which the officer found"
         " a violation. A vehicle that was gone tells nothing. Each version of a zone's rules counts by itself."
     ),
+    "endings": _(
+        "Cases closed in the period, by how they ended; other: the result of the task says it. Opened again: closed for"
+        " a second time or more. Resolved on time: of the resolution promises that were due in the period, the share"
+        " kept by then."
+    ),
     "days": _(
         "Cases by the day they began, warnings by the day they were sent, tasks by the day they were issued."
     ),

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from central.cases.models import Case, WorkOrder
+from central.cases.rules import services
 from central.cases.states import Result
 from central.grids.models import Grid
 from central.people.access import EVERYONE, roles
@@ -19,6 +21,7 @@ from central.people.subtree import below
 from central.project.clock import now_ms
 from central.statistics import charts, figures
 from central.statistics.definitions import DEFINITIONS
+from central.statistics.endings import ENDINGS, endings
 from central.statistics.figures import Source
 from central.statistics.period import PRESETS, Period, read_period
 from protocol.errors import PatrolError
@@ -50,6 +53,7 @@ def page(request: HttpRequest) -> HttpResponse:
     context |= {
         "period": period,
         "figures": shown,
+        "endings": [(_title(row.service_code), row) for row in endings(source, period)],
         "chart": charts.bars(shown.days),
         "results": [(result.label, count) for result, count in shown.results.items()],
         "query": request.GET.urlencode(),
@@ -169,6 +173,23 @@ def _precision(source: Source, period: Period) -> Table:
     )
 
 
+def _endings(source: Source, period: Period) -> Table:
+    head = ("service", "closed", *ENDINGS, "opened_again", "resolved_on_time", "resolution_due")
+    return (*head, "share", "share_low_95", "share_high_95"), (
+        (
+            *(row.service_code, row.closed, *row.counts.values(), row.again),
+            *(row.resolved.hits, row.resolved.of, _round(row.resolved.share), *_interval(row.resolved)),
+        )
+        for row in endings(source, period)
+    )
+
+
+def _title(service_code: str) -> str:
+    """What a kind of case is called; one whose file is gone keeps its code."""
+    found = services().get(service_code)
+    return service_code if found is None else found.titles.text(get_language() or "zh")
+
+
 def _round(value: float | None, digits: int = 4) -> object:
     return "" if value is None else round(value, digits)
 
@@ -183,4 +204,5 @@ TABLES = {
     "officers": _officers,
     "days": _days,
     "precision": _precision,
+    "endings": _endings,
 }

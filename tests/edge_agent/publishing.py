@@ -16,14 +16,18 @@ import numpy as np
 
 from edge_agent.build import Perceiver, make_engine
 from edge_agent.config import CameraConfig, ZonesSection
+from edge_agent.effects import unsealed
 from edge_agent.engine import Event
 from edge_agent.frames import Frame, Image
 from edge_agent.identity import Identity
 from edge_agent.perception import EyesConfig
 from edge_agent.store import Store
 from edge_agent.vault import Vault
+from edge_agent.zone_telling import through_outbox
 from edge_agent.zone_updates import ZoneUpdates
 from models.detections import Detections
+from notifier import outbox
+from protocol.messages import ZonePlan
 from tests.edge_agent.test_stays import HEIGHT, WIDTH, Vehicle, paint
 from zones.publishing import Archive, SignedZones, SigningKey
 
@@ -100,7 +104,8 @@ class Street:
             {"id": "cam1", "url": "rtsp://127.0.0.1/", "zones": zones, "sample_period_s": 1}
         )
         try:
-            self.updates = ZoneUpdates([config], ZonesSection(**section), folder, self.store)
+            tell = through_outbox(Identity("j", "a"), self.store)
+            self.updates = ZoneUpdates([config], ZonesSection(**section), folder, self.store, tell)
         except BaseException:
             self.store.close()
             raise
@@ -134,6 +139,12 @@ class Street:
         """The zone file as an editor saves it."""
         self.zones.write_bytes(text.encode() if isinstance(text, str) else text)
         os.utime(self.zones, ns=(self.beats, self.beats + self.zones.stat().st_ino))
+
+    def plans(self) -> list[ZonePlan]:
+        """What the centre is yet to be told of the zones."""
+        entries = outbox.claim(self.store.db, "mqtt", self.now_ms, 100)
+        items = [unsealed(self.store.vault)(entry.item) for entry in entries]
+        return [ZonePlan.model_validate_json(i.payload) for i in items if i.meta["topic"].endswith("/zones")]
 
     def states(self, *, zone: str | None = None) -> list[str]:
         """States told, of one zone or of all."""

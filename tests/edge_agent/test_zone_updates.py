@@ -58,8 +58,13 @@ def test_a_new_version_comes_into_force_between_two_pictures(office: Office, dat
     with street(data, office.archive.folder, trusted_keys=[office.key.public.line]) as one:
         one.beat(OTHER, times=SETTLE_S)
         assert one.told == []
+        (first,) = one.plans()
+        assert ([zone.zone_id for zone in first.zones], first.in_force.version) == (["P1"], 1)
         published = office.publish(TWO)
         one.settle()
+        (plan,) = one.plans()  # the one before had not left, and is not worth sending any more
+        assert ([zone.zone_id for zone in plan.zones], plan.in_force.version) == (["P1", "P2"], 2)
+        assert plan.idempotency_key != first.idempotency_key
         assert one.updates.told("cam1").sha256 == published.sha256
         assert (one.updates.told("cam1").version, one.updates.told("cam1").author) == (2, "Li Wei")
         one.beat(OTHER, times=SETTLE_S + CONFIRM_S)

@@ -20,6 +20,7 @@ from tests.zones.cameras import SIZE, calibrated, cameras, on_street, street_cam
 from zones import ZoneFile, dump_zone_file, load_zone_file, parse_zone_file
 from zones.calibration import Ground, Lens
 from zones.geojson import changes, from_map, merged, read_map, to_map, to_pixels
+from zones.outlines import outlines_of
 from zones.positions import position_of
 
 ORIGIN = {"longitude": 116.397, "latitude": 39.908}
@@ -49,6 +50,36 @@ def apart(one: Any, other: Any) -> float:
 
 
 # Out
+
+
+def test_outlines_for_a_message_are_small_and_lie_where_the_map_has_them() -> None:
+    many = [
+        (600 + 250 * np.cos(a), 560 + 90 * np.sin(a)) for a in np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    ]
+    file = street(
+        {"id": "P1", "polygon": SQUARE},
+        {"id": "R1", "kind": "loading", "polygon": [[float(x), float(y)] for x, y in many]},
+        {"id": "SKY", "kind": "ignore", "polygon": [(0, 0), (900, 0), (900, 5), (0, 5)]},
+    )
+    position, zones = outlines_of(file)
+    assert position is not None
+    assert [(zone.zone_id, zone.kind, zone.version) for zone in zones] == [
+        (zone.id, zone.kind, zone.version) for zone in file.zone
+    ]
+    square, round_, sky = (zone.outline for zone in zones)
+    assert sky is None
+    for outline, whole in (
+        (square, feature(street())),
+        (round_, feature(street(file.zone[1].model_dump(by_alias=True)))),
+    ):
+        assert outline is not None
+        (ring,) = outline.coordinates
+        assert len(ring) <= 25
+        assert ring[0] == ring[-1]
+        shown, drawn = Polygon(ring), Polygon(whole["geometry"]["coordinates"][0])
+        assert shown.symmetric_difference(drawn).area < 0.05 * drawn.area
+    bare = file.model_copy(update={"calibration": None})
+    assert [zone.outline for zone in outlines_of(bare)[1]] == [None, None, None]
 
 
 def test_a_map_is_rfc_7946() -> None:

@@ -19,7 +19,8 @@ from central.fleet.services import note_stranger
 from central.grids.models import Grid
 from central.ingest import intake
 from central.people.models import Role, User
-from tests.central.street import AGENT, JURISDICTION, TOPICS, health, task
+from protocol.messages import ZonePlan
+from tests.central.street import AGENT, CAMERA, JURISDICTION, TOPICS, health, task
 
 PAGES = ("devices", "zones", "grids", "rosters", "services", "calendar", "texts", "people")
 
@@ -103,6 +104,57 @@ def test_a_zone_that_was_wrong_shows(keeper: Any, centre: Any, person: Any) -> N
     row = keeper.get("/administration/zones/").context["rows"][0]
     assert (row["confirmed"], row["false"], row["gone"]) == (2, 1, 1)
     assert "66.7\u00a0%" in keeper.get("/administration/zones/").content.decode()
+
+
+def zone_plan(at_ms: int, *zones: dict[str, Any], version: int | None = None) -> ZonePlan:
+    return ZonePlan.model_validate(
+        {
+            "idempotency_key": f"{JURISDICTION}/{AGENT}/{CAMERA}/zones/{at_ms}",
+            "jurisdiction_id": JURISDICTION,
+            "agent_id": AGENT,
+            "camera_id": CAMERA,
+            "at_ms": at_ms,
+            "in_force": {"sha256": "a" * 64, "version": version, "author": "Li Wei"},
+            "position": {"longitude": 116.33, "latitude": 39.91},
+            "zones": zones,
+        }
+    )
+
+
+RING = [[116.33, 39.91], [116.331, 39.91], [116.331, 39.911], [116.33, 39.91]]
+PAVEMENT = {
+    "zone_id": "P1",
+    "name": "北侧人行道",
+    "kind": "no_parking",
+    "outline": {"type": "Polygon", "coordinates": [RING]},
+}
+
+
+def test_zones_that_a_box_told_are_drawn_and_lead_to_their_cases(
+    keeper: Any, centre: Any, person: Any, browse: Any
+) -> None:
+    now = centre.clock.utc_ms()
+    assert "No box has told its zones yet" in keeper.get("/administration/zones/").content.decode()
+    take("tasks", task("c1", zone_id="P1"))
+    take("tasks", task("c2", zone_id="P2"))
+    take("zones", zone_plan(now - 3000, {"zone_id": "P9", "kind": "ignore"}, version=4))
+    assert "Nothing can be drawn" not in keeper.get("/administration/zones/").content.decode()
+    for _ in range(2):  # it came twice
+        take("zones", zone_plan(now - 2000, PAVEMENT, {"zone_id": "B1", "kind": "parking_bay"}, version=5))
+    take("zones", zone_plan(now - 1000, {"zone_id": "P9", "kind": "ignore"}, version=4))
+    (camera,) = keeper.get("/administration/zones/map/").json()["cameras"]
+    assert (camera["name"], camera["at"]) == (f"{AGENT}/{CAMERA}", [116.33, 39.91])
+    assert [(zone["name"], zone["says"]) for zone in camera["zones"]] == [
+        ("北侧人行道", "No parking"),
+        ("B1", "Parking bay"),
+    ]
+    assert camera["zones"][0]["outline"]["coordinates"] == [RING]
+    (plan,) = keeper.get("/administration/zones/").context["plans"]
+    assert (plan["version"], plan["author"]) == (5, "Li Wei")
+    listed = keeper.get("/" + plan["zones"][0]["cases"]).context["page"]
+    assert [row.case.stay.agent_case_id for row in listed.rows] == ["c1"]
+    away = browse(person("away", "administrator", scope="elsewhere"))
+    assert away.get(f"/administration/zones/map/?j={JURISDICTION}").json() == {"cameras": []}
 
 
 def test_a_grid_is_handed_over(keeper: Any, tree: list[Grid], person: Any) -> None:

@@ -10,7 +10,9 @@ import pytest
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.test import override_settings
+from django.utils import translation
 
+from central.cases import engine
 from central.cases import services as cases
 from central.cases.history import Audit, verify
 from central.cases.models import HistoryEntry, WorkOrder
@@ -205,6 +207,24 @@ def test_a_dispatcher_gives_it_to_another_even_when_it_was_accepted(world, perso
     cases.close(order.pk, two, cases.Finding(Result.TICKETED))
     with pytest.raises(NotPossibleError):
         services.reassign(order.pk, chief, one, "again")
+
+
+def test_giving_a_new_task_is_accepting_it_and_who_found_the_case_does_not_handle_it(world, person):
+    finder, two = world.officer("finder", away_m=10), world.officer("two", away_m=900)
+    chief = person("chief", role="dispatcher", scope=JURISDICTION)
+    order = world.task()
+    engine.participate(order.case, "collector", "user:finder")
+    with translation.override("en"), pytest.raises(PatrolError, match="neither collects nor verifies it"):
+        services.reassign(order.pk, chief, finder, "nearest")
+    lease.work()
+    assert world.asked(order) == [("two", "offered")], "the nearest one found it"
+    world.clock.advance(10 * MINUTE)
+    services.reassign(order.pk, chief, two, "he knows the street")
+    order.refresh_from_db()
+    assert (order.case.process_state, order.assignee) == ("handling", two)
+    states = dict(order.case.clocks.values_list("kind", "state"))
+    assert states == {"response": "stopped", "resolution": "running"}
+    assert list(verify(Audit())) == []
 
 
 def test_work_is_shared_out_by_load(world):

@@ -127,8 +127,11 @@ def test_declining_needs_a_reason_and_an_offer(order, browse, person):
     assert WorkOrder.objects.get().state == WorkState.NEW
 
 
-def test_the_whole_visit_by_plain_forms(order, browse, person):
-    client = browse(person("wang"))
+@pytest.mark.parametrize("role", ["officer", "grid_worker"])
+def test_the_whole_visit_by_plain_forms(order, browse, person, role):
+    client = browse(person("wang", role))
+    assert client.get("/start/")["Location"] == "/officer/"
+    assert "My tasks" in client.get("/officer/").content.decode()
     text = client.get(f"/officer/{order.pk}/").content.decode()
     keys = re.findall(r'name="key" value="([0-9a-f-]{36})"', text)
     assert len(set(keys)) == len(keys) >= 4
@@ -150,6 +153,8 @@ def test_the_whole_visit_by_plain_forms(order, browse, person):
         "outcome",
         "note",
     ]
+    done = WorkOrder.objects.get()
+    assert (done.state, done.result, done.case.state) == (WorkState.CLOSED, "towed", "closed")
     assert "the kerb is broken" in client.get(f"/cases/{order.case_id}/").content.decode()
 
 

@@ -389,6 +389,11 @@ def test_the_pages_can_be_used_by_everybody(street, phone, language):
     phone.language = language
     page = phone.open()
     page.goto(phone.url + "/login/")
+    browser = phone.context.new_cdp_session(page)
+    manifest = browser.send("Page.getAppManifest")
+    assert (manifest["errors"], manifest["url"].rpartition("/")[2][:8]) == ([], "manifest")
+    faults = lambda: browser.send("Page.getInstallabilityErrors")["installabilityErrors"]  # noqa: E731
+    phone.wait_until(lambda: faults() == [], within=20)
     page.locator("[name=username]").fill("li")
     page.locator("[name=password]").fill(PASSWORD)
     page.locator("section.login button").click()

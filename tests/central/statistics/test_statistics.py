@@ -17,7 +17,9 @@ import pytest
 
 from central.cases import services
 from central.cases.models import Case, HistoryEntry, WorkOrder
+from central.cases.rules import opening
 from central.cases.states import Result
+from central.clocks.models import Clock
 from central.ingest import intake
 from central.statistics import figures
 from central.statistics.figures import Departure, OnTime, Source
@@ -322,3 +324,41 @@ def test_the_command_line_says_the_same(centre: Any, agent: Any, people: list[An
     proof = patrol("verify")
     assert proof["same"] is True
     assert proof["cases"] == LIVES
+
+
+@ON_POSTGRESQL
+def test_endings_are_counted_by_kind_and_promises_by_when_they_were_due(
+    centre: Any, person: Any, browse: Any
+) -> None:
+    def closed(name: str, code: str, state: str, stopped_at: int | None, **more: Any) -> None:
+        facts = {
+            **opening(code),
+            "process_state": state,
+            "state": "closed",
+            "closed_at_ms": NOON - HOUR,
+            **more,
+        }
+        case = Case.objects.create(
+            source_key=name, jurisdiction_id="sanlihe", opened_at_ms=NOON - DAY, **facts
+        )
+        Clock.objects.create(
+            case=case, jurisdiction_id="sanlihe", kind="resolution", amount=1, unit="hours",
+            started_at_ms=NOON - DAY, due_at_ms=NOON - 2 * HOUR, stopped_at_ms=stopped_at,
+            state="running" if stopped_at is None else "stopped",
+        )  # fmt: skip
+
+    closed("a", "city_appearance", "fixed", NOON - 3 * HOUR)
+    closed("b", "city_appearance", "fixed", NOON - HOUR, round=1)
+    closed("c", "city_appearance", "refused", None)
+    closed("d", "city_appearance", "not_fixed", NOON - 2 * HOUR, closed_at_ms=NOON - 40 * DAY)
+    closed("e", "sidewalk_parking", "closed", NOON - 3 * HOUR)
+    client = browse(person("chief", "dispatcher"))
+    text = client.get("/statistics/endings.csv?period=7d").content.decode("utf-8-sig")
+    city, parking = csv.DictReader(io.StringIO(text))
+    assert city["service"] == "city_appearance"
+    assert [city[name] for name in ("closed", "fixed", "not_fixed", "refused", "unsaid", "opened_again")] == [
+        "3", "2", "0", "1", "0", "1",
+    ]  # fmt: skip
+    assert (city["resolved_on_time"], city["resolution_due"], city["share"]) == ("2", "4", "0.5")
+    assert (parking["closed"], parking["unsaid"], parking["share"]) == ("1", "1", "1.0")
+    assert "How cases ended" in client.get("/statistics/?period=7d").content.decode()

@@ -8,15 +8,6 @@ import { startTask } from "./task.js";
 import { startList } from "./list.js";
 import { startViewer } from "./viewer.js";
 
-async function startWorker() {
-  if (!("serviceWorker" in navigator)) return;
-  try {
-    await navigator.serviceWorker.register("/service-worker.js", { scope: "/", type: "module", updateViaCache: "none" });
-  } catch {
-    // Without it the pages need a network, but the outbox works all the same.
-  }
-}
-
 /** A log-out with something unsent is asked about; what is kept stays locked to its officer. */
 function guardLogOut() {
   for (const form of document.querySelectorAll('form[action$="/logout/"]')) {
@@ -35,7 +26,6 @@ function guardLogOut() {
 }
 
 async function start() {
-  startWorker();
   try {
     await store.open();
   } catch {

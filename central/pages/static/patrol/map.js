@@ -53,6 +53,38 @@
     return map;
   }
 
+  function controls(map, say, fit) {
+    L.control.zoom({ zoomInTitle: say.in, zoomOutTitle: say.out, position: "topleft" }).addTo(map);
+    const all = L.control({ position: "topleft" });
+    all.onAdd = () => {
+      const bar = L.DomUtil.create("div", "leaflet-bar");
+      const button = L.DomUtil.create("a", "", bar);
+      button.href = "#map";
+      button.role = "button";
+      button.title = say.all;
+      button.setAttribute("aria-label", say.all);
+      button.textContent = "⤢";
+      L.DomEvent.on(button, "click", (event) => {
+        L.DomEvent.stop(event);
+        fit();
+      });
+      return bar;
+    };
+    all.addTo(map);
+  }
+
+  function sayOn(element) {
+    const word = document.createElement("p");
+    word.className = "mapsay";
+    word.setAttribute("role", "status");
+    word.hidden = true;
+    element.append(word);
+    return (text) => {
+      word.hidden = !text;
+      word.textContent = text;
+    };
+  }
+
   class Outlines {
     constructor(map, address) {
       this.map = map;
@@ -153,28 +185,8 @@
       this.known = null;
       this.places = [];
       this.query = "";
-      this.word = document.createElement("p");
-      this.word.className = "mapsay";
-      this.word.setAttribute("role", "status");
-      this.word.hidden = true;
-      element.append(this.word);
-      L.control.zoom({ zoomInTitle: this.say.in, zoomOutTitle: this.say.out, position: "topleft" }).addTo(this.map);
-      const all = L.control({ position: "topleft" });
-      all.onAdd = () => {
-        const bar = L.DomUtil.create("div", "leaflet-bar");
-        const button = L.DomUtil.create("a", "", bar);
-        button.href = "#map";
-        button.role = "button";
-        button.title = this.say.all;
-        button.setAttribute("aria-label", this.say.all);
-        button.textContent = "⤢";
-        L.DomEvent.on(button, "click", (event) => {
-          L.DomEvent.stop(event);
-          this.fit();
-        });
-        return bar;
-      };
-      all.addTo(this.map);
+      this.tell = sayOn(element);
+      controls(this.map, this.say, () => this.fit());
       this.map.on("moveend", () => {
         this.outlines.draw().catch(() => {});
         this.gather();
@@ -202,11 +214,6 @@
       const whole = this.outlines.whole;
       if (bounds.isValid()) this.map.fitBounds(bounds.pad(0.08), { maxZoom: 17, animate: false });
       else if (whole) this.map.fitBounds(whole, { animate: false, padding: [8, 8] });
-    }
-
-    tell(text) {
-      this.word.hidden = !text;
-      this.word.textContent = text;
     }
 
     async load(query) {
@@ -374,6 +381,8 @@
     for (const element of document.querySelectorAll(".map[data-lat]:not([data-ready])")) spot(element);
   }
 
+  // For maps of other pages.
+  window.patrolMaps = { AGAIN_MS, Outlines, ask, base, color, controls, pinOf, sayOn };
   document.addEventListener("htmx:afterSwap", startSpots);
   startSpots();
   const element = document.querySelector(".map[data-cases]");
