@@ -256,6 +256,10 @@ def test_every_address_with_every_role(world, request):
                 )
         if method == "POST" and not any(re.fullmatch(each, route) for each in EXEMPT):
             assert row["forged"] in {"csrf", "405"}, f"{where} takes a forged request"
+    values, clients = world
+    for column in ("elsewhere", "other grid"):
+        for client in clients[column]:
+            assert client.get(f"/live/?case={values['case_id']}").status_code == 404, column
     allowed = {"login", "401", "403", "404", "405", "csrf"}
     wrong = [each for each in changed(world, rows) if each[2] not in allowed]
     assert not wrong, "a method that no address has is answered"
