@@ -182,6 +182,7 @@ def _new_case(key: ApiKey, body: CaseIn, name: str) -> reports.NewCase:
         plate=body.plate,
         position=position,
         reporter=reporter,
+        collector=body.source == "patrol",
     )
 
 

@@ -143,7 +143,10 @@ def test_every_filter_takes_any_text_and_gives_nothing_away(order, browse, perso
             assert answer.status_code in {200, 400, 404}, where
             shown = b"" if answer.streaming else answer.content
             answer.close()
-            assert b"<script>alert" not in shown, where
+            if answer["Content-Type"].startswith(
+                "text/html"
+            ):  # elsewhere it is text, and nothing guesses a type
+                assert b"<script>alert" not in shown, where
             assert not any(word.encode() in shown for word in ("三里河路", AGENT, JURISDICTION)), where
     for text in INJECTIONS:
         answer = blind[Role.AUDITOR].get(f"/statistics/{quote(text)}.csv")
