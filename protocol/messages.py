@@ -386,7 +386,8 @@ class OfficerTask(Message):
     """Centre -> officer's device: a task was offered to you, given to you, or is none of yours any more.
 
     It wakes the device; the truth is at the centre, which is asked before anything is done. It holds what an officer
-    needs on the way there, the plate among it so that the right vehicle is looked at, and nothing of its owner.
+    needs on the way there and nothing of the owner. The plate is masked while the task is only offered, and whole once it
+    is assigned, so that the right vehicle is looked at; whoever accepts reads it on the task's page.
     """
 
     kind: Literal["officer_task"] = "officer_task"

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import requests
 from PIL import Image
 
+from benchmarks.day.agents import place_of
 from benchmarks.day.script import MINUTE, RESPONSE_MS, THINKS_MS, Answer, Script, Stay
 from benchmarks.day.world import World, post_of
 from protocol.clock import Millis, SystemClock
@@ -136,7 +137,10 @@ class Officer:
         self.twice: Counter[str] = Counter()
         self.pressed: Counter[str] = Counter()
         self._world, self._script = world, script
-        self._stays = {stay.plate: stay for stay in script.stays}
+        self._stays: dict[tuple[str, str], list[Stay]] = {}
+        for stay in script.stays:
+            place = place_of(stay.agent, stay.camera, stay.zone)
+            self._stays.setdefault((place, stay.look), []).append(stay)
         self._plans: list[Plan] = []
         self._seen: set[int] = set()
         self._tunnel: Plan | None = None
@@ -208,8 +212,10 @@ class Officer:
             if offer["offer"] in self._seen:
                 continue
             self._seen.add(offer["offer"])
-            stay = self._stays[offer["task"]["plate"]]
             due = int(offer["task"]["due_at_ms"])
+            came = due - RESPONSE_MS - self._world.began_ms
+            alike = self._stays[offer["task"]["place"], offer["task"]["plate"][-2:]]
+            stay = max((each for each in alike if each.arrives_ms <= came), key=lambda each: each.number)
             answer = self._answer(stay, due)
             if answer is None:
                 self.strange.append(f"officer {self.number} was offered stay {stay.number}")

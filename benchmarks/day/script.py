@@ -62,6 +62,9 @@ PERSONAS: tuple[dict[Answer, int], ...] = (
     {"accepts": 60, "declines": 8, "silent": 32},
 )
 
+SIGNS = "0123456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+"""What plates are written with: no I and no O."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stay:
@@ -100,8 +103,14 @@ class Stay:
 
     @property
     def plate(self) -> str:
-        """Each vehicle has its own."""
-        return f"京A{self.number:05d}"
+        """Each vehicle has its own; the last two characters, which no mask hides, come back after 1156 vehicles."""
+        high, low = divmod(self.number, len(SIGNS) ** 2)
+        return f"京A{high:03d}{SIGNS[low // len(SIGNS)]}{SIGNS[low % len(SIGNS)]}"
+
+    @property
+    def look(self) -> str:
+        """What an officer who is only asked reads of the plate; with the place it tells the vehicle."""
+        return self.plate[-2:]
 
     @property
     def confirmed_ms(self) -> int:

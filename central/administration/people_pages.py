@@ -17,7 +17,7 @@ from central.grids.models import Grid
 from central.people import services
 from central.people.account import confirmed
 from central.people.models import Role, User
-from central.people.scopes import unscoped
+from central.people.scopes import subtree, unscoped
 from central.people.second_factor import has_second_factor
 from protocol.errors import PatrolError
 
@@ -40,7 +40,7 @@ def people(request: HttpRequest) -> HttpResponse:
             "self": user.pk == request.user.pk,
         }
         for user in found
-        if _within(request.user, user.jurisdictions)
+        if _reaches(request.user, user)
     ]
     return show(request, "people", {"rows": rows, "roles": Role.choices, "scope": _own_scope(request.user)})
 
@@ -59,8 +59,8 @@ def add(request: HttpRequest) -> HttpResponse:
             name, asked.get("role", ""), scope=scope, full_name=asked.get("full_name", "").strip()
         )
         codes = asked.get("grids", "").split()
-        if codes:
-            _set_scope(user, scope, codes)
+        if codes or request.user.by_grid:
+            _set_scope(request, user, scope, codes)
     if user is not None and user.pk is not None and User.objects.filter(pk=user.pk).exists():
         _tell_link(request, user)
     return back("people")
@@ -76,7 +76,7 @@ def change(request: HttpRequest, user_id: int) -> HttpResponse:
     with told(request, _("%(name)s was changed.") % {"name": user.get_username()}):
         scope = _scope(request, asked.get("scope", ""))
         services.set_role(user, asked.get("role", ""))
-        _set_scope(user, scope, asked.get("grids", "").split() or None)
+        _set_scope(request, user, scope, asked.get("grids", "").split() or None)
     return back("people")
 
 
@@ -115,7 +115,15 @@ def reset_factor(request: HttpRequest, user_id: int) -> HttpResponse:
     return back("people")
 
 
-def _set_scope(user: User, scope: str, codes: list[str] | None) -> None:
+def _set_scope(request: HttpRequest, user: User, scope: str, codes: list[str] | None) -> None:
+    """Raises `PatrolError` where an administrator by grid names no grid, or one that is none of his."""
+    if request.user.by_grid:
+        own = Grid.objects.visible_to(request.user).filter(code__in=codes or ())
+        others = {*(codes or [""])} - {*own.values_list("code", flat=True)}
+        if others:
+            raise PatrolError(
+                "this reaches further than your own scope", field="grids", value=min(others)[:60]
+            )
     with unscoped("the scope was found to lie within the administrator's own"):
         services.set_scope(user, scope, codes)
 
@@ -128,9 +136,19 @@ def _tell_link(request: HttpRequest, user: User) -> None:
 
 def _other(request: HttpRequest, user_id: int) -> User:
     user = User.objects.filter(pk=user_id).exclude(pk=request.user.pk).first()
-    if user is None or not _within(request.user, user.jurisdictions):
+    if user is None or not _reaches(request.user, user):
         raise Http404
     return user
+
+
+def _reaches(administrator: User, user: User) -> bool:
+    """Whether all that a person sees lies within what the administrator sees."""
+    if not _within(administrator, user.jurisdictions):
+        return False
+    if not administrator.by_grid:
+        return True
+    held = user.grids.all().unscoped("compared with the administrator's own")
+    return user.by_grid and {*held.values_list("pk", flat=True)} <= subtree(administrator).grids
 
 
 def _scope(request: HttpRequest, text: str) -> str:

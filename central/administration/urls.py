@@ -1,14 +1,17 @@
 """Addresses of the administration."""
 
 from django.urls import path
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from central.administration import catalogue, devices, duty, ground, people_pages, zones
 from central.people.access import EVERYONE, roles
 
+_HOME = RedirectView.as_view(pattern_name="administration:devices")
+
 app_name = "administration"
 urlpatterns = [
-    path("", roles(*EVERYONE)(RedirectView.as_view(pattern_name="administration:devices")), name="home"),
+    path("", roles(*EVERYONE)(require_safe(_HOME)), name="home"),
     path("devices/", devices.devices, name="devices"),
     path("devices/enrol/", devices.enrol, name="enrol"),
     path("devices/<int:number>/disable/", devices.disable, name="disable"),

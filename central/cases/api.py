@@ -11,6 +11,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_safe
 from ninja import Header, NinjaAPI
 
 from central.cases import actions, reports
@@ -181,6 +182,7 @@ def _new_case(key: ApiKey, body: CaseIn, name: str) -> reports.NewCase:
         plate=body.plate,
         position=position,
         reporter=reporter,
+        collector=body.source == "patrol",
     )
 
 
@@ -202,5 +204,7 @@ def _small(request: HttpRequest) -> None:
 
 urls = api.urls
 for _pattern in urls[0]:
+    if _pattern.name in {"api-root", "openapi-json"}:
+        _pattern.callback = require_safe(_pattern.callback)
     # The key decides, not a log-in: calls of strangers end in `KeyAuth`.
     open_to_all(_pattern.callback)

@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from central.cases.attachments import path_of
 from central.cases.models import Attachment
+from central.people import access_log
 from central.people.access import EVERYONE, roles
 
 
@@ -18,6 +19,7 @@ from central.people.access import EVERYONE, roles
 def attachment(request: HttpRequest, case_id: int, attachment_id: int) -> HttpResponseBase:
     """A photo as it is kept."""
     found = _find(request, case_id, attachment_id)
+    access_log.note_read(request, found.case, access_log.PICTURE, access_log.ATTACHMENT)
     return _serve(request, found, found.stored_sha256, thumbnail=False)
 
 
@@ -30,7 +32,7 @@ def thumbnail(request: HttpRequest, case_id: int, attachment_id: int) -> HttpRes
 
 
 def _find(request: HttpRequest, case_id: int, attachment_id: int) -> Attachment:
-    visible = Attachment.objects.visible_to(request.user)
+    visible = Attachment.objects.visible_to(request.user).select_related("case")
     found: Attachment = get_object_or_404(visible, case_id=case_id, pk=attachment_id)
     return found
 

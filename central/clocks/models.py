@@ -10,8 +10,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from central.cases.models import Case
-from central.people.models import Role, User
-from central.people.scopes import Scoped, ScopedByCase
+from central.people.models import Role
+from central.people.scopes import Scoped, ScopedByCase, subtree
 
 
 class WorkCalendar(models.Model):
@@ -234,12 +234,15 @@ class Alerts(models.QuerySet):  # type: ignore[type-arg]
     """Alerts seen by the one they are for."""
 
     def visible_to(self, user: Any) -> Alerts:
-        """To this person, or to everybody of this role who answers for the jurisdiction."""
-        scope = getattr(user, "scope", "")
-        to_role = Q(user__isnull=True, role=getattr(user, "role", None) or "-")
-        if scope != User.EVERYWHERE:
-            to_role &= Q(jurisdiction_id=scope or "-")
-        return self.filter(Q(user_id=getattr(user, "pk", None), user__isnull=False) | to_role)
+        """To this person, or to everybody of this role who answers for the jurisdiction; by grid, for the case's grid."""
+        if not getattr(user, "is_active", False):
+            return self.none()
+        to_role = Q(user__isnull=True, role=user.role)
+        if user.jurisdictions is not None:
+            to_role &= Q(jurisdiction_id__in=user.jurisdictions)
+        if user.by_grid:
+            to_role &= Q(case__isnull=True) | Q(case__grid__in=subtree(user).grids)
+        return self.filter(Q(user=user.pk) | to_role)
 
 
 class Alert(models.Model):

@@ -13,6 +13,7 @@ from central.cases.states import WorkKind
 from central.dispatch.models import Assignment, AssignmentState, Offer, OfferState, Push
 from central.live import beats
 from central.live.services import TASKS, announce, officer_topic
+from central.people import access_log
 from central.people.models import User
 from central.project.clock import now_ms
 from central.project.unit import current, insert, save
@@ -128,7 +129,7 @@ def push(offer: Offer, state: str) -> None:
             "position": place,
             "zone_name": stay.zone_name if stay else "",
             "vehicle_class": stay.vehicle_class if stay else "",
-            "plate": (stay.plate or None) if stay else None,
+            "plate": _plate(offer, case, stay.plate, state) if stay and stay.plate else None,
             "distance_m": offer.why.get("metres"),
             "travel_s": offer.why.get("seconds"),
         }
@@ -149,3 +150,11 @@ def push(offer: Offer, state: str) -> None:
         expires_at_ms=lost_at,
     )
     insert(row)
+
+
+def _plate(offer: Offer, case: Case, plate: str, state: str) -> str:
+    """Masked while it is only offered; in full, and written down, once the task is the officer's own."""
+    if state != "assigned":
+        return access_log.mask_plate(plate)
+    access_log.note(offer.officer, case, access_log.PLATE, access_log.OWN_TASK)
+    return plate

@@ -13,10 +13,11 @@ from django.views.decorators.http import require_POST, require_safe
 from pydantic import ValidationError
 
 from central.cases.models import WorkOrder
-from central.cases.states import NotPossibleError
+from central.cases.states import NotPossibleError, WorkState
 from central.dispatch import desk, positions, services
 from central.dispatch.models import Assignment, AssignmentState, Offer, OfferState, Shift
 from central.dispatch.words import REASONS, why_words
+from central.people import access_log
 from central.people.access import roles
 from central.people.models import Role, User
 from central.project.clock import now_ms
@@ -68,7 +69,7 @@ def mine(request: HttpRequest) -> JsonResponse:
         .select_related("case__stay")
         .order_by("due_at_ms", "pk")
     )
-    offers = [_offer(offer) for offer in offered[:SHOWN]]
+    offers = [_offer(request, offer) for offer in offered[:SHOWN]]
     if news:
         return _answer({"offers": offers})
     shift = desk.on_duty(request.user)
@@ -76,7 +77,7 @@ def mine(request: HttpRequest) -> JsonResponse:
         {
             "on_duty_until_ms": None if shift is None else shift.to_ms,
             "offers": offers,
-            "tasks": [_order(order) for order in mine[:SHOWN]],
+            "tasks": [_order(request, order) for order in mine[:SHOWN]],
         }
     )
 
@@ -99,7 +100,7 @@ def position(request: HttpRequest) -> JsonResponse:
 def accept(request: HttpRequest, order_id: int) -> JsonResponse:
     """Take a task, offered to me or not. 409 with its state where somebody else was faster or it is over."""
     try:
-        return _answer({"task": _order(services.accept(order_id, request.user))})
+        return _answer({"task": _order(request, services.accept(order_id, request.user))})
     except WorkOrder.DoesNotExist:
         return _missing()
     except NotPossibleError as error:
@@ -140,7 +141,7 @@ def reassign(request: HttpRequest, order_id: int) -> JsonResponse:
         return _refused(str(error), error.state)
     except PatrolError as error:
         return _wrong(str(error))
-    return _answer({"task": _order(order)})
+    return _answer({"task": _order(request, order)})
 
 
 @require_safe
@@ -172,7 +173,7 @@ def unassigned(request: HttpRequest) -> JsonResponse:
             "since_ms": search.since_ms,
             "reason": search.reason,
             "words": str(REASONS.get(search.reason, search.reason)),
-            "task": _order(search.order),
+            "task": _order(request, search.order),
         }
         for search in found[:SHOWN]
     ]
@@ -200,7 +201,7 @@ def _on_duty(shift: Shift, load: int) -> dict[str, Any]:
     }
 
 
-def _offer(offer: Offer) -> dict[str, Any]:
+def _offer(request: HttpRequest, offer: Offer) -> dict[str, Any]:
     return {
         "offer": offer.pk,
         "offered_at_ms": offer.offered_at_ms,
@@ -208,13 +209,18 @@ def _offer(offer: Offer) -> dict[str, Any]:
         "why": why_words(offer.why) if offer.why else "",
         "metres": offer.why.get("metres"),
         "seconds": offer.why.get("seconds"),
-        "task": _order(offer.order),
+        "task": _order(request, offer.order),
     }
 
 
-def _order(order: WorkOrder) -> dict[str, Any]:
+def _order(request: HttpRequest, order: WorkOrder) -> dict[str, Any]:
+    """A task as JSON; the plate in full where the caller has accepted it, and that look is written down."""
     case = order.case
     stay = getattr(case, "stay", None)
+    plate = stay.plate if stay else ""
+    own = order.state == WorkState.ACCEPTED and order.assignee_id == request.user.pk
+    if plate and own:
+        access_log.note_read(request, case, access_log.PLATE, access_log.OWN_TASK)
     return {
         "task": order.pk,
         "case": case.pk,
@@ -224,7 +230,7 @@ def _order(order: WorkOrder) -> dict[str, Any]:
         "place": case.place,
         "longitude": case.longitude,
         "latitude": case.latitude,
-        "plate": stay.plate if stay else "",
+        "plate": plate if own else access_log.mask_plate(plate),
         "vehicle_class": stay.vehicle_class if stay else "",
         "zone_name": stay.zone_name if stay else "",
     }

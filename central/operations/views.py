@@ -21,12 +21,14 @@ _database = DatabaseMeasures()
 
 
 @open_to_all
+@require_safe
 def healthz(request: HttpRequest) -> JsonResponse:  # noqa: ARG001
     """200 while the process answers."""
     return JsonResponse({"status": "ok"})
 
 
 @open_to_all
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 while pages can be served. With `?whole=1`, 200 only while workers, clocks and broker are well too.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Prefetch
 from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -58,6 +59,7 @@ def context_of(request: HttpRequest, case: Case) -> dict[str, Any]:
     order = next((each for each in orders if each.state in OPEN_STATES), orders[0] if orders else None)
     due = listing.due_of(case, order)
     pictures = queries.pictures(case)
+    shown = access_log.is_shown(request, case)
     return {
         "case": case,
         "stay": getattr(case, "stay", None),
@@ -68,9 +70,10 @@ def context_of(request: HttpRequest, case: Case) -> dict[str, Any]:
         "urgency": listing.urgency(due),
         "pictures": pictures,
         "pair": _pair(pictures),
-        "plates": [item for item in case.evidence.all() if item.role == "plate"],
+        # A crop says what the mask hides.
+        "plates": [item for item in case.evidence.all() if item.role == "plate" and shown],
         "history": [words.history_line(entry) for entry in case.history.order_by("-number")],
-        "plate_shown": access_log.is_shown(request, case),
+        "plate_shown": shown,
         "may_handle": request.user.role in policy.FIELD,
         "may_show_plate": access_log.may_show_plate(request.user),
         "outline": _outline(request, case),
@@ -124,8 +127,11 @@ def _serve(request: HttpRequest, case_id: int, sha256: str, *, thumbnail: bool) 
     found = case.evidence.filter(sha256=sha256, picture__isnull=False).select_related("picture").first()
     if found is None or found.picture is None:
         raise Http404
+    crop = found.role == "plate"
+    if crop and not access_log.is_shown(request, case):
+        raise PermissionDenied
     if not thumbnail:
-        access_log.note_read(request, case, access_log.PICTURE, "evidence")
+        access_log.note_read(request, case, access_log.PICTURE, access_log.EVIDENCE)
     etag = f'"{sha256}{"-t" if thumbnail else ""}"'
     if request.headers.get("If-None-Match") == etag:
         response = HttpResponse(status=304)
@@ -140,5 +146,6 @@ def _serve(request: HttpRequest, case_id: int, sha256: str, *, thumbnail: bool) 
         response["Last-Modified"] = http_date(found.picture.received_at_ms / 1000)
     response["ETag"] = etag
     # Named by its own hash, so it never changes; private, so only this person's browser keeps it.
-    response["Cache-Control"] = "private, max-age=604800, immutable"
+    # A crop of the plate is shown for ten minutes, so nobody's browser keeps it.
+    response["Cache-Control"] = "no-store" if crop else "private, max-age=604800, immutable"
     return response

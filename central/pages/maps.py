@@ -160,7 +160,13 @@ def _version() -> str:
 
 def _mark(user: User, *parts: object) -> str:
     whole = json.dumps(
-        [user.pk, user.scope, user.role, sorted(subtree(user)) if user.by_grid else None, *map(str, parts)]
+        [
+            user.pk,
+            user.scope,
+            user.role,
+            sorted(subtree(user).grids) if user.by_grid else None,
+            *map(str, parts),
+        ]
     )
     return f'"{hashlib.sha256(whole.encode()).hexdigest()[:24]}"'
 

@@ -54,7 +54,7 @@ def counts(user: User) -> dict[str, int]:
         user.pk,
         user.scope,
         user.role,
-        user.by_grid and tuple(sorted(subtree(user))),
+        user.by_grid and tuple(sorted(subtree(user).grids)),
     )
     started = clock.monotonic_ms()
     with _lock:

@@ -223,12 +223,5 @@ def problem(text: str) -> str:
 SENSITIVE = {"plate": _("Plate"), "picture": _("Original picture")}
 """What a page shows in full only when somebody looks; see `central.people.access_log`."""
 
-PURPOSES = {"own task": _("own task"), "evidence": _("evidence")}
+PURPOSES = {"own task": _("own task"), "evidence": _("evidence"), "attachment": _("attachment")}
 """Reasons that pages give themselves; others are people's own words."""
-
-
-def mask_plate(plate: str) -> str:
-    """A plate that colleagues can tell apart and passers-by cannot read: the middle is hidden."""
-    if len(plate) < 5:
-        return "•" * len(plate)
-    return plate[:2] + "•" * (len(plate) - 4) + plate[-2:]

@@ -19,7 +19,10 @@ SHOWN_MS = 10 * 60_000
 SHOWN = "patrol_shown"
 _SHOWN_AT_MOST = 50
 
-PLATE, PHONE, OWNER, PICTURE = "plate", "phone", "owner", "picture"
+PLATE, PICTURE = "plate", "picture"
+
+OWN_TASK, EVIDENCE, ATTACHMENT = "own task", "evidence", "attachment"
+"""Why, where nobody has to say it: the words are in `central.pages.words.PURPOSES`."""
 
 
 class Case(Protocol):
@@ -84,9 +87,16 @@ def is_shown(request: HttpRequest, case: Case) -> bool:
 def shows_task(request: HttpRequest, case: Case, assignee_id: int | None) -> bool:
     """Whether a task's page shows the plate: the own one of who handles it does, and that look is written down."""
     if request.user.role in policy.FIELD and assignee_id is not None and assignee_id == request.user.pk:
-        note_read(request, case, PLATE, "own task")
+        note_read(request, case, PLATE, OWN_TASK)
         return True
     return is_shown(request, case)
+
+
+def mask_plate(plate: str) -> str:
+    """A plate that colleagues can tell apart and passers-by cannot read: the middle is hidden."""
+    if len(plate) < 5:
+        return "•" * len(plate)
+    return plate[:2] + "•" * (len(plate) - 4) + plate[-2:]
 
 
 def _still_shown(request: HttpRequest) -> dict[str, int]:

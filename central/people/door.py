@@ -6,12 +6,17 @@ from allauth.mfa.base.views import reauthenticate as confirm_by_code
 from allauth.mfa.recovery_codes.views import generate_recovery_codes, view_recovery_codes
 from allauth.mfa.totp.views import activate_totp, deactivate_totp
 from django.urls import path
+from django.views.decorators.http import require_http_methods
 
 from central.people import account, oidc, views
 from central.people.access import open_to_all, own_account
 
 urlpatterns = [
-    path("login/code/", open_to_all(authenticate), name="mfa_authenticate"),
+    path(
+        "login/code/",
+        open_to_all(require_http_methods(["GET", "HEAD", "POST"])(authenticate)),
+        name="mfa_authenticate",
+    ),
     path("login/with/<str:provider_id>/", oidc.begin, name="openid_connect_login"),
     path("login/with/<str:provider_id>/back/", oidc.callback, name="openid_connect_callback"),
     path("login/", views.log_in, name="account_login"),

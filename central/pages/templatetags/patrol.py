@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from central.pages import words
 from central.pages.sayings import say
+from central.people import access_log
 from central.project.clock import now_ms
 
 register = template.Library()
@@ -129,7 +130,7 @@ def past(at_ms: int) -> bool:
 @register.filter
 def masked(plate: str) -> str:
     """The plate with its middle hidden."""
-    return words.mask_plate(plate)
+    return access_log.mask_plate(plate)
 
 
 @register.filter

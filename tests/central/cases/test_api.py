@@ -9,11 +9,12 @@ import pytest
 from django.db import connection
 from django.test.client import Client
 
-from central.cases import api_calls, history
-from central.cases.apikeys import add_key, revoke_key
+from central.cases import api_calls, history, services
+from central.cases.apikeys import RIGHTS, add_key, revoke_key
 from central.cases.audit import verify_files
-from central.cases.models import ApiCall, Attachment, Case, HistoryEntry, Note, Reporter, Told
+from central.cases.models import ApiCall, Attachment, Case, HistoryEntry, Note, Reporter, Told, WorkOrder
 from central.cases.reporters import contact_of
+from central.cases.states import Result
 from protocol.errors import PatrolError
 from tests.central.cases.test_attachments import photo
 from tests.central.street import NOON
@@ -175,6 +176,76 @@ def test_odd_bodies_and_strangers_get_problems(hotline, centre):
     assert nobody.get("/api/v1/openapi.json").json()["paths"]["/api/v1/cases"]["post"]
     codes = {nobody.get(f"/api/v1/cases/{number}").status_code for _ in range(30)}
     assert codes == {401, 429}, "strangers are slowed down"
+
+
+@pytest.mark.parametrize("centre", ["sqlite"], indirect=True)  # it asks who may, whatever the database
+def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(hotline):
+    number = hotline.post("/cases", BODY).json()["id"]
+    calls = {  # operation: (right, body)
+        "open_case": ("open", {**BODY, "external_id": "table"}),
+        "get_case": ("read", None),
+        "take_transition": ("move", {"transition": "screen"}),
+        "write_note": ("note", {"text": "x"}),
+        "add_photo": ("photo", photo()),
+    }
+    described = {
+        call["operationId"]: (method, path.removeprefix("/api/v1"))
+        for path, methods in Client().get("/api/v1/openapi.json").json()["paths"].items()
+        for method, call in methods.items()
+    }
+    assert set(described) == set(calls), "a new call needs a line"
+    keys = {
+        right: Caller(add_key(f"only-{right}", "sanlihe", (right,), "dispatcher" if right == "move" else ""))
+        for right in RIGHTS
+    }
+    every = Caller(add_key("elsewhere", "yuetan", RIGHTS, "dispatcher"))
+
+    def ask(caller, operation):
+        (method, path), (_, body) = described[operation], calls[operation]
+        path = path.replace("{case_id}", str(number))
+        kind = "image/jpeg" if isinstance(body, bytes) else "application/json"
+        return caller.get(path) if method == "get" else caller.post(path, body, f"t-{operation}", kind)
+
+    for operation, (wanted, _) in calls.items():
+        assert ask(Caller("no-key-of-ours-at-all"), operation).status_code == 401, operation
+        for right, caller in keys.items():
+            answer = ask(caller, operation)
+            if right == wanted:
+                assert answer.status_code in {200, 201}, (operation, answer.content)
+            else:
+                problem(answer, 403, "right")
+        if operation != "open_case":  # what it opens lies in its own jurisdiction
+            problem(ask(every, operation), 404, "missing")
+    assert ask(every, "open_case").status_code == 201
+    assert Case.objects.filter(jurisdiction_id="yuetan").count() == 1
+    rate = {"transition": "rate", "as_reporter": True}
+    problem(keys["move"].post(f"/cases/{number}/transitions", rate), 403, "right")
+
+
+@pytest.mark.parametrize("centre", ["sqlite"], indirect=True)
+def test_whoever_handles_a_case_neither_collects_nor_verifies_it_over_http(hotline, person):
+    worker = Caller(add_key("worker", "sanlihe", ("open", "move"), "grid_worker"))
+
+    def move(caller, number, transition, **given):
+        body = {"transition": transition, "fields": given}
+        return caller.post(f"/cases/{number}/transitions", body, f"{number}-{transition}")
+
+    found = {**BODY, "source": "patrol", "service_code": "city_appearance"}
+    number = worker.post("/cases", found).json()["id"]
+    for transition in ("establish", "dispatch"):
+        assert move(hotline, number, transition).status_code == 200
+    wang = person("wang")
+    order = WorkOrder.objects.get(case=number)
+    services.accept(order.pk, wang)
+    problem(move(worker, number, "suspend", reason="rain"), 403, "part")  # who found it does not handle it
+    other = Caller(add_key("other", "sanlihe", ("move",), "grid_worker"))
+    assert move(other, number, "suspend", reason="rain").status_code == 200
+    assert move(other, number, "resume").status_code == 200
+    services.close(order.pk, wang, services.Finding(Result.TICKETED))
+    problem(
+        move(other, number, "send_back", reason="not done"), 403, "part"
+    )  # who handled it does not judge it
+    assert move(worker, number, "send_back", reason="not done").status_code == 200
 
 
 def test_a_key_has_a_role_only_with_the_right_to_use_it(centre):

@@ -245,7 +245,7 @@ def test_what_is_said_to_the_device_is_what_an_officer_needs(world):
     assert row.topic == f"patrol/v1/{JURISDICTION}/officers/officer-{officer.pk}/tasks"
     assert row.expires_at_ms == NOON + LEASE
     told = json.loads(row.payload)
-    assert (told["plate"], told["task_id"], told["distance_m"]) == ("京A12345", str(order.pk), 390)
+    assert (told["plate"], told["task_id"], told["distance_m"]) == ("京A•••45", str(order.pk), 390)
     assert OfficerTask.model_validate(told).position is not None
     assert not {"phone", "owner", "evidence", "why"} & set(told)
 

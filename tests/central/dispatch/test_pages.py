@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 from django.utils import translation
@@ -10,9 +11,10 @@ from django.utils import translation
 from central.cases.models import WorkOrder
 from central.dispatch import lease, rosters
 from central.dispatch.choose import Why
-from central.dispatch.models import Offer, OfficerPosition
+from central.dispatch.models import Offer, OfficerPosition, Push
 from central.dispatch.words import facts_of, why_words
 from central.ingest import intake
+from central.people.models import SensitiveRead
 from tests.central.street import JURISDICTION, MINUTE, NOON, TOPICS, task
 
 
@@ -25,6 +27,10 @@ def crew(centre, agent, person):
         JURISDICTION, [rosters.Wanted(name, NOON - MINUTE, NOON + 60 * MINUTE) for name in ("wang", "zhao")]
     )
     return people
+
+
+def reads():
+    return list(SensitiveRead.objects.order_by("pk").values_list("name", "fields", "purpose"))
 
 
 def send(case="c1"):
@@ -46,7 +52,7 @@ def test_from_the_position_to_the_answer(crew, browse, centre):
     shown = wang.get("/dispatch/mine/").json()
     (offer,) = shown["offers"]
     assert shown["on_duty_until_ms"] == NOON + 60 * MINUTE
-    assert (offer["task"]["plate"], offer["why"]) == ("京A12345", "is there already, no open task")
+    assert (offer["task"]["plate"], offer["why"]) == ("京A•••45", "is there already, no open task")
     assert wang.get(f"/dispatch/mine/?after={offer['offer']}").json()["offers"] == []
     assert zhao.get("/dispatch/mine/").json()["offers"] == []
     address = f"/dispatch/tasks/{order.pk}"
@@ -57,7 +63,9 @@ def test_from_the_position_to_the_answer(crew, browse, centre):
     lease.work()
     assert len(zhao.get("/dispatch/mine/").json()["offers"]) == 1
     for _ in range(2):
-        assert zhao.post(f"{address}/accept/").json()["task"]["state"] == "accepted"
+        taken = zhao.post(f"{address}/accept/").json()["task"]
+        assert (taken["state"], taken["plate"]) == ("accepted", "京A12345")
+    assert reads() == [("zhao", "plate", "own task")]
     late = wang.post(f"{address}/accept/")
     assert (late.status_code, late.json()["state"]) == (409, "accepted")
     assert [t["task"] for t in zhao.get("/dispatch/mine/").json()["tasks"]] == [order.pk]
@@ -68,8 +76,12 @@ def test_from_the_position_to_the_answer(crew, browse, centre):
     assert chief.post(f"{address}/reassign/", {**give, "reason": ""}).status_code == 422
     assert chief.post(f"{address}/reassign/", {**give, "officer": "nobody"}).status_code == 422
     for _ in range(2):
-        assert chief.post(f"{address}/reassign/", give).status_code == 200
-    assert [t["task"] for t in wang.get("/dispatch/mine/").json()["tasks"]] == [order.pk]
+        given = chief.post(f"{address}/reassign/", give)
+        assert (given.status_code, given.json()["task"]["plate"]) == (200, "京A•••45")
+    assert json.loads(Push.objects.latest("pk").payload)["plate"] == "京A12345", "his device is told"
+    shown = wang.get("/dispatch/mine/").json()["tasks"]
+    assert [(t["task"], t["plate"]) for t in shown] == [(order.pk, "京A12345")]
+    assert reads() == [("zhao", "plate", "own task"), ("wang", "plate", "own task")]
     assert zhao.post(f"{address}/reassign/", give).status_code == 403
     assert list(Offer.rows.values_list("state", flat=True).order_by("pk")) == [
         "declined",
@@ -98,6 +110,7 @@ def test_a_dispatcher_sees_what_nobody_was_found_for_and_the_history_says_why(cr
     lease.work()
     answer = browse(crew["chief"]).get("/dispatch/unassigned/").json()
     assert (answer["count"], answer["tasks"][0]["task"]["task"]) == (1, order.pk)
+    assert answer["tasks"][0]["task"]["plate"] == "京A•••45"
     assert answer["tasks"][0]["words"] == "Nobody is on duty for this place."
     rosters.store(JURISDICTION, [rosters.Wanted("wang", NOON + 60 * MINUTE, NOON + 90 * MINUTE)])
     lease.work()

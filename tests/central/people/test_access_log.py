@@ -9,21 +9,23 @@ from django.db import DatabaseError, transaction
 from typer.testing import CliRunner
 
 from central.cases import services as cases
+from central.cases.attachments import attach
 from central.cases.models import WorkOrder
 from central.ingest.intake import take_all
 from central.people import access_log, services
 from central.people.models import Role, SensitiveRead
+from tests.central.cases.test_attachments import photo
 from tests.central.street import JURISDICTION, MINUTE, NOON, TOPICS, picture, reference, sha256, task
 
-PICTURE = picture(1)
+PICTURE, CROP = picture(1), picture(2)
 PLATE, MASKED = "京A12345", "京A•••45"
 
 
 @pytest.fixture
 def order(agent):
-    issued = task(pictures=(reference(PICTURE, "confirm"),))
+    issued = task(pictures=(reference(PICTURE, "confirm"), reference(CROP, "plate")))
     take_all([(TOPICS.of("tasks"), issued.model_dump_json().encode())])
-    take_all([(TOPICS.evidence(sha256(PICTURE)), PICTURE)])
+    take_all([(TOPICS.evidence(sha256(data)), data) for data in (PICTURE, CROP)])
     return WorkOrder.objects.get()
 
 
@@ -73,12 +75,49 @@ def test_who_asks_says_why_and_sees_it_for_a_while(order, browse, person, centre
     assert "plate/?next" not in admin.get(case).content.decode()
 
 
+def test_neither_sheet_nor_crop_says_what_the_mask_hides(order, browse, person, centre):
+    case = f"/cases/{order.case_id}/"
+    pages = (case, f"{case}sheet/")
+    crops = [f"{case}{kind}/{sha256(CROP)}.jpg" for kind in ("pictures", "thumbnails")]
+    clients = {role: browse(person(f"some-{role}", role)) for role in Role}
+
+    def hidden(client):
+        for page in pages:
+            text = client.get(page).content.decode()
+            assert MASKED in text
+            assert PLATE not in text
+            assert not any(crop in text for crop in crops)
+        return all(client.get(crop).status_code == 403 for crop in crops)
+
+    for role, client in clients.items():
+        assert hidden(client), role
+        assert client.post(f"{case}plate/", {"why": "a call"}).status_code == (
+            403 if role == Role.ADMINISTRATOR else 302
+        )
+    assert hidden(clients[Role.ADMINISTRATOR])
+    client = clients[Role.DISPATCHER]
+    for page in pages:
+        text = client.get(page).content.decode()
+        assert PLATE in text
+        assert crops[0] in text
+    answer = client.get(crops[0])
+    assert (answer.content, answer["Cache-Control"]) == (CROP, "no-store")
+    mine = [line[1:] for line in lines() if line[0] == f"some-{Role.DISPATCHER}"]
+    assert mine == [("plate", "a call"), ("picture", "evidence")]
+    centre.clock.advance(access_log.SHOWN_MS)
+    assert hidden(client)
+
+
 def test_original_pictures_are_logged_and_thumbnails_are_not(order, browse, person):
-    client = browse(person("chen", Role.DISPATCHER))
-    client.get(f"/cases/{order.case_id}/thumbnails/{sha256(PICTURE)}.jpg")
+    chen = person("chen", Role.DISPATCHER)
+    client, case = browse(chen), f"/cases/{order.case_id}"
+    made = attach(order.case, chen, photo(), "a.jpg", "k1")
+    for small in (f"thumbnails/{sha256(PICTURE)}.jpg", f"attachments/{made.pk}/thumbnail.jpg"):
+        assert client.get(f"{case}/{small}").status_code == 200
     assert lines() == []
-    client.get(f"/cases/{order.case_id}/pictures/{sha256(PICTURE)}.jpg")
-    assert lines() == [("chen", "picture", "evidence")]
+    for whole in (f"pictures/{sha256(PICTURE)}.jpg", f"attachments/{made.pk}.jpg"):
+        assert client.get(f"{case}/{whole}").status_code == 200
+    assert lines() == [("chen", "picture", "evidence"), ("chen", "picture", "attachment")]
 
 
 def test_nobody_changes_a_line_not_even_with_sql(order, person):

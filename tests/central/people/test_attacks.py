@@ -6,19 +6,25 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import fields
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.test import override_settings
 
+import central
 from central.cases.models import WorkOrder
+from central.clocks.alerts import DISPATCHERS, tell
+from central.grids.models import Grid
 from central.ingest.intake import take_all
+from central.pages.filters import Filters
 from central.people import services
 from central.people.models import FailedLogin, Role
 from tests.central.people.conftest import PASSWORD
 from tests.central.people.test_matrix import OPEN, fill, routes
-from tests.central.street import JURISDICTION, TOPICS, picture, reference, sha256, task
+from tests.central.street import AGENT, JURISDICTION, TOPICS, picture, reference, sha256, task
 
 PICTURE = picture(1)
 INJECTIONS = (
@@ -82,6 +88,69 @@ def test_sql_and_markup_in_every_filter_find_nothing_and_break_nothing(order, br
         answer = sees.get(f"/cases/{order.case_id}/pictures/{quote(text)}.jpg")
         assert answer.status_code in {302, 400, 404}, text
     assert WorkOrder.objects.count() == 1
+
+
+FILTERS = (
+    *((address, each.name) for address in ("/", "/map/cases/") for each in fields(Filters)),
+    ("/", "case"),
+    ("/", "wall"),
+    ("/live/", "case"),
+    ("/alerts/", "show"),
+    ("/dispatch/mine/", "after"),
+    ("/access-log/", "who"),
+    ("/administration/zones/", "j"),
+    ("/administration/grids/", "j"),
+    ("/administration/grids/", "q"),
+    ("/administration/grids/", "level"),
+    ("/administration/grids/", "page"),
+    ("/administration/calendar/", "year"),
+    ("/statistics/", "grid"),
+    ("/statistics/", "period"),
+    ("/statistics/", "from"),
+    ("/statistics/figures.csv", "to"),
+    ("/statistics/figures.csv", "grid"),
+)
+"""(address, parameter): all that a log-in's pages take from an address. The next test knows when one is missing."""
+OF_OTHERS = {"notice", "lang", "whole", "next", "before"}
+"""Of gateways, drivers and probes, whose tests ask them; `next` and `before` have tests of their own here."""
+
+
+def test_no_filter_is_missing_from_the_list():
+    house = Path(central.__file__).parent
+    named = {
+        name
+        for path in house.rglob("*.py")
+        for name in re.findall(r"request\.GET(?:\.get\(|\[)\"(\w+)\"", path.read_text())
+    }
+    assert len(named) > 12
+    assert named - {parameter for _, parameter in FILTERS} <= OF_OTHERS
+
+
+@pytest.mark.parametrize(
+    "centre", ["postgresql"], indirect=True
+)  # it is the stricter about types, sizes and NUL
+def test_every_filter_takes_any_text_and_gives_nothing_away(order, browse, person):
+    """Somebody of another jurisdiction asks: neither place, agent nor jurisdiction of the case may come back."""
+    Grid.objects.create(jurisdiction_id=JURISDICTION, code="g", name="三里河路网格", level=1)
+    tell(JURISDICTION, [DISPATCHERS], key="k", kind="case_new", at_ms=0, case=order.case)
+    blind = {role: browse(person(f"blind-{role}", role, "elsewhere")) for role in Role}
+    for address, parameter in FILTERS:
+        role = Role.OFFICER if address == "/dispatch/mine/" else Role.ADMINISTRATOR
+        client = blind[Role.AUDITOR if address == "/access-log/" else role]
+        for text in INJECTIONS:
+            where = f"{address}?{parameter}={quote(text)}"
+            answer = client.get(where)
+            assert answer.status_code in {200, 400, 404}, where
+            shown = b"" if answer.streaming else answer.content
+            answer.close()
+            if answer["Content-Type"].startswith(
+                "text/html"
+            ):  # elsewhere it is text, and nothing guesses a type
+                assert b"<script>alert" not in shown, where
+            assert not any(word.encode() in shown for word in ("三里河路", AGENT, JURISDICTION)), where
+    for text in INJECTIONS:
+        answer = blind[Role.AUDITOR].get(f"/statistics/{quote(text)}.csv")
+        assert answer.status_code in {400, 404}, text
 
 
 def test_guessing_is_braked_by_name_by_address_and_from_everywhere(browse, person, monkeypatch):

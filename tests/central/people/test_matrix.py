@@ -12,17 +12,31 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 
 import pytest
+from allauth.usersessions.models import UserSession
 from django.db import transaction
+from django.http import HttpResponse
+from django.template import Template
 from django.test.client import Client
+from django.test.utils import _TestState
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from central.cases.attachments import attach
 from central.cases.models import WorkOrder
+from central.clocks.alerts import DISPATCHERS, tell
+from central.clocks.models import Alert
+from central.clocks.whistle import Call, blow
+from central.dispatch import rosters
+from central.dispatch import services as dispatch
+from central.dispatch.models import ReroutedCase, RerouteState, Rerouting, Shift
 from central.grids.models import Grid
 from central.ingest.intake import take_all
+from central.pages import errors
 from central.people.models import Role
 from central.people.services import set_scope
 from central.project.brake import Brake
-from tests.central.street import AGENT, JURISDICTION, TOPICS, picture, reference, sha256, task
+from central.project.clock import now_ms
+from tests.central.cases.test_attachments import photo
+from tests.central.street import AGENT, JURISDICTION, MINUTE, TOPICS, picture, reference, sha256, task
 
 FILE = Path(__file__).with_name("matrix.txt")
 PICTURE = picture(1)
@@ -34,10 +48,11 @@ COLUMNS = (
     "forged",
 )
 HEAD = """# Who gets what from each address. `login`: sent to the log-in. Numbers: HTTP status.
-# Columns: without a log-in; each role in whose scope the case lies; all roles of another jurisdiction; all roles of
-# another grid (both where the address names a case or task); and `forged`: a request of a logged-in person that brings
-# no CSRF token.
-# Addresses and methods that give everybody `login`, 403 or 405 are not listed: they are closed.
+# Columns: without a log-in; each role in whose scope the thing lies; all roles of another jurisdiction (where the address
+# names a thing); all roles of another grid (there, and of all that is only read); and `forged`: a request of a logged-in
+# person that brings no CSRF token.
+# Addresses and methods that give everybody `login`, 403 or 405 are not listed: they are closed. PUT, PATCH and DELETE are
+# asked too, and change nothing anywhere; machines that report bays bring a key.
 """
 OPEN = (
     r"healthz|readyz|metrics|login/.*|language/",
@@ -51,9 +66,16 @@ OPEN = (
 EXEMPT = (r"n/<str:token>.*", r"notices/.*", r"ngsi-ld/.*", r"api/v1/.*")
 """What changes things without a CSRF token, because no cookie opens it."""
 OWN = r"logout/|account/.*|login/.*|language/|appearance/"
+NEVER = ("PUT", "PATCH", "DELETE")
 READS = r"cases/<int:case_id>/plate/"
 """A POST that only shows."""
-OBJECT = re.compile(r"<\w+:(case_id|order_id)>")
+OBJECT = re.compile(
+    r"<\w+:(case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id)>|(devices|decide|sessions)/<int:number>"
+)
+OF_NO_GRID = re.compile(r"<int:shift_id>|devices/<int:number>")
+"""Rosters and agents are the whole jurisdiction's: there is no other grid."""
+MEANT_FOR_NOBODY_ELSE = re.compile(r"sessions/<int:number>|api/v1/")
+"""One's own sessions, and programs: no role of ours gets anything."""
 
 
 def routes(patterns=None, before=""):
@@ -70,26 +92,41 @@ def fill(route, values):
     """An address of this route that means our case wherever it can mean one."""
 
     def value(found):
-        kind, name = found[1] or "str", found[2]
-        return str(values.get(name, 1 if kind == "int" else "none"))
+        before, kind, name = found[1] or "", found[2] or "str", found[3]
+        plain = values.get(name, 1 if kind == "int" else "none")
+        return f"{before}{values.get(f'{before}{name}', plain)}"
 
-    return "/" + re.sub(r"<(?:(\w+):)?(\w+)>", value, route)
+    return "/" + re.sub(r"((?<=/)\w+/)?<(?:(\w+):)?(\w+)>", value, route)
 
 
 @pytest.fixture
 def world(agent, person, browse, monkeypatch):
     """(values for routes, clients by column); nobody is braked, or lines would depend on those above them."""
     monkeypatch.setattr(Brake, "wait_s", lambda self, caller: 0)
+    # A thousand refusals say the same: each is written once. And nobody asks for the contexts of templates.
+    said = {}
+
+    def refused(request, status, title, text):
+        if title not in said:
+            said[title] = real(request, status, title, text).content
+        return HttpResponse(said[title], status=status)
+
+    real = errors._page
+    monkeypatch.setattr(errors, "_page", refused)
+    monkeypatch.setattr(Template, "_render", _TestState.saved_data.template_render)
     issued = task(pictures=(reference(PICTURE, "confirm"),))
     take_all([(TOPICS.of("tasks"), issued.model_dump_json().encode())])
     take_all([(TOPICS.evidence(sha256(PICTURE)), PICTURE)])
     order = WorkOrder.objects.get()
+    take_all([(TOPICS.of("tasks"), task("c2").model_dump_json().encode())])
+    other = WorkOrder.objects.exclude(pk=order.pk).get()
     grids = [
         Grid.objects.create(jurisdiction_id=JURISDICTION, code=code, name=code, level=level)
         for code, level in (("here", 1), ("there", 1))
     ]
-    order.case.grid = grids[0]
-    order.case.save()
+    for each in (order, other):
+        each.case.grid = grids[0]
+        each.case.save()
     clients: dict[str, list[Client]] = {"nobody": [browse()], "elsewhere": [], "other grid": []}
     for role in Role:
         clients[role.value] = [browse(person(f"in-{role}", role, JURISDICTION))]
@@ -99,9 +136,38 @@ def world(agent, person, browse, monkeypatch):
         clients["other grid"].append(browse(away))
     clients["forged"] = [browse(person("forged", Role.DISPATCHER, JURISDICTION), csrf=True)]
     values = {"case_id": order.case_id, "order_id": order.pk, "sha256": sha256(PICTURE), "agent_id": AGENT}
+    values |= things(order, other, grids[0], person) | {"devices/number": agent.pk}
     logging.getLogger("django.security.csrf").setLevel(logging.ERROR)
     yield values, clients
     logging.getLogger("django.security.csrf").setLevel(logging.NOTSET)
+
+
+def things(order, other, grid, person):
+    """One of each kind beside the case and its task, all in the grid `here` as far as they lie in one."""
+    worker = person("worker", Role.GRID_WORKER, JURISDICTION)
+    set_scope(worker, JURISDICTION, ["here"])
+    at = now_ms()
+    with transaction.atomic():
+        tell(JURISDICTION, [DISPATCHERS], key="k", kind="case_new", at_ms=at, case=order.case)
+    chief = person("chief", Role.DISPATCHER, JURISDICTION)
+    whistle = blow(order.case_id, chief, [Call("Water company", lead=True)], reason="a burst main")
+    rosters.store(JURISDICTION, [rosters.Wanted("worker", at + MINUTE, at + 2 * MINUTE)])
+    dispatch.accept(other.pk, worker)
+    other.refresh_from_db()
+    run = Rerouting.rows.create(jurisdiction_id=JURISDICTION, grid=grid, due_at_ms=at)
+    question = ReroutedCase.rows.create(
+        rerouting=run, case=other.case, order=other, officer=worker, state=RerouteState.ASKED
+    )
+    return {
+        "attachment_id": attach(order.case, chief, photo(), "a.jpg", "k").pk,
+        "alert_id": Alert.objects.get(key="k:dispatcher").pk,
+        "party_id": whistle.parties.get().pk,
+        "shift_id": Shift.rows.get().pk,
+        "grid_id": grid.pk,
+        "user_id": worker.pk,
+        "sessions/number": UserSession.objects.create(user=worker, ip="192.0.2.1", session_key="s").pk,
+        "decide/number": question.pk,
+    }
 
 
 def ask(client, method, address):
@@ -110,7 +176,11 @@ def ask(client, method, address):
     client.cookies = SimpleCookie({name: morsel.value for name, morsel in cookies.items()})
     try:
         with transaction.atomic():
-            answer = client.post(address) if method == "POST" else client.get(address)
+            answer = (
+                client.generic(method, address)
+                if method in NEVER
+                else getattr(client, method.lower())(address)
+            )
             answer.close()
             transaction.set_rollback(True)
     finally:
@@ -129,14 +199,27 @@ def walk(world):
             address = fill(route, values)
             row = {}
             for column in COLUMNS:
-                far = column in {"elsewhere", "other grid"}
-                if (column == "forged" and method == "GET") or (far and not OBJECT.search(route)):
+                asked = {"forged": method == "POST", "elsewhere": OBJECT.search(route)}
+                asked["other grid"] = method == "GET" or OBJECT.search(route)
+                if not asked.get(column, True):
                     row[column] = "-"
                     continue
                 row[column] = "/".join(sorted({ask(client, method, address) for client in clients[column]}))
             told = {status for column in COLUMNS[:-1] for status in row[column].split("/")}
             if not told <= {"login", "403", "405", "-"}:
                 yield method, route, row
+
+
+def changed(world, rows):
+    """(method, route, what came) for methods that no address has, asked by somebody whom the address knows."""
+    values, clients = world
+    knows = {}
+    for _, route, row in rows:
+        knows.setdefault(route, next((r for r in Role if row[r.value] not in {"403", "405", "404"}), None))
+    for route in sorted(set(routes())):
+        for method, column in zip(NEVER, ("nobody", knows.get(route), Role.DISPATCHER), strict=True):
+            if column is not None:
+                yield method, route, ask(clients[str(column)][0], method, fill(route, values))
 
 
 def written(rows):
@@ -155,6 +238,7 @@ def written(rows):
 def test_every_address_with_every_role(world, request):
     rows = list(walk(world))
     # What holds whatever the file says.
+    assert {route for route in routes() if OBJECT.search(route)} <= {route for _, route, _ in rows}
     for method, route, row in rows:
         where = f"{method} {route}"
         if not any(re.fullmatch(each, route) for each in OPEN):
@@ -162,12 +246,23 @@ def test_every_address_with_every_role(world, request):
         if method == "POST" and not re.fullmatch(f"{OWN}|{READS}", route):
             assert row["auditor"] in {"403", "405"} or row["nobody"] != "login", f"{where}: an auditor writes"
         if OBJECT.search(route):
-            for column in ("elsewhere", "other grid"):
+            known = {row[role.value] for role in Role}
+            if method == "GET" or row["dispatcher"] != "405":
+                nobodys = MEANT_FOR_NOBODY_ELSE.search(route)
+                assert nobodys or known - {"403", "404", "405"}, f"{where}: nobody gets what is there"
+            for column in ("elsewhere", "other grid")[: 1 if OF_NO_GRID.search(route) else 2]:
                 assert set(row[column].split("/")) <= {"401", "403", "404", "405"}, (
                     f"{where} opens to {column}"
                 )
         if method == "POST" and not any(re.fullmatch(each, route) for each in EXEMPT):
             assert row["forged"] in {"csrf", "405"}, f"{where} takes a forged request"
+    values, clients = world
+    for column in ("elsewhere", "other grid"):
+        for client in clients[column]:
+            assert client.get(f"/live/?case={values['case_id']}").status_code == 404, column
+    allowed = {"login", "401", "403", "404", "405", "csrf"}
+    wrong = [each for each in changed(world, rows) if each[2] not in allowed]
+    assert not wrong, "a method that no address has is answered"
     actual, expected = written(rows), FILE.read_text() if FILE.exists() else ""
     if actual != expected:
         found = request.config.cache.mkdir("matrix") / "matrix.txt"
