@@ -98,15 +98,20 @@ def clock_text(left_ms: int) -> str:
 
 
 @register.simple_tag
-def slot(name: str, *values: Any) -> SafeString:
-    """A part that another app brings: fetched from the address of this name where that app has it, else nothing."""
+def slot(name: str, *values: Any, title: str = "") -> SafeString:
+    """A part that another app brings: fetched from the address of this name where that app has it, else nothing.
+
+    Without a script nothing is fetched; where the part has a title, a link by that title then leads to it.
+    """
     try:
         address = reverse(name, args=values)
     except NoReverseMatch:
         return SafeString("")
+    plain = format_html('<noscript><p><a href="{}">{}</a></p></noscript>', address, title) if title else ""
     return format_html(
-        '<div class="slot" hx-get="{}" hx-trigger="load, sse:changed" hx-target="this" hx-swap="innerHTML"></div>',
+        '<div class="slot" hx-get="{}" hx-trigger="load, sse:changed, written" hx-target="this" hx-swap="innerHTML">{}</div>',
         address,
+        plain,
     )
 
 

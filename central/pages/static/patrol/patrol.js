@@ -110,6 +110,25 @@
     const answered = event.detail.xhr.responseURL;
     if (answered && new URL(answered).pathname.startsWith("/login/")) event.detail.shouldSwap = false;
   });
+
+  // A part of a page that one writes in waits with what is new until the form is shut or sent; a refusal stands in its place.
+  const writing = (slot) => slot.querySelector("details[open] form") !== null;
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    const slot = event.detail.target;
+    if (!slot.classList.contains("slot")) return;
+    const asked = event.detail.requestConfig.verb;
+    if (asked === "get" && writing(slot)) {
+      event.detail.shouldSwap = false;
+      slot.dataset.behind = "1";
+    } else {
+      if (event.detail.xhr.getResponseHeader("X-Patrol-Part")) event.detail.shouldSwap = true;
+      if (event.detail.shouldSwap) delete slot.dataset.behind;
+    }
+  });
+  document.addEventListener("toggle", function (event) {
+    const slot = event.target.closest && event.target.closest(".slot");
+    if (slot && "behind" in slot.dataset && !writing(slot)) window.htmx.trigger(slot, "written");
+  }, true);
   document.addEventListener("htmx:afterSwap", function (event) {
     for (const part of event.detail.elt.querySelectorAll("[data-now]")) hear(Number(part.dataset.now));
     refreshAges();
