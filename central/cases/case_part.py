@@ -26,7 +26,7 @@ from central.cases.rules import definition_of
 from central.pages import parts
 from central.pages.parts import ELSEWHERE, MISSING, Wrong
 from central.people.access import EVERYONE, roles
-from central.people.policy import writers
+from central.people.policy import READS_ONLY, writers
 from protocol.errors import PatrolError
 
 PART = "cases/_notes.html"
@@ -70,7 +70,7 @@ def write(request: HttpRequest, case_id: int) -> HttpResponse:
         )
     except PatrolError:
         return _refuse(request, case, "note", _("This case takes no more notes."), status=ELSEWHERE)
-    return _done(request, case, _("The note is stored.") if text else _("The photo is stored."))
+    return _done(request, case, _("The note is stored.") if text else _("The photo is stored."), "notes")
 
 
 @require_POST
@@ -79,13 +79,14 @@ def step(request: HttpRequest, case_id: int, name: str) -> HttpResponse:
     """Take a step of the case. Whether this person may, the rules of the case say; sent twice it is one step."""
     case = parts.find(request, case_id)
     form = f"step-{name}"
-    definition = definition_of(case)
-    found = definition.transition(name)
+    found = definition_of(case).transition(name) if case.definition_id else None
     if found is None:
         return _refuse(request, case, "steps", _("The case has no such step."), status=404)
     given: dict[str, Any] = {}
     try:
-        for rule in _asked(definition, found.required):
+        # A photo is kept only with a step that is theirs to take now; what is sent again has brought it already.
+        theirs = name in {choice["name"] for choice in _choices(request, case)}
+        for rule in _asked(definition_of(case), found.required) if theirs else ():
             given[rule.name] = _given(request, case, rule)
         actions.take(case.pk, request.user, name, given, seen=_seen(request, case))
     except BadPhotoError as error:
@@ -101,10 +102,12 @@ def step(request: HttpRequest, case_id: int, name: str) -> HttpResponse:
             request, case, form, _sentence(error.refusal.reason), error.refusal.field, status, kept
         )
     said = _("Done: %(step)s") % {"step": found.titles.text(get_language() or "")}
-    return _done(request, case, said)
+    return _done(request, case, said, "steps")
 
 
-def _show(request: HttpRequest, case: Case, *, wrong: Wrong | None = None, said: str = "") -> HttpResponse:
+def _show(
+    request: HttpRequest, case: Case, *, wrong: Wrong | None = None, said: str = "", where: str = ""
+) -> HttpResponse:
     case = parts.find(request, case.pk)  # as it is after what was done
     photos = list(case.attachments.order_by("-received_at_ms", "-pk")[:SHOWN])
     written = list(case.notes.order_by("-at_ms", "-pk")[:SHOWN])
@@ -121,7 +124,7 @@ def _show(request: HttpRequest, case: Case, *, wrong: Wrong | None = None, said:
         "state": _state(case),
         "key": wrong.given.get("key", "") if wrong is not None and wrong.form == "note" else uuid.uuid4(),
     }
-    return parts.show(request, case, PART, context, wrong=wrong, said=said)
+    return parts.show(request, case, PART, context, wrong=wrong, said=said, where=where)
 
 
 def _state(case: Case) -> str:
@@ -131,7 +134,7 @@ def _state(case: Case) -> str:
 
 
 def _choices(request: HttpRequest, case: Case) -> list[dict[str, Any]]:
-    if case.definition_id is None or str(request.user.role) == "auditor":
+    if case.definition_id is None or request.user.role in READS_ONLY:
         return []
     return actions.choices(case, request.user, get_language() or "")
 
@@ -236,7 +239,7 @@ def _refuse(
     return _show(request, case, wrong=wrong)
 
 
-def _done(request: HttpRequest, case: Case, said: str) -> HttpResponse:
+def _done(request: HttpRequest, case: Case, said: str, where: str) -> HttpResponse:
     if not request.htmx:
         return parts.sent_on(request, "cases:notes", case, said)
-    return _show(request, case, said=said)
+    return _show(request, case, said=said, where=where)

@@ -54,7 +54,7 @@ def pause(request: HttpRequest, case_id: int, clock_id: int) -> HttpResponse:
     except PatrolError as error:
         if not _paused_since(clock, seen, request.user, reason):
             return _refuse(request, case, f"pause-{clock.pk}", error)
-    return _done(request, case, _("The clock stands still."))
+    return _done(request, case, _("The clock stands still."), "clocks")
 
 
 @require_POST
@@ -70,7 +70,7 @@ def resume(request: HttpRequest, case_id: int, clock_id: int) -> HttpResponse:
     except PatrolError as error:
         if not ended.exists():
             return _refuse(request, case, f"resume-{clock.pk}", error)
-    return _done(request, case, _("The clock runs again."))
+    return _done(request, case, _("The clock runs again."), "clocks")
 
 
 @require_POST
@@ -111,7 +111,9 @@ def answered(request: HttpRequest, party_id: int, error: PatrolError | None) -> 
     return _done(request, case, _("%(party)s has heard the call.") % {"party": party.name})
 
 
-def _show(request: HttpRequest, case: Case, *, wrong: Wrong | None = None, said: str = "") -> HttpResponse:
+def _show(
+    request: HttpRequest, case: Case, *, wrong: Wrong | None = None, said: str = "", where: str = ""
+) -> HttpResponse:
     found = Clock.objects.visible_to(request.user).filter(case=case).order_by("started_at_ms", "pk")
     known = list(found.prefetch_related("pauses"))
     actors = parts.names(pause.actor for clock in known for pause in clock.pauses.all())
@@ -133,7 +135,7 @@ def _show(request: HttpRequest, case: Case, *, wrong: Wrong | None = None, said:
         "chosen": [person for person in people if str(person.pk) in tried.getlist("people")],
         "chosen_leader": next((person for person in people if str(person.pk) == tried.get("leader")), None),
     }
-    return parts.show(request, case, PART, context, wrong=wrong, said=said)
+    return parts.show(request, case, PART, context, wrong=wrong, said=said, where=where)
 
 
 def _row(case: Case, clock: Clock, actors: Mapping[str, str], may_command: bool) -> dict[str, Any]:
@@ -277,9 +279,9 @@ def _refuse(request: HttpRequest, case: Case, form: str, error: PatrolError) -> 
     return _show(request, case, wrong=wrong)
 
 
-def _done(request: HttpRequest, case: Case, said: str) -> HttpResponse:
+def _done(request: HttpRequest, case: Case, said: str, where: str = "whistle") -> HttpResponse:
     if not request.htmx:
         return parts.sent_on(request, "clocks:case", case, said)
-    response = _show(request, case, said=said)
+    response = _show(request, case, said=said, where=where)
     response["HX-Trigger"] = "alerts-changed"
     return response

@@ -64,6 +64,7 @@ def show(
     *,
     wrong: Wrong | None = None,
     said: str = "",
+    where: str = "",
 ) -> HttpResponse:
     """A part as it stands now.
 
@@ -74,8 +75,17 @@ def show(
         context: what the template needs.
         wrong: what was refused.
         said: what was done.
+        where: the section that says it, where a part has several.
     """
-    whole = {"case": case, "wrong": wrong, "said": said, "now_ms": now_ms(), "nav": "board", **context}
+    whole = {
+        "case": case,
+        "wrong": wrong,
+        "said": said,
+        "where": where,
+        "now_ms": now_ms(),
+        "nav": "board",
+        **context,
+    }
     template = part if request.htmx else "pages/part.html"
     status = 200 if wrong is None else wrong.status
     response = render(request, template, {**whole, "part": part}, status=status)

@@ -12,8 +12,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from central.cases.rules import definition_of
 from central.pages import words
 from central.pages.sayings import say
 from central.project.clock import now_ms
@@ -141,6 +143,14 @@ def masked(plate: str) -> str:
 def word(value: str, table: str) -> Any:
     """A word of the protocol in the reader's language: `{{ camera.state|word:"CAMERA_STATES" }}`."""
     return getattr(words, table).get(value, value)
+
+
+@register.simple_tag
+def service(case: Any) -> str:
+    """What kind of matter a case is, by its own rules; by the code where it has none."""
+    if case.definition_id is None:
+        return str(words.SERVICES.get(case.service_code, case.service_code))
+    return definition_of(case).titles.text(get_language() or "")
 
 
 @register.filter
