@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -43,8 +44,23 @@ def actor_of(user: User, case: Case) -> Actor:
     return Actor(f"user:{user.get_username()}", frozenset(roles))
 
 
-def take(case_id: int, who: User | Actor, transition: str, given: Mapping[str, Any] | None = None) -> Case:
+def take(
+    case_id: int,
+    who: User | Actor,
+    transition: str,
+    given: Mapping[str, Any] | None = None,
+    *,
+    seen: int | None = None,
+) -> Case:
     """Take a step by hand, and issue the work order that belongs to it. The caller has checked the scope.
+
+    Args:
+        case_id: which case.
+        who: takes it.
+        transition: of the case's definition.
+        given: fields that it asks for.
+        seen: how long the history was when they decided. Where they have taken this very step since, nothing is done: a
+            form that is sent twice is one step.
 
     Raises:
         Case.DoesNotExist: there is none.
@@ -53,6 +69,8 @@ def take(case_id: int, who: User | Actor, transition: str, given: Mapping[str, A
     with transaction.atomic():
         case = Case.objects.select_for_update().get(pk=case_id)
         actor = who if isinstance(who, Actor) else actor_of(who, case)
+        if seen is not None and _has_taken(case, actor, transition, seen):
+            return case
         definition = definition_of(case)
         decision = step(definition, facts_of(case, photos=True), transition, actor, given)
         if isinstance(decision, Refusal):
@@ -75,6 +93,13 @@ def take(case_id: int, who: User | Actor, transition: str, given: Mapping[str, A
             )
         announce(TASKS)
     return case
+
+
+def _has_taken(case: Case, actor: Actor, transition: str, seen: int) -> bool:
+    later = case.history.filter(number__gt=seen, kind="moved", actor=actor.name[:160])
+    return any(
+        json.loads(body).get("transition") == transition for body in later.values_list("body", flat=True)
+    )
 
 
 def choices(case: Case, who: User | Actor, language: str) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
-"""Addresses of a case's photos."""
+"""Addresses of a case's photos, notes and steps."""
 
 from django.urls import path
 
-from central.cases import views
+from central.cases import case_part, views
 
 app_name = "cases"
 urlpatterns = [
@@ -12,4 +12,7 @@ urlpatterns = [
         views.thumbnail,
         name="attachment-thumbnail",
     ),
+    path("cases/<int:case_id>/notes/", case_part.notes, name="notes"),
+    path("cases/<int:case_id>/notes/add/", case_part.write, name="write-note"),
+    path("cases/<int:case_id>/steps/<slug:name>/", case_part.step, name="step"),
 ]

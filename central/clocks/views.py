@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from central.clocks import alerts as desk
-from central.clocks import whistle, wording
+from central.clocks import case_part, whistle, wording
 from central.clocks.models import Alert, WhistleParty
 from central.people.access import EVERYONE, roles
 from protocol.errors import PatrolError
@@ -49,14 +49,20 @@ def take_note(request: HttpRequest, alert_id: int) -> HttpResponse:
 @require_POST
 @roles(*EVERYONE)
 def acknowledge(request: HttpRequest, party_id: int) -> HttpResponse:
-    """One who was called says that he heard; a dispatcher says so for a department, with a note."""
+    """One who was called says that he heard; a dispatcher says so for a department, with a note.
+
+    `from=case` in the form: it stands on the case page, and its answer goes there.
+    """
+    on_case = request.POST.get("from") == "case"
     try:
         whistle.acknowledge(party_id, request.user, request.POST.get("note", ""))
     except WhistleParty.DoesNotExist:
         raise Http404 from None
     except PatrolError as error:
+        if on_case:
+            return case_part.answered(request, party_id, error)
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
-    return _back(request)
+    return case_part.answered(request, party_id, None) if on_case else _back(request)
 
 
 def _back(request: HttpRequest) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from central.clocks.models import Alert, Kind
+from protocol.errors import PatrolError
 
 ALERTS = {
     "clock_warning": _("%(what)s is due at %(due)s."),
@@ -30,6 +31,28 @@ UNITS = {
     "working_hours": _("working hours"),
     "working_days": _("working days"),
 }
+
+REFUSALS = {
+    "a reason is needed; it stands in the history": _("Say why: the reason stands in the history."),
+    "those who are called need a reason": _("Say why: those who are called want to know."),
+    "exactly one of those called leads": _("Say who leads: either a person or a department."),
+    "somebody must be called": _("Call at least one person or department."),
+    "this party is called twice": _("Somebody is called twice."),
+    "there is no such person": _("This person cannot be called."),
+    "a whistle sounds for this case already": _("A whistle sounds for this case already."),
+    "nobody is called to a case that is closed": _("The case is closed: nobody is called to it any more."),
+    "who answers for others notes how they know": _("Note how you know that they heard."),
+    "the lead cannot be excused": _("Who leads cannot be excused."),
+    "this whistle has ended": _("This whistle has ended."),
+}
+"""What the services refuse, by their own words -> what a reader of the page is told."""
+
+
+def refusal(error: PatrolError) -> str:
+    """Why it was not done, in the reader's language."""
+    return str(
+        REFUSALS.get(error.problem, _("The clock has changed meanwhile, or is late: look at it again."))
+    )
 
 
 def alert_text(alert: Alert) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from central.dispatch import views
+from central.dispatch import case_part, views
 
 app_name = "dispatch"
 urlpatterns = [
@@ -13,4 +13,6 @@ urlpatterns = [
     path("dispatch/tasks/<int:order_id>/accept/", views.accept, name="accept"),
     path("dispatch/tasks/<int:order_id>/decline/", views.decline, name="decline"),
     path("dispatch/tasks/<int:order_id>/reassign/", views.reassign, name="reassign"),
+    path("dispatch/tasks/<int:order_id>/give/", case_part.give, name="give"),
+    path("cases/<int:case_id>/dispatch/", case_part.offers, name="case"),
 ]

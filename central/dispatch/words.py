@@ -19,6 +19,13 @@ REASONS = {
     "all_declined": gettext_lazy("Everybody who could go was asked and did not take it."),
 }
 
+ENDED = {
+    "taken_by_another": gettext_lazy("Somebody else has taken the task."),
+    "retracted": gettext_lazy("The task was retracted."),
+    "reassigned": gettext_lazy("A dispatcher gave the task to somebody else."),
+}
+"""Why an offer was withdrawn, where no person said it in words of their own."""
+
 
 def why_words(why: Why | Mapping[str, Any]) -> str:
     """One line such as ``1.2 km away, about 9 min on foot, 1 open task``; takes a `Why` or what `Offer.why` holds."""

@@ -29,9 +29,9 @@ def detail(request: HttpRequest, case_id: int) -> HttpResponse:
     case = _find(request, case_id)
     template = "pages/case.html"
     if request.htmx and not request.htmx.history_restore_request:
-        template = "pages/_panel.html" if request.htmx.target == "panel" else "pages/_case.html"
+        template = "pages/_panel.html" if request.htmx.target == "panel" else "pages/_case_changed.html"
         if request.htmx.target == "panel-case":
-            template = "pages/_panel_case.html"
+            template = "pages/_panel_changed.html"
     return render(request, template, context_of(request, case))
 
 

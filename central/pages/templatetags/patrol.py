@@ -12,8 +12,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from central.cases.rules import definition_of
 from central.pages import words
 from central.pages.sayings import say
 from central.people import access_log
@@ -99,15 +101,20 @@ def clock_text(left_ms: int) -> str:
 
 
 @register.simple_tag
-def slot(name: str, *values: Any) -> SafeString:
-    """A part that another app brings: fetched from the address of this name where that app has it, else nothing."""
+def slot(name: str, *values: Any, title: str = "") -> SafeString:
+    """A part that another app brings: fetched from the address of this name where that app has it, else nothing.
+
+    Without a script nothing is fetched; where the part has a title, a link by that title then leads to it.
+    """
     try:
         address = reverse(name, args=values)
     except NoReverseMatch:
         return SafeString("")
+    plain = format_html('<noscript><p><a href="{}">{}</a></p></noscript>', address, title) if title else ""
     return format_html(
-        '<div class="slot" hx-get="{}" hx-trigger="load, sse:changed" hx-target="this" hx-swap="innerHTML"></div>',
+        '<div class="slot" hx-get="{}" hx-trigger="load, sse:changed, written" hx-target="this" hx-swap="innerHTML">{}</div>',
         address,
+        plain,
     )
 
 
@@ -137,6 +144,14 @@ def masked(plate: str) -> str:
 def word(value: str, table: str) -> Any:
     """A word of the protocol in the reader's language: `{{ camera.state|word:"CAMERA_STATES" }}`."""
     return getattr(words, table).get(value, value)
+
+
+@register.simple_tag
+def service(case: Any) -> str:
+    """What kind of matter a case is, by its own rules; by the code where it has none."""
+    if case.definition_id is None:
+        return str(words.SERVICES.get(case.service_code, case.service_code))
+    return definition_of(case).titles.text(get_language() or "")
 
 
 @register.filter

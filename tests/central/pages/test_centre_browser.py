@@ -16,9 +16,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-from central.cases import services
+from central.cases import actions, services
 from central.cases.models import Case, WorkOrder
 from central.cases.states import Result
+from central.clocks import services as clocks
+from central.clocks import whistle
+from central.clocks.models import Clock
+from central.clocks.whistle import Call
 from central.ingest import intake
 from central.people.models import Role
 from protocol.clock import SystemClock
@@ -240,6 +244,15 @@ def test_two_pictures_can_be_laid_on_one_another(site):
     expect(page.get_by_role("slider")).to_have_value("60"), "a live change leaves the slider where it was"
     page.get_by_role("button", name="Side by side").click()
     expect(page.get_by_role("slider")).to_be_hidden()
+    page.get_by_text("Add a note", exact=True).click()
+    note = page.get_by_label("Note", exact=True)
+    note.fill("the kerb is low here")
+    actions.write_note(order.case_id, "user:wang", "told meanwhile", "other")
+    expect(page.locator(".history")).to_contain_text("Note added")
+    expect(note).to_have_value("the kerb is low here"), "what somebody writes is never taken away"
+    page.get_by_role("button", name="Store this note").dblclick()
+    expect(page.locator(".notes-list .said")).to_have_text(["the kerb is low here", "told meanwhile"])
+    expect(page.get_by_text("The note is stored.")).to_be_focused()
     assert site.problems == []
 
 
@@ -255,6 +268,12 @@ def test_without_any_script_everything_can_be_read(site):
     expect(page.locator(".list .empty")).to_be_visible()
     page.goto(f"{site.url}/cases/{order.case_id}/")
     expect(page.locator(".pictures img")).to_have_count(2)
+    page.get_by_role("link", name="Notes and photos").click()
+    page.get_by_text("Add a note", exact=True).click()
+    page.get_by_label("Note", exact=True).fill("written without a script")
+    page.get_by_role("button", name="Store this note").click()
+    expect(page.locator(".notes-list")).to_contain_text("written without a script")
+    page.get_by_role("link", name="Whole case").click()
     page.get_by_role("link", name="Evidence sheet").click()
     expect(page.locator(".sheetpage")).to_contain_text(order.case.evidence.first().sha256)
     page.locator("summary.quiet").click()
@@ -307,6 +326,11 @@ def test_axe_finds_nothing(site, viewport, how):
     send("check", due_in=5, manual_check=True)
     services.accept(order.pk, site.people["wang"])
     number = Case.objects.earliest("pk").pk
+    called = [Call(user=site.people["wang"], lead=True), Call("自来水公司")]
+    whistle.blow(number, site.people["chen"], called, reason="管线爆裂")
+    clocks.pause(
+        Clock.objects.filter(case=number, kind="resolution").get().pk, site.people["chen"], "等待图纸"
+    )
     page = site.open_page("root", viewport, **how)
     found = []
     for address in (
@@ -325,6 +349,9 @@ def test_axe_finds_nothing(site, viewport, how):
         page.goto(site.url + address)
         if page.locator("#map").is_visible():
             page.wait_for_selector("#map[data-ready]")
+        if address == f"/cases/{number}/":
+            expect(page.locator(".part")).to_have_count(5)
+            page.evaluate("document.querySelectorAll('.part details').forEach(each => each.open = true)")
         if viewport is PHONE:
             assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
         result = Axe().run(

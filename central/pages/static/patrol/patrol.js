@@ -110,7 +110,43 @@
     const answered = event.detail.xhr.responseURL;
     if (answered && new URL(answered).pathname.startsWith("/login/")) event.detail.shouldSwap = false;
   });
+
+  // A part of a page that one writes in waits with what is new until the form is shut or sent; a refusal stands in its place.
+  const writing = (slot) => slot.querySelector("details[open] form") !== null;
+  // What was done is still read when the change that it made comes back as news.
+  const READ_MS = 15000;
+  const said = new WeakMap();
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    const slot = event.detail.target;
+    if (!slot.classList.contains("slot")) return;
+    const asked = event.detail.requestConfig.verb;
+    if (asked === "get" && writing(slot)) {
+      event.detail.shouldSwap = false;
+      slot.dataset.behind = "1";
+    } else {
+      if (event.detail.xhr.getResponseHeader("X-Patrol-Part")) event.detail.shouldSwap = true;
+      if (event.detail.shouldSwap) delete slot.dataset.behind;
+      const done = asked === "get" ? slot.querySelector(".note.success") : null;
+      const focused = done !== null && document.activeElement === done;
+      if (done && (focused || Date.now() - Number(done.dataset.at) < READ_MS)) {
+        said.set(slot, { done, focused, heading: done.previousElementSibling.id });
+      }
+    }
+  });
+  document.addEventListener("toggle", function (event) {
+    const slot = event.target.closest && event.target.closest(".slot");
+    if (slot && "behind" in slot.dataset && !writing(slot)) window.htmx.trigger(slot, "written");
+  }, true);
   document.addEventListener("htmx:afterSwap", function (event) {
+    const slot = event.detail.target;
+    const kept = said.get(slot);
+    said.delete(slot);
+    const heading = kept && document.getElementById(kept.heading);
+    if (heading) {
+      heading.after(kept.done);
+      if (kept.focused) kept.done.focus({ preventScroll: true });
+    }
+    for (const done of slot.querySelectorAll(".slot .note.success:not([data-at])")) done.dataset.at = String(Date.now());
     for (const part of event.detail.elt.querySelectorAll("[data-now]")) hear(Number(part.dataset.now));
     refreshAges();
     tick();
