@@ -196,10 +196,15 @@ unauthorised_retry_s = 5"""
         return self.agent.log.read_text("utf-8")
 
     def outbox_states(self) -> Counter[str]:
-        """State of every item that the agent ever had to send."""
+        """State of every item that the agent ever had to send; zones that were told anew in another life may be withdrawn."""
         db = sqlite3.connect(f"file:{self.folder / self.data / 'agent.db'}?mode=ro", uri=True)
         try:
-            return Counter(row[0] for row in db.execute("SELECT state FROM outbox"))
+            return Counter(
+                row[0]
+                for row in db.execute(
+                    "SELECT state FROM outbox WHERE state != 'cancelled' OR key NOT LIKE '%/zones/%'"
+                )
+            )
         finally:
             db.close()
 

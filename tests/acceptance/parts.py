@@ -75,7 +75,7 @@ class Centre:
         assert self._subscribed.wait(WITHIN_S)
 
     def _on_connect(self, client: paho.Client, *_: Any) -> None:
-        leaves = ("tasks", "cases", "evidence/+", "health", "status")
+        leaves = ("tasks", "cases", "evidence/+", "health", "status", "zones")
         client.subscribe([(f"patrol/v1/{STREET}/agents/+/{leaf}", 1) for leaf in leaves])
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
