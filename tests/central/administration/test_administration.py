@@ -19,6 +19,7 @@ from central.fleet.services import note_stranger
 from central.grids.models import Grid
 from central.ingest import intake
 from central.people.models import Role, User
+from central.people.services import set_scope
 from protocol.messages import ZonePlan
 from tests.central.street import AGENT, CAMERA, JURISDICTION, TOPICS, health, task
 
@@ -271,7 +272,7 @@ def test_nobody_gives_more_than_he_has(keeper: Any, centre: Any, person: Any, sc
     assert (li.role, li.scope) == (Role.OFFICER, JURISDICTION)
 
 
-def test_the_mighty_and_oneself_are_out_of_reach(keeper: Any, centre: Any, person: Any) -> None:
+def test_the_mighty_and_oneself_are_out_of_reach(keeper: Any, tree: list[Grid], person: Any) -> None:
     boss = person("boss", "administrator", scope="*")
     me = User.objects.get(username="keeper")
     for user in (boss, me):
@@ -281,6 +282,21 @@ def test_the_mighty_and_oneself_are_out_of_reach(keeper: Any, centre: Any, perso
                 == 404
             )
     assert "boss" not in keeper.get("/administration/people/").content.decode()
+    set_scope(me, JURISDICTION, ["g3"])  # from now on a keeper of some grids
+    whole = person("whole", scope=JURISDICTION)
+    assert keeper.post(f"/administration/people/{whole.pk}/link/").status_code == 404
+    new = {"name": "eve", "role": "administrator", "scope": JURISDICTION}
+    for grids in ("", "g2", "g4 g1"):
+        keeper.post("/administration/people/add/", {**new, "grids": grids})
+        assert not User.objects.filter(username="eve").exists(), grids
+    keeper.post("/administration/people/add/", {**new, "grids": "g4"})
+    eve = User.objects.get(username="eve")
+    keeper.post(f"/administration/people/{eve.pk}/", {**new, "role": "officer", "grids": ""})
+    eve.refresh_from_db()
+    assert (eve.by_grid, eve.role) == (True, "administrator"), "all or nothing"
+    page = keeper.get("/administration/people/").content.decode()
+    assert "eve" in page
+    assert "whole" not in page
 
 
 def test_others_read_and_change_nothing(agent: Any, person: Any, browse: Any) -> None:
