@@ -15,13 +15,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
-from central.cases.models import Case, Evidence, WorkOrder
+from central.cases.models import Case, WorkOrder
 from central.cases.states import OPEN_STATES, CaseState, WorkState
 from central.fleet.models import Agent
 from central.grids.models import Grid
 from central.pages.filters import Filters
+from central.pages.rows import Row, read
 from central.parking.models import Stay
 from central.people.models import User
 from central.project.clock import now_ms
@@ -33,34 +34,6 @@ page after about 25 x `PAGE` steps along the index."""
 
 LATER = "narrowed to the reader's cases by the part that reads it"
 """Why rows are taken without a scope here: `Part` keeps those whose case is among what `visible_to` gave."""
-
-CLOCK_RUNS = ("confirmed", "notified", "unnotifiable", "rechecking")
-"""States at the camera in which a driver's time runs or has just run out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One case in the list."""
-
-    case: Case
-    order: WorkOrder | None
-    due_at_ms: int | None
-
-    @property
-    def urgency(self) -> str:
-        """How the clock is coloured: late, soon, calm, or none where nothing is due."""
-        return urgency(self.due_at_ms)
-
-
-SOON_MS = 10 * 60_000
-
-
-def urgency(due_at_ms: int | None) -> str:
-    """late: the deadline has passed; soon: within ten minutes; calm: later; none: nothing is due."""
-    if due_at_ms is None:
-        return "none"
-    left = due_at_ms - now_ms()
-    return "late" if left <= 0 else "soon" if left <= SOON_MS else "calm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +291,7 @@ def page(user: User, filters: Filters) -> Page:
     if len(taken) > PAGE:
         taken = taken[:PAGE]
         older = "-".join(map(str, taken[-1][:3]))
-    rows = _rows([case for *_, case in taken], user)
+    rows = read([case for *_, case in taken], user)
     if not filters.narrowed:
         return Page(rows, older, None)
     counted = sum(size or 0 for size in sizes)
@@ -342,31 +315,3 @@ def _cursor(text: str) -> tuple[str, tuple[int, int] | None]:
         if max(value, pk) < 2**63:
             return letter, (value, pk)
     return "", None
-
-
-def _rows(case_ids: list[int], user: User) -> list[Row]:
-    """The cases of a page with all that a row shows, in a fixed number of queries."""
-    evidence = Prefetch("evidence", Evidence.objects.select_related("picture"))
-    orders = Prefetch(
-        "work_orders", WorkOrder.objects.select_related("assignee").order_by("-issued_at_ms", "-pk")
-    )
-    seen: QuerySet[Case] = Case.objects.visible_to(user)
-    found = seen.select_related("stay__agent", "grid").prefetch_related(evidence, orders).in_bulk(case_ids)
-    return [_row(found[number]) for number in dict.fromkeys(case_ids) if number in found]
-
-
-def _row(case: Case) -> Row:
-    orders = list(case.work_orders.all())
-    order = next((each for each in orders if each.state in OPEN_STATES), orders[0] if orders else None)
-    return Row(case, order, due_of(case, order))
-
-
-def due_of(case: Case, order: WorkOrder | None) -> int | None:
-    """What a case's clock counts down to: the officer's deadline, or the end of the driver's time."""
-    if order is not None and order.state in OPEN_STATES:
-        return order.due_at_ms
-    stay = getattr(case, "stay", None)
-    if case.state == CaseState.WATCHED and stay is not None and stay.agent_state in CLOCK_RUNS:
-        ends: int | None = stay.clock_ends_ms
-        return ends
-    return None

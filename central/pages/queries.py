@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Prefetch, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from central.cases.models import Case, Evidence, WorkOrder
 from central.cases.states import OPEN_STATES, CaseState, WorkState
@@ -18,10 +19,11 @@ from central.fleet.models import Agent, Camera, Stranger
 from central.fleet.services import HEALTH_STALE_MS
 from central.grids.models import Grid
 from central.ingest.state import IngestState, ingest_state
-from central.pages.listing import CLOCK_RUNS
+from central.pages import words
+from central.pages.rows import CLOCK_RUNS
 from central.parking.models import Stay
 from central.people import policy
-from central.people.models import Role, User
+from central.people.models import Role, User, name_of
 from central.people.scopes import subtree
 from central.project.clock import now_ms
 
@@ -112,39 +114,55 @@ def services() -> list[str]:
     return found
 
 
+Option = tuple[str, str]
+"""Of a list to choose from: value, text."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choices:
     """What the filter bar offers."""
 
-    services: list[str]
-    grids: list[Grid]
-    cameras: list[str]
-    officers: list[User]
-    known_grid: bool = False
-    """Whether the grid that is asked for is among them."""
+    services: list[Option]
+    grids: list[Option]
+    cameras: list[Option]
+    officers: list[Option]
+    sorts: list[Option]
 
 
 def choices(user: User, grid: str = "") -> Choices:
-    """Grids above the leaves (a leaf is chosen on the map), cameras and officers in the reader's scope."""
+    """Grids above the leaves (a leaf is chosen on the map), cameras and officers in the reader's scope.
+
+    Args:
+        user: the reader.
+        grid: the code that is asked for; offered as well where it is a leaf or not known.
+    """
     grids: QuerySet[Grid] = Grid.objects.visible_to(user)
     seen: QuerySet[Camera] = Camera.objects.visible_to(user)
-    cameras = seen.filter(agent__enabled=True)
-    officers = User.objects.filter(role=Role.OFFICER, is_active=True)
-    named = cameras.values_list("agent__agent_id", "camera_id")[:OFFERED]
-    offered = list(grids.filter(level__lt=4).order_by("code")[:OFFERED])
+    named = seen.filter(agent__enabled=True).values_list("agent__agent_id", "camera_id")[:OFFERED]
+    upper = grids.filter(level__lt=4).order_by("code").values_list("code", "level", "name")[:OFFERED]
+    offered = [(code, f"{'–' * (level - 1)} {name}".strip()) for code, level, name in upper]
+    if grid and grid not in {code for code, _ in offered}:
+        offered.append((grid, grid))
     return Choices(
-        services(),
+        [(code, str(words.SERVICES.get(code, code))) for code in services()],
         offered,
-        sorted(f"{agent}/{camera}" for agent, camera in named),
-        [each for each in officers.order_by("username")[:OFFERED] if _meets(user, each)],
-        grid in {each.code for each in offered},
+        [(each, each) for each in sorted(f"{agent}/{camera}" for agent, camera in named)],
+        _officers(user),
+        [("urgency", gettext("Most urgent first")), ("newest", gettext("Newest first"))],
     )
 
 
-def _meets(one: User, other: User) -> bool:
-    """Whether their jurisdictions have any in common."""
-    mine, theirs = one.jurisdictions, other.jurisdictions
-    return mine is None or theirs is None or not set(mine).isdisjoint(theirs)
+def _officers(user: User) -> list[Option]:
+    """Officers whose jurisdictions have any in common with the reader's."""
+    mine = user.jurisdictions
+    every = User.objects.filter(role=Role.OFFICER, is_active=True).order_by("username")
+    return [
+        (username, name_of(username, first, last))
+        for username, first, last, scope in every.values_list("username", "first_name", "last_name", "scope")[
+            :OFFERED
+        ]
+        if mine is None or scope == User.EVERYWHERE or not set(mine).isdisjoint(scope.split())
+    ]
 
 
 CHIPS = 10

@@ -41,7 +41,7 @@ def walk(user, filters):
     found, before = [], filters.before
     for _ in range(200):
         page = listing.page(user, Filters.read({**_plain(filters), "before": before}))
-        found += [row.case.pk for row in page.rows]
+        found += [row.case for row in page.rows]
         before = page.older
         if not before:
             return found
