@@ -11,7 +11,10 @@ meets enough of them soon. Databases guess between the two and sometimes guess w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from django.db import connection
@@ -22,7 +25,7 @@ from central.cases.states import OPEN_STATES, CaseState, WorkState
 from central.fleet.models import Agent
 from central.grids.models import Grid
 from central.pages.filters import Filters
-from central.pages.rows import Row, read
+from central.pages.rows import WORK_IS_OPEN, Row, read
 from central.parking.models import Stay
 from central.people.models import User
 from central.project.clock import now_ms
@@ -48,6 +51,23 @@ class Page:
     """Whether there are more than `found`."""
 
 
+Key = tuple[int, int, int]
+"""Key, number and case of a row."""
+
+
+class Found:
+    """The cases that the reader sees and the filters let through."""
+
+    def __init__(self, cases: QuerySet[Case]) -> None:
+        self.cases = cases
+
+    @cached_property
+    def numbers(self) -> list[int] | None:
+        """Their numbers, in no order; None where there are more than `FEW`. Read once for all parts of a list."""
+        read = list(self.cases.order_by().values_list("pk", flat=True)[: FEW + 1])
+        return read if len(read) <= FEW else None
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A stretch of the list: rows in one order.
@@ -59,7 +79,7 @@ class Part:
 
     letter: str
     rows: QuerySet[Any]
-    found: QuerySet[Case] | None
+    found: Found | None
     key: str
     case: str
     rising: bool = False
@@ -68,11 +88,39 @@ class Part:
     """The rows' own conditions leave few."""
     whole: bool = False
     """Every case of `found` has a row here or in the part beside it."""
+    rest: bool = False
+    """What is left of the same cases by the part before: a case with a row there has none here."""
 
-    def read(self, after: tuple[int, int] | None, count: int, few: bool) -> list[tuple[int, int, int]]:
-        """(key, number, case) of the next rows."""
-        rows = self._gather() if few else self._walk()
-        rows = rows.filter(**{f"{self.key}__isnull": False})
+    def few(self, before: list[Key] | None = None) -> list[Key] | None:
+        """All rows, in no order; None where there are more than `FEW` or nobody can tell without reading them.
+
+        Args:
+            before: the same of the part before.
+        """
+        if self.found is None:
+            return None
+        if self.sharp:
+            own = self.rows.order_by().values(self.number)[: FEW + 1].count() <= FEW
+            rows = self._walk() if own or self.found.numbers is not None else None
+        else:
+            numbers = self.found.numbers
+            if self.rest and before is not None and numbers is not None:
+                numbers = list({*numbers} - {case for *_, case in before})
+            rows = None if numbers is None else self._of(numbers)
+        if rows is None:
+            return None
+        return list(rows.order_by().values_list(self.key, self.number, self.case))
+
+    def sort(self, rows: list[Key], after: tuple[int, int] | None, count: int) -> list[Key]:
+        """The next of these rows. Those without a key are in no list."""
+        sign = 1 if self.rising else -1
+        keyed = sorted((sign * key, -number, case) for key, number, case in rows if key is not None)
+        first = 0 if after is None else bisect_right(keyed, (sign * after[0], -after[1], math.inf))
+        return [(sign * key, -number, case) for key, number, case in keyed[first : first + count]]
+
+    def walk(self, after: tuple[int, int] | None, count: int) -> list[Key]:
+        """The next rows, along the index that holds their order."""
+        rows = self._walk().filter(**{f"{self.key}__isnull": False})
         if after is not None:
             value, number = after
             side, tie = ("gt", "gte") if self.rising else ("lt", "lte")
@@ -80,32 +128,21 @@ class Part:
             rows = rows.filter(Q(**{f"{self.key}__{tie}": value})).filter(
                 Q(**{f"{self.key}__{side}": value}) | Q(**{f"{self.number}__lt": number})
             )
-        # A sum is in no index: the database then has to fetch by the filter and sort.
-        key: Any = F(self.key) + 0 if few else F(self.key)
-        order = (key.asc() if self.rising else key.desc(), F(self.number).desc())
+        order = (F(self.key).asc() if self.rising else F(self.key).desc(), F(self.number).desc())
         return list(rows.order_by(*order).values_list(self.key, self.number, self.case)[:count])
 
-    def size(self) -> int | None:
-        """How many rows, up to `FEW`; None where there are more or nobody can tell without reading them."""
-        if self.found is None:
-            return None
-        if self.found.order_by().values("pk")[: FEW + 1].count() <= FEW:
-            return self._gather().order_by().values(self.number)[: FEW + 1].count()
-        if self.sharp and self.rows.order_by().values(self.number)[: FEW + 1].count() <= FEW:
-            return self._walk().order_by().values(self.number)[: FEW + 1].count()
-        return None
-
-    def _gather(self) -> QuerySet[Any]:
-        """From the cases to their rows."""
-        if self.found is None or self.sharp:
-            return self._walk()
-        return self.rows.filter(**{f"{self.case}__in": self.found.order_by().values("pk")})
+    def _of(self, numbers: list[int]) -> QuerySet[Any]:
+        """Rows of these cases. Their numbers stand in the SQL: to bind thousands takes longer than to look them up."""
+        meta = self.rows.model._meta
+        column = meta.pk.column if self.case == "pk" else meta.get_field("case").column
+        listed = ",".join(str(int(number)) for number in numbers) or "NULL"
+        return _literally(self.rows, f'"{meta.db_table}"."{column}" IN ({listed})')
 
     def _walk(self) -> QuerySet[Any]:
         """Along the rows; each is asked whether its case is wanted, which no database turns round."""
         if self.found is None:
             return self.rows
-        return self.rows.filter(Exists(self.found.order_by().filter(pk=OuterRef(self.case))))
+        return self.rows.filter(Exists(self.found.cases.order_by().filter(pk=OuterRef(self.case))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +181,12 @@ def _place(prefix: str, text: str, *, open_only: bool) -> Q:
     return Q(**{f"{prefix}place__contains": text, f"{prefix}state": CaseState.OPEN})
 
 
-def _found(text: str, *, open_only: bool) -> list[int] | None:
+def _by_plate(text: str) -> set[int]:
+    plates = Stay.objects.unscoped(LATER).filter(begins("plate", text.upper()))
+    return set(plates.order_by().values_list("case_id", flat=True)[: FEW + 1])
+
+
+def _found(text: str, plates: set[int], *, open_only: bool) -> list[int] | None:
     """Cases whose plate, place or number the text means; not yet narrowed to what the reader may see."""
     found = set(
         Case.objects.unscoped(LATER)
@@ -152,8 +194,7 @@ def _found(text: str, *, open_only: bool) -> list[int] | None:
         .order_by()
         .values_list("pk", flat=True)[: FEW + 1]
     )
-    plates = Stay.objects.unscoped(LATER).filter(begins("plate", text.upper()))
-    found |= set(plates.order_by().values_list("case_id", flat=True)[: FEW + 1])
+    found |= plates
     number = text.removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < 19:
         found.add(int(number))
@@ -188,12 +229,13 @@ def narrow(user: User, filters: Filters) -> Narrowing:
         officer = list(User.objects.filter(username=filters.officer).values_list("pk", flat=True))
     if not filters.q:
         return Narrowing(conditions, officer)
+    plates = _by_plate(filters.q)
     return Narrowing(
         conditions,
         officer,
         text=filters.q,
-        among_open=_found(filters.q, open_only=True),
-        among_all=_found(filters.q, open_only=False),
+        among_open=_found(filters.q, plates, open_only=True),
+        among_all=_found(filters.q, plates, open_only=False),
     )
 
 
@@ -206,10 +248,9 @@ def subtree(user: User, code: str) -> list[int]:
 
 def _literally(rows: QuerySet[Any], condition: str) -> QuerySet[Any]:
     """A condition with its values in the SQL: SQLite takes an index with this condition for a query that spells it."""
-    return rows.extra(where=[condition])  # noqa: S610 - constants of this module, nothing from outside
+    return rows.extra(where=[condition])  # noqa: S610 - constants of this module and whole numbers
 
 
-_DUE = "\"cases_workorder\".\"state\" IN ('new', 'accepted')"
 _OPEN = '"cases_case"."state" = \'open\''
 _CLOSED = '"cases_case"."state" = \'closed\''
 _RUNNING = "\"parking_stay\".\"agent_state\" IN ('confirmed', 'notified', 'unnotifiable', 'rechecking')"
@@ -223,18 +264,18 @@ def parts(user: User, filters: Filters) -> list[Part]:
     cases: QuerySet[Case] = Case.objects.visible_to(user)
     by_officer = Q() if wanted.officer is None else Q(assignee__in=wanted.officer)
     sharp = wanted.officer is not None
-    is_open = cases.filter(wanted.on("", open_only=True), state=CaseState.OPEN)
+    is_open = Found(cases.filter(wanted.on("", open_only=True), state=CaseState.OPEN))
     due = _due(is_open, by_officer, filters.show, sharp)
     if filters.show in {"new", "accepted", "overdue"}:
         return [due]
     if filters.show == "watched":
-        watched = cases.filter(wanted.on("", open_only=False), state=CaseState.WATCHED)
+        watched = Found(cases.filter(wanted.on("", open_only=False), state=CaseState.WATCHED))
         running = _literally(Stay.objects.unscoped(LATER), _RUNNING)
         return [] if sharp else [Part("w", running, watched, "clock_ends_ms", "case_id", True, "case_id")]
     if filters.show in {"closed", "retracted"}:
         ended = WorkOrder.objects.unscoped(LATER).filter(by_officer, state=filters.show)
         found = cases.filter(wanted.on("", open_only=False))
-        return [Part("e", ended, found, "ended_at_ms", "case_id", sharp=sharp)]
+        return [Part("e", ended, Found(found), "ended_at_ms", "case_id", sharp=sharp)]
     found = cases.filter(wanted.on("", open_only=filters.show == "open"))
     if wanted.officer is not None:
         theirs = WorkOrder.objects.filter(assignee__in=wanted.officer)
@@ -242,27 +283,33 @@ def parts(user: User, filters: Filters) -> list[Part]:
     if filters.sort == "newest":
         shown = _literally(cases, _OPEN) if filters.show == "open" else cases
         found = found.filter(state=CaseState.OPEN) if filters.show == "open" else found
-        return [Part("n", shown, found if filters.narrowed else None, "opened_at_ms", "pk", whole=True)]
+        return [
+            Part("n", shown, Found(found) if filters.narrowed else None, "opened_at_ms", "pk", whole=True)
+        ]
     idle = _literally(cases, _OPEN)
     idle = idle.exclude(Exists(WorkOrder.objects.filter(case=OuterRef("pk"), state__in=OPEN_STATES)))
     chain = [due]
     if wanted.officer is None:
-        chain.append(Part("i", idle, is_open if filters.narrowed else None, "opened_at_ms", "pk", whole=True))
+        chain.append(
+            Part(
+                "i", idle, is_open if filters.narrowed else None, "opened_at_ms", "pk", whole=True, rest=True
+            )
+        )
     if filters.show == "all":
         closed = _literally(cases, _CLOSED)
-        ended_cases = found.filter(state=CaseState.CLOSED) if filters.narrowed else None
+        ended_cases = Found(found.filter(state=CaseState.CLOSED)) if filters.narrowed else None
         chain.append(Part("c", closed, ended_cases, "closed_at_ms", "pk", whole=True))
     return chain
 
 
-def _due(found: QuerySet[Case], own: Q, show: str, sharp: bool) -> Part:
+def _due(found: Found, own: Q, show: str, sharp: bool) -> Part:
     """What is due, the most urgent first.
 
     The one place that knows where deadlines come from: today each open work order has one, and a case with an open
     work order is open. Other deadlines of a case are one more table here, with a due time, a number and a way to the
     case.
     """
-    rows = _literally(WorkOrder.objects.unscoped(LATER).filter(own), _DUE)
+    rows = _literally(WorkOrder.objects.unscoped(LATER).filter(own), WORK_IS_OPEN)
     if show in {"new", "accepted"}:
         rows = rows.filter(state=WorkState(show))
     if show == "overdue":
@@ -276,16 +323,22 @@ def page(user: User, filters: Filters) -> Page:
     chain = parts(user, filters)
     letter, after = _cursor(filters.before)
     taken: list[tuple[str, int, int, int]] = []
-    sizes: list[int | None] = []
+    counted, many, known = 0, False, True
+    few: list[Key] | None = None
     started = letter not in {part.letter for part in chain}
     for part in chain:
-        size = part.size() if filters.narrowed else None
-        sizes.append(size)
         started = started or part.letter == letter
-        if not started or len(taken) > PAGE:
+        reads = started and len(taken) <= PAGE
+        # A part is counted where its rows are wanted, and else only while the list may still be short.
+        few = part.few(few) if filters.narrowed and (reads or not many) else None
+        counted += len(few or ())
+        many = many or counted > FEW or (few is None and part.whole)
+        known = known and few is not None
+        if not reads:
             continue
         place = after if part.letter == letter else None
-        found = part.read(place, PAGE + 1 - len(taken), size is not None)
+        count = PAGE + 1 - len(taken)
+        found = part.walk(place, count) if few is None else part.sort(few, place, count)
         taken += [(part.letter, *row) for row in found]
     older = ""
     if len(taken) > PAGE:
@@ -294,10 +347,23 @@ def page(user: User, filters: Filters) -> Page:
     rows = read([case for *_, case in taken], user)
     if not filters.narrowed:
         return Page(rows, older, None)
-    counted = sum(size or 0 for size in sizes)
-    many = counted > FEW or any(size is None and part.whole for size, part in zip(sizes, chain, strict=True))
-    known = many or None not in sizes
-    return Page(rows, older, min(FEW, counted) if known and not many else FEW if many else None, many)
+    return Page(rows, older, FEW if many else counted if known else None, many)
+
+
+def waiting(user: User, but: Q, count: int) -> list[int]:
+    """Numbers of the work orders that wait for somebody, the most urgent first.
+
+    Args:
+        user: whose scope.
+        but: condition on a work order; those that it describes are left out.
+        count: at most so many.
+    """
+    seen: QuerySet[Case] = Case.objects.visible_to(user)
+    due = _due(Found(seen.filter(state=CaseState.OPEN)), Q(), "new", False)
+    due = replace(due, rows=due.rows.exclude(but))
+    few = due.few()
+    rows = due.walk(None, count) if few is None else due.sort(few, None, count)
+    return [number for _, number, _ in rows]
 
 
 def _cursor(text: str) -> tuple[str, tuple[int, int] | None]:

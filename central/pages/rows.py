@@ -26,6 +26,13 @@ from central.project.clock import now_ms
 CLOCK_RUNS = ("confirmed", "notified", "unnotifiable", "rechecking")
 """States at the camera in which a driver's time runs or has just run out."""
 
+WORK_IS_OPEN = "\"cases_workorder\".\"state\" IN ('new', 'accepted')"
+"""The condition of the indexes on open work, with its values in the SQL: SQLite takes such an index for a query that
+spells it."""
+
+WORK_IS_COUNTED = "\"cases_workorder\".\"state\" IN ('accepted', 'new')"
+"""The same for the index from which open work is counted, `work_open`: turned round, so that no list takes that one."""
+
 SOON_MS = 10 * 60_000
 
 IN_HAND = "they belong to cases that were found through the reader's scope"
