@@ -28,7 +28,8 @@ class Figure:
         what: the page.
         asked: how often.
         median_ms, p95_ms, worst_ms: by the wall clock.
-        cpu_ms, cpu_p95_ms: processor time of this process and, on PostgreSQL, of the database's process that serves it.
+        cpu_ms, cpu_p95_ms: processor time of the thread that answers and, on PostgreSQL, of the database's process that
+            serves it. Figures counted beside the page are not in it.
         kb: size of the largest answer, not compressed.
         gzip_kb: the same compressed, where it was measured.
         goal: in words.
@@ -137,7 +138,7 @@ class _Times:
         )
 
     def _cpu_s(self) -> float:
-        spent = time.process_time()
+        spent = time.thread_time()
         if self._database is not None:
             used = self._database.cpu_times()
             spent += used.user + used.system

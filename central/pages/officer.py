@@ -56,7 +56,7 @@ class WordsForm(forms.Form):
 @roles(Role.OFFICER)
 def tasks(request: HttpRequest) -> HttpResponse:
     """What is offered to me and what is mine, by deadline; then what waits for somebody."""
-    orders = queries.work_orders(request.user)
+    orders = queries.cards(request.user)
     leases = offers.leases_of(request.user)
     others = offers.offered_to_others(request.user)
     offered = _with_leases(orders.filter(pk__in=leases, state=WorkState.NEW).order_by("due_at_ms"), leases)
@@ -67,7 +67,10 @@ def tasks(request: HttpRequest) -> HttpResponse:
         "offers": offered,
         "mine": orders.filter(assignee=request.user, state=WorkState.ACCEPTED).order_by("due_at_ms")[:SHOWN],
         "waiting": _in_order(orders, waiting),
-        "ended": _in_order(orders, list(ended.select_related(None).values_list("pk", flat=True)[:ENDED])),
+        "ended": _in_order(
+            orders,
+            list(ended.select_related(None).prefetch_related(None).values_list("pk", flat=True)[:ENDED]),
+        ),
         "nav": "officer",
     }
     response = render(request, "pages/_officer.html" if request.htmx else "pages/officer.html", context)
