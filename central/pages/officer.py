@@ -23,7 +23,7 @@ from central.cases.states import Result, WorkState
 from central.field import offers, words
 from central.field.models import Kind, Submission, Verdict
 from central.field.services import LATE_MS, Action, UsedKeyError, photo_bytes_max, submit
-from central.pages import listing, queries
+from central.pages import cards, listing, queries
 from central.people import access_log
 from central.people.access import EVERYONE, roles
 from central.people.models import Role
@@ -63,14 +63,18 @@ def tasks(request: HttpRequest) -> HttpResponse:
     # Numbers first: to fetch whole rows and sort those takes longer the more there are.
     waiting = listing.waiting(request.user, Q(pk__in=list(leases)) | Q(pk__in=others), SHOWN)
     ended = orders.filter(assignee=request.user, ended_at_ms__isnull=False).order_by("-ended_at_ms", "-pk")
-    context = {
+    ended = ended.select_related(None).prefetch_related(None)
+    groups = {
         "offers": offered,
-        "mine": orders.filter(assignee=request.user, state=WorkState.ACCEPTED).order_by("due_at_ms")[:SHOWN],
-        "waiting": _in_order(orders, waiting),
-        "ended": _in_order(
-            orders,
-            list(ended.select_related(None).prefetch_related(None).values_list("pk", flat=True)[:ENDED]),
+        "mine": list(
+            orders.filter(assignee=request.user, state=WorkState.ACCEPTED).order_by("due_at_ms")[:SHOWN]
         ),
+        "waiting": _in_order(orders, waiting),
+    }
+    context = {
+        **groups,
+        **{f"{name}_cards": cards.render(group, large=name != "waiting") for name, group in groups.items()},
+        "ended": _in_order(orders, list(ended.values_list("pk", flat=True)[:ENDED])),
         "nav": "officer",
     }
     response = render(request, "pages/_officer.html" if request.htmx else "pages/officer.html", context)

@@ -187,7 +187,7 @@ def _orders(cases: Iterable[int]) -> dict[int, Order]:
 
 def render(rows: list[Row]) -> SafeString:
     """The rows as items of a list, in the language that is active."""
-    case, thumbnail = _addresses()
+    addresses = Addresses()
     known: dict[tuple[str, str], str] = {}
 
     def word(table: str, value: str) -> str:
@@ -195,7 +195,7 @@ def render(rows: list[Row]) -> SafeString:
             known[table, value] = str(_TABLES[table].get(value, value))
         return known[table, value]
 
-    shown = [_shown(row, word, case, thumbnail) for row in rows]
+    shown = [_shown(row, word, addresses) for row in rows]
     return SafeString(render_to_string("pages/rows.html", {"rows": shown}, using="jinja2"))
 
 
@@ -214,21 +214,31 @@ _CASE, _SHA256 = 987_654_321_012_345, "x" * 64
 """Stand for a case and a picture in an address that is then filled in: to ask for each of 150 takes 5 ms."""
 
 
-def _addresses() -> tuple[Callable[[int], str], Callable[[int, str], str]]:
-    """Address of a case; address of a picture's small form."""
-    case = reverse("pages:case", args=(_CASE,))
-    thumbnail = reverse("pages:thumbnail", args=(_CASE, _SHA256))
-    return (
-        lambda number: case.replace(str(_CASE), str(number)),
-        lambda number, sha256: thumbnail.replace(str(_CASE), str(number)).replace(_SHA256, sha256),
-    )
+class Addresses:
+    """Where a case and its pictures are, asked for once and filled in."""
+
+    def __init__(self) -> None:
+        self._case = reverse("pages:case", args=(_CASE,))
+        self._thumbnail = reverse("pages:thumbnail", args=(_CASE, _SHA256))
+        self._picture = reverse("pages:picture", args=(_CASE, _SHA256))
+
+    def case(self, number: int) -> str:
+        """The page of a case."""
+        return self._case.replace(str(_CASE), str(number))
+
+    def thumbnail(self, number: int, sha256: str) -> str:
+        """The small form of a picture."""
+        return self._thumbnail.replace(str(_CASE), str(number)).replace(_SHA256, sha256)
+
+    def picture(self, number: int, sha256: str) -> str:
+        """A picture as it came."""
+        return self._picture.replace(str(_CASE), str(number)).replace(_SHA256, sha256)
 
 
 def _shown(
     row: Row,
     word: Callable[[str, str], str],
-    case: Callable[[int], str],
-    thumbnail: Callable[[int, str], str],
+    addresses: Addresses,
 ) -> dict[str, Any]:
     """What the template of a row asks for."""
     order, stay, due = row.order, row.stay, row.due_at_ms
@@ -245,7 +255,7 @@ def _shown(
         badges.append(("", word("case", row.state)))
     return {
         "case": row.case,
-        "address": case(row.case),
+        "address": addresses.case(row.case),
         "urgency": urgency(due),
         "state": row.state if order is None else order.state,
         "place": row.place,
@@ -265,7 +275,7 @@ def _shown(
         "evidence": row.evidence,
         "pictures": [
             {
-                "address": thumbnail(row.case, shot.sha256) if shot.arrived else "",
+                "address": addresses.thumbnail(row.case, shot.sha256) if shot.arrived else "",
                 "width": shot.width,
                 "height": shot.height,
                 "role": word("role", shot.role),
