@@ -64,12 +64,15 @@ def measure(
     from django.test import Client
 
     from central.people.models import User
+    from central.project.heap import settle
 
     clients = {}
     for name in ("dispatcher", "everywhere", "neighbour", "officer-1"):
         clients[name] = Client(headers={"accept-language": "en"})
         clients[name].force_login(User.objects.get(username=name))
     pages = list(_pages(size, random.Random(seed)))
+    clients["dispatcher"].get("/")
+    settle()  # as the web process does
     figures = []
     for number, (what, who, addresses) in enumerate(pages):
         progress(what, number / len(pages))
