@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -284,6 +285,10 @@ def _report_clips(outcomes: list[Outcome], facts: dict[str, str], json: Path | N
     tell(table, rows, facts, json)
 
 
+FREE_WIDTH = 400
+"""Columns of a table in a file, at most."""
+
+
 def tell(
     table: Table,
     rows: list[dict[str, Any]],
@@ -297,7 +302,11 @@ def tell(
     if json is not None and str(json) == "-":
         console.print_json(whole)
         return
-    console.out.print(table)
+    if console.out.is_terminal:
+        console.out.print(table)
+    else:
+        # A file has no width: without this a table is cut to 80 columns, figures first.
+        Console(file=console.out.file, highlight=False, width=FREE_WIDTH).print(table)
     for name, fact in facts.items():
         console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
     console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)

@@ -71,7 +71,8 @@ def pages(
             by_cpu=by_cpu,
         )
     table = Table(title=f"Pages with {cases:,} cases on {database}", title_justify="left")
-    table.add_column("Page")
+    # The name stays whole where the terminal is narrow, or no terminal at all: figures without it mean nothing.
+    table.add_column("Page", no_wrap=True, min_width=max(len(figure.what) for figure in figures))
     for name in ("Median", "p95", "CPU", "CPU p95", "Size", "Goal"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Met")

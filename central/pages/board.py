@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST, require_safe
 
 from central.cases.models import Case
-from central.pages import cases, listing, queries
+from central.pages import cases, listing, queries, rows
 from central.pages.appearance import CHOICES, keep
 from central.pages.filters import Filters
 from central.people import policy
@@ -29,8 +31,10 @@ def home(request: HttpRequest) -> HttpResponse:
 def board(request: HttpRequest) -> HttpResponse:
     """The whole page, or its living part where htmx asks for it."""
     filters = Filters.read(request.GET)
+    page = listing.page(request.user, filters)
     context = {
-        "page": listing.page(request.user, filters),
+        "page": page,
+        "rows": rows.render(page.rows),
         "counts": queries.counts(request.user),
         "fleet": queries.fleet(request.user),
         "filters": filters,
@@ -45,9 +49,15 @@ def board(request: HttpRequest) -> HttpResponse:
         if request.htmx.boosted or request.htmx.trigger == "filters":
             response["HX-Push-Url"] = request.path + context["address"]
         return response
-    context["choices"] = queries.choices(request.user, filters.grid)
+    context["picks"] = picks(queries.choices(request.user, filters.grid), filters)
     context |= _opened(request)
     return render(request, "pages/board.html", context)
+
+
+def picks(choices: queries.Choices, filters: Filters) -> SafeString:
+    """The lists to choose from in the filter bar: hundreds of lines, which Jinja2 writes in a tenth of the time."""
+    context = {"choices": choices, "filters": filters}
+    return SafeString(render_to_string("pages/picks.html", context, using="jinja2"))
 
 
 def _opened(request: HttpRequest) -> dict[str, object]:

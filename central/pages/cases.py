@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 from central.cases.models import Case, Evidence, WorkOrder
 from central.cases.pictures import path_of
 from central.cases.states import OPEN_STATES
-from central.pages import geometry, listing, queries, words
+from central.pages import geometry, queries, rows, words
 from central.people import access_log, policy
 from central.people.access import EVERYONE, roles
 from central.project.clock import now_ms
@@ -57,17 +57,18 @@ def context_of(request: HttpRequest, case: Case) -> dict[str, Any]:
     """What the templates about one case need."""
     orders = list(case.work_orders.all())
     order = next((each for each in orders if each.state in OPEN_STATES), orders[0] if orders else None)
-    due = listing.due_of(case, order)
+    stay = getattr(case, "stay", None)
+    due = rows.due_of(case, order, stay)
     pictures = queries.pictures(case)
     shown = access_log.is_shown(request, case)
     return {
         "case": case,
-        "stay": getattr(case, "stay", None),
+        "stay": stay,
         "notice": getattr(case, "notice", None),
         "orders": orders,
         "order": order,
         "due_at_ms": due,
-        "urgency": listing.urgency(due),
+        "urgency": rows.urgency(due),
         "pictures": pictures,
         "pair": _pair(pictures),
         # A crop says what the mask hides.

@@ -11,17 +11,21 @@ meets enough of them soon. Databases guess between the two and sometimes guess w
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from django.db import connection
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import BigAutoField, Exists, F, Lookup, OuterRef, Q, QuerySet
 
-from central.cases.models import Case, Evidence, WorkOrder
+from central.cases.models import Case, WorkOrder
 from central.cases.states import OPEN_STATES, CaseState, WorkState
 from central.fleet.models import Agent
 from central.grids.models import Grid
 from central.pages.filters import Filters
+from central.pages.rows import WORK_IS_OPEN, Row, read
 from central.parking.models import Stay
 from central.people.models import User
 from central.project.clock import now_ms
@@ -34,33 +38,19 @@ page after about 25 x `PAGE` steps along the index."""
 LATER = "narrowed to the reader's cases by the part that reads it"
 """Why rows are taken without a scope here: `Part` keeps those whose case is among what `visible_to` gave."""
 
-CLOCK_RUNS = ("confirmed", "notified", "unnotifiable", "rechecking")
-"""States at the camera in which a driver's time runs or has just run out."""
 
+@BigAutoField.register_lookup
+class Among(Lookup):  # type: ignore[type-arg]
+    """`pk__among=[1, 2]`: numbers that stand in the SQL, because to bind thousands takes longer than to look them up."""
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One case in the list."""
+    lookup_name = "among"
+    prepare_rhs = False
 
-    case: Case
-    order: WorkOrder | None
-    due_at_ms: int | None
-
-    @property
-    def urgency(self) -> str:
-        """How the clock is coloured: late, soon, calm, or none where nothing is due."""
-        return urgency(self.due_at_ms)
-
-
-SOON_MS = 10 * 60_000
-
-
-def urgency(due_at_ms: int | None) -> str:
-    """late: the deadline has passed; soon: within ten minutes; calm: later; none: nothing is due."""
-    if due_at_ms is None:
-        return "none"
-    left = due_at_ms - now_ms()
-    return "late" if left <= 0 else "soon" if left <= SOON_MS else "calm"
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        """The condition, and what is bound in its left side."""
+        left, bound = self.process_lhs(compiler, connection)
+        listed = ",".join(str(int(number)) for number in self.rhs) or "NULL"
+        return f"{left} IN ({listed})", list(bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +65,23 @@ class Page:
     """Whether there are more than `found`."""
 
 
+Key = tuple[int, int, int]
+"""Key, number and case of a row."""
+
+
+class Found:
+    """The cases that the reader sees and the filters let through."""
+
+    def __init__(self, cases: QuerySet[Case]) -> None:
+        self.cases = cases
+
+    @cached_property
+    def numbers(self) -> list[int] | None:
+        """Their numbers, in no order; None where there are more than `FEW`. Read once for all parts of a list."""
+        read = list(self.cases.order_by().values_list("pk", flat=True)[: FEW + 1])
+        return read if len(read) <= FEW else None
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A stretch of the list: rows in one order.
@@ -86,7 +93,7 @@ class Part:
 
     letter: str
     rows: QuerySet[Any]
-    found: QuerySet[Case] | None
+    found: Found | None
     key: str
     case: str
     rising: bool = False
@@ -95,11 +102,39 @@ class Part:
     """The rows' own conditions leave few."""
     whole: bool = False
     """Every case of `found` has a row here or in the part beside it."""
+    rest: bool = False
+    """What is left of the same cases by the part before: a case with a row there has none here."""
 
-    def read(self, after: tuple[int, int] | None, count: int, few: bool) -> list[tuple[int, int, int]]:
-        """(key, number, case) of the next rows."""
-        rows = self._gather() if few else self._walk()
-        rows = rows.filter(**{f"{self.key}__isnull": False})
+    def few(self, before: list[Key] | None = None) -> list[Key] | None:
+        """All rows, in no order; None where there are more than `FEW` or nobody can tell without reading them.
+
+        Args:
+            before: the same of the part before.
+        """
+        if self.found is None:
+            return None
+        if self.sharp:
+            own = self.rows.order_by().values(self.number)[: FEW + 1].count() <= FEW
+            rows = self._walk() if own or self.found.numbers is not None else None
+        else:
+            numbers = self.found.numbers
+            if self.rest and before is not None and numbers is not None:
+                numbers = list({*numbers} - {case for *_, case in before})
+            rows = None if numbers is None else self._of(numbers)
+        if rows is None:
+            return None
+        return list(rows.order_by().values_list(self.key, self.number, self.case))
+
+    def sort(self, rows: list[Key], after: tuple[int, int] | None, count: int) -> list[Key]:
+        """The next of these rows. Those without a key are in no list."""
+        sign = 1 if self.rising else -1
+        keyed = sorted((sign * key, -number, case) for key, number, case in rows if key is not None)
+        first = 0 if after is None else bisect_right(keyed, (sign * after[0], -after[1], math.inf))
+        return [(sign * key, -number, case) for key, number, case in keyed[first : first + count]]
+
+    def walk(self, after: tuple[int, int] | None, count: int) -> list[Key]:
+        """The next rows, along the index that holds their order."""
+        rows = self._walk().filter(**{f"{self.key}__isnull": False})
         if after is not None:
             value, number = after
             side, tie = ("gt", "gte") if self.rising else ("lt", "lte")
@@ -107,32 +142,18 @@ class Part:
             rows = rows.filter(Q(**{f"{self.key}__{tie}": value})).filter(
                 Q(**{f"{self.key}__{side}": value}) | Q(**{f"{self.number}__lt": number})
             )
-        # A sum is in no index: the database then has to fetch by the filter and sort.
-        key: Any = F(self.key) + 0 if few else F(self.key)
-        order = (key.asc() if self.rising else key.desc(), F(self.number).desc())
+        order = (F(self.key).asc() if self.rising else F(self.key).desc(), F(self.number).desc())
         return list(rows.order_by(*order).values_list(self.key, self.number, self.case)[:count])
 
-    def size(self) -> int | None:
-        """How many rows, up to `FEW`; None where there are more or nobody can tell without reading them."""
-        if self.found is None:
-            return None
-        if self.found.order_by().values("pk")[: FEW + 1].count() <= FEW:
-            return self._gather().order_by().values(self.number)[: FEW + 1].count()
-        if self.sharp and self.rows.order_by().values(self.number)[: FEW + 1].count() <= FEW:
-            return self._walk().order_by().values(self.number)[: FEW + 1].count()
-        return None
-
-    def _gather(self) -> QuerySet[Any]:
-        """From the cases to their rows."""
-        if self.found is None or self.sharp:
-            return self._walk()
-        return self.rows.filter(**{f"{self.case}__in": self.found.order_by().values("pk")})
+    def _of(self, numbers: list[int]) -> QuerySet[Any]:
+        """Rows of these cases."""
+        return self.rows.filter(**{"pk__among" if self.case == "pk" else "case__pk__among": numbers})
 
     def _walk(self) -> QuerySet[Any]:
         """Along the rows; each is asked whether its case is wanted, which no database turns round."""
         if self.found is None:
             return self.rows
-        return self.rows.filter(Exists(self.found.order_by().filter(pk=OuterRef(self.case))))
+        return self.rows.filter(Exists(self.found.cases.order_by().filter(pk=OuterRef(self.case))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +177,7 @@ class Narrowing:
             return wanted
         named = self.among_open if open_only else self.among_all
         if named is not None:
-            return wanted & Q(**{f"{prefix}pk__in": named})
+            return wanted & Q(**{f"{prefix}pk__among": named})
         return wanted & (_plate(prefix, self.text) | _place(prefix, self.text, open_only=open_only))
 
 
@@ -171,7 +192,12 @@ def _place(prefix: str, text: str, *, open_only: bool) -> Q:
     return Q(**{f"{prefix}place__contains": text, f"{prefix}state": CaseState.OPEN})
 
 
-def _found(text: str, *, open_only: bool) -> list[int] | None:
+def _by_plate(text: str) -> set[int]:
+    plates = Stay.objects.unscoped(LATER).filter(begins("plate", text.upper()))
+    return set(plates.order_by().values_list("case_id", flat=True)[: FEW + 1])
+
+
+def _found(text: str, plates: set[int], *, open_only: bool) -> list[int] | None:
     """Cases whose plate, place or number the text means; not yet narrowed to what the reader may see."""
     found = set(
         Case.objects.unscoped(LATER)
@@ -179,8 +205,7 @@ def _found(text: str, *, open_only: bool) -> list[int] | None:
         .order_by()
         .values_list("pk", flat=True)[: FEW + 1]
     )
-    plates = Stay.objects.unscoped(LATER).filter(begins("plate", text.upper()))
-    found |= set(plates.order_by().values_list("case_id", flat=True)[: FEW + 1])
+    found |= plates
     number = text.removeprefix("#")
     if number.isascii() and number.isdigit() and len(number) < 19:
         found.add(int(number))
@@ -217,12 +242,13 @@ def narrow(user: User, filters: Filters) -> Narrowing:
         officer = list(User.objects.filter(username=filters.officer).values_list("pk", flat=True))
     if not filters.q:
         return Narrowing(conditions, officer)
+    plates = _by_plate(filters.q)
     return Narrowing(
         conditions,
         officer,
         text=filters.q,
-        among_open=_found(filters.q, open_only=True),
-        among_all=_found(filters.q, open_only=False),
+        among_open=_found(filters.q, plates, open_only=True),
+        among_all=_found(filters.q, plates, open_only=False),
     )
 
 
@@ -238,7 +264,6 @@ def _literally(rows: QuerySet[Any], condition: str) -> QuerySet[Any]:
     return rows.extra(where=[condition])  # noqa: S610 - constants of this module, nothing from outside
 
 
-_DUE = "\"cases_workorder\".\"state\" IN ('new', 'accepted')"
 _OPEN = '"cases_case"."state" = \'open\''
 _CLOSED = '"cases_case"."state" = \'closed\''
 _RUNNING = "\"parking_stay\".\"agent_state\" IN ('confirmed', 'notified', 'unnotifiable', 'rechecking')"
@@ -252,18 +277,18 @@ def parts(user: User, filters: Filters) -> list[Part]:
     cases: QuerySet[Case] = Case.objects.visible_to(user)
     by_officer = Q() if wanted.officer is None else Q(assignee__in=wanted.officer)
     sharp = wanted.officer is not None
-    is_open = cases.filter(wanted.on("", open_only=True), state=CaseState.OPEN)
+    is_open = Found(cases.filter(wanted.on("", open_only=True), state=CaseState.OPEN))
     due = _due(is_open, by_officer, filters.show, sharp)
     if filters.show in {"new", "accepted", "overdue"}:
         return [due]
     if filters.show == "watched":
-        watched = cases.filter(wanted.on("", open_only=False), state=CaseState.WATCHED)
+        watched = Found(cases.filter(wanted.on("", open_only=False), state=CaseState.WATCHED))
         running = _literally(Stay.objects.unscoped(LATER), _RUNNING)
         return [] if sharp else [Part("w", running, watched, "clock_ends_ms", "case_id", True, "case_id")]
     if filters.show in {"closed", "retracted"}:
         ended = WorkOrder.objects.unscoped(LATER).filter(by_officer, state=filters.show)
         found = cases.filter(wanted.on("", open_only=False))
-        return [Part("e", ended, found, "ended_at_ms", "case_id", sharp=sharp)]
+        return [Part("e", ended, Found(found), "ended_at_ms", "case_id", sharp=sharp)]
     found = cases.filter(wanted.on("", open_only=filters.show == "open"))
     if wanted.officer is not None:
         theirs = WorkOrder.objects.filter(assignee__in=wanted.officer)
@@ -271,27 +296,33 @@ def parts(user: User, filters: Filters) -> list[Part]:
     if filters.sort == "newest":
         shown = _literally(cases, _OPEN) if filters.show == "open" else cases
         found = found.filter(state=CaseState.OPEN) if filters.show == "open" else found
-        return [Part("n", shown, found if filters.narrowed else None, "opened_at_ms", "pk", whole=True)]
+        return [
+            Part("n", shown, Found(found) if filters.narrowed else None, "opened_at_ms", "pk", whole=True)
+        ]
     idle = _literally(cases, _OPEN)
     idle = idle.exclude(Exists(WorkOrder.objects.filter(case=OuterRef("pk"), state__in=OPEN_STATES)))
     chain = [due]
     if wanted.officer is None:
-        chain.append(Part("i", idle, is_open if filters.narrowed else None, "opened_at_ms", "pk", whole=True))
+        chain.append(
+            Part(
+                "i", idle, is_open if filters.narrowed else None, "opened_at_ms", "pk", whole=True, rest=True
+            )
+        )
     if filters.show == "all":
         closed = _literally(cases, _CLOSED)
-        ended_cases = found.filter(state=CaseState.CLOSED) if filters.narrowed else None
+        ended_cases = Found(found.filter(state=CaseState.CLOSED)) if filters.narrowed else None
         chain.append(Part("c", closed, ended_cases, "closed_at_ms", "pk", whole=True))
     return chain
 
 
-def _due(found: QuerySet[Case], own: Q, show: str, sharp: bool) -> Part:
+def _due(found: Found, own: Q, show: str, sharp: bool) -> Part:
     """What is due, the most urgent first.
 
     The one place that knows where deadlines come from: today each open work order has one, and a case with an open
     work order is open. Other deadlines of a case are one more table here, with a due time, a number and a way to the
     case.
     """
-    rows = _literally(WorkOrder.objects.unscoped(LATER).filter(own), _DUE)
+    rows = _literally(WorkOrder.objects.unscoped(LATER).filter(own), WORK_IS_OPEN)
     if show in {"new", "accepted"}:
         rows = rows.filter(state=WorkState(show))
     if show == "overdue":
@@ -305,28 +336,47 @@ def page(user: User, filters: Filters) -> Page:
     chain = parts(user, filters)
     letter, after = _cursor(filters.before)
     taken: list[tuple[str, int, int, int]] = []
-    sizes: list[int | None] = []
+    counted, many, known = 0, False, True
+    few: list[Key] | None = None
     started = letter not in {part.letter for part in chain}
     for part in chain:
-        size = part.size() if filters.narrowed else None
-        sizes.append(size)
         started = started or part.letter == letter
-        if not started or len(taken) > PAGE:
+        reads = started and len(taken) <= PAGE
+        # A part is counted where its rows are wanted, and else only while the list may still be short.
+        few = part.few(few) if filters.narrowed and (reads or not many) else None
+        counted += len(few or ())
+        many = many or counted > FEW or (few is None and part.whole)
+        known = known and few is not None
+        if not reads:
             continue
         place = after if part.letter == letter else None
-        found = part.read(place, PAGE + 1 - len(taken), size is not None)
+        count = PAGE + 1 - len(taken)
+        found = part.walk(place, count) if few is None else part.sort(few, place, count)
         taken += [(part.letter, *row) for row in found]
     older = ""
     if len(taken) > PAGE:
         taken = taken[:PAGE]
         older = "-".join(map(str, taken[-1][:3]))
-    rows = _rows([case for *_, case in taken], user)
+    rows = read([case for *_, case in taken], user)
     if not filters.narrowed:
         return Page(rows, older, None)
-    counted = sum(size or 0 for size in sizes)
-    many = counted > FEW or any(size is None and part.whole for size, part in zip(sizes, chain, strict=True))
-    known = many or None not in sizes
-    return Page(rows, older, min(FEW, counted) if known and not many else FEW if many else None, many)
+    return Page(rows, older, FEW if many else counted if known else None, many)
+
+
+def waiting(user: User, but: Q, count: int) -> list[int]:
+    """Numbers of the work orders that wait for somebody, the most urgent first.
+
+    Args:
+        user: whose scope.
+        but: condition on a work order; those that it describes are left out.
+        count: at most so many.
+    """
+    seen: QuerySet[Case] = Case.objects.visible_to(user)
+    due = _due(Found(seen.filter(state=CaseState.OPEN)), Q(), "new", False)
+    due = replace(due, rows=due.rows.exclude(but))
+    few = due.few()
+    rows = due.walk(None, count) if few is None else due.sort(few, None, count)
+    return [number for _, number, _ in rows]
 
 
 def _cursor(text: str) -> tuple[str, tuple[int, int] | None]:
@@ -344,31 +394,3 @@ def _cursor(text: str) -> tuple[str, tuple[int, int] | None]:
         if max(value, pk) < 2**63:
             return letter, (value, pk)
     return "", None
-
-
-def _rows(case_ids: list[int], user: User) -> list[Row]:
-    """The cases of a page with all that a row shows, in a fixed number of queries."""
-    evidence = Prefetch("evidence", Evidence.objects.select_related("picture"))
-    orders = Prefetch(
-        "work_orders", WorkOrder.objects.select_related("assignee").order_by("-issued_at_ms", "-pk")
-    )
-    seen: QuerySet[Case] = Case.objects.visible_to(user)
-    found = seen.select_related("stay__agent", "grid").prefetch_related(evidence, orders).in_bulk(case_ids)
-    return [_row(found[number]) for number in dict.fromkeys(case_ids) if number in found]
-
-
-def _row(case: Case) -> Row:
-    orders = list(case.work_orders.all())
-    order = next((each for each in orders if each.state in OPEN_STATES), orders[0] if orders else None)
-    return Row(case, order, due_of(case, order))
-
-
-def due_of(case: Case, order: WorkOrder | None) -> int | None:
-    """What a case's clock counts down to: the officer's deadline, or the end of the driver's time."""
-    if order is not None and order.state in OPEN_STATES:
-        return order.due_at_ms
-    stay = getattr(case, "stay", None)
-    if case.state == CaseState.WATCHED and stay is not None and stay.agent_state in CLOCK_RUNS:
-        ends: int | None = stay.clock_ends_ms
-        return ends
-    return None

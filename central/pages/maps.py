@@ -16,6 +16,7 @@ from central.fleet.models import Camera
 from central.live.models import Change
 from central.pages import geometry, listing
 from central.pages.filters import Filters
+from central.pages.rows import CLOCK_RUNS
 from central.parking.models import Stay
 from central.people.access import EVERYONE, roles
 from central.people.models import User
@@ -114,7 +115,7 @@ def _live_rows(user: User, filters: Filters) -> list[tuple[Any, ...]]:
         running: QuerySet[Stay] = Stay.objects.visible_to(user)
         stays = running.filter(
             wanted.on("case", open_only=False),
-            agent_state__in=listing.CLOCK_RUNS,
+            agent_state__in=CLOCK_RUNS,
             case__state=CaseState.WATCHED,
             case__longitude__isnull=False,
         )

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -22,12 +23,13 @@ from central.cases.states import Result, WorkState
 from central.field import offers, words
 from central.field.models import Kind, Submission, Verdict
 from central.field.services import LATE_MS, Action, UsedKeyError, photo_bytes_max, submit
-from central.pages import queries
+from central.pages import cards, listing, queries
 from central.people import access_log, policy
 from central.people.access import EVERYONE, roles
 from central.project.clock import now_ms
 
 SHOWN = 60
+ENDED = 5
 
 USER_HEADER = "X-Patrol-User"
 """Whose page it is. The phone's service worker keeps only pages of the officer who is there."""
@@ -53,23 +55,35 @@ class WordsForm(forms.Form):
 @roles(*policy.FIELD)
 def tasks(request: HttpRequest) -> HttpResponse:
     """What is offered to me and what is mine, by deadline; then what waits for somebody."""
-    orders = queries.work_orders(request.user)
+    orders = queries.cards(request.user)
     leases = offers.leases_of(request.user)
     others = offers.offered_to_others(request.user)
     offered = _with_leases(orders.filter(pk__in=leases, state=WorkState.NEW).order_by("due_at_ms"), leases)
-    waiting = orders.filter(state=WorkState.NEW).exclude(pk__in=leases).exclude(pk__in=others)
-    context = {
+    # Numbers first: to fetch whole rows and sort those takes longer the more there are.
+    waiting = listing.waiting(request.user, Q(pk__in=list(leases)) | Q(pk__in=others), SHOWN)
+    ended = orders.filter(assignee=request.user, ended_at_ms__isnull=False).order_by("-ended_at_ms", "-pk")
+    ended = ended.select_related(None).prefetch_related(None)
+    groups = {
         "offers": offered,
-        "mine": orders.filter(assignee=request.user, state=WorkState.ACCEPTED).order_by("due_at_ms")[:SHOWN],
-        "waiting": waiting.order_by("due_at_ms")[:SHOWN],
-        "ended": orders.filter(
-            assignee=request.user, state__in=[WorkState.CLOSED, WorkState.RETRACTED]
-        ).order_by("-ended_at_ms")[:5],
+        "mine": list(
+            orders.filter(assignee=request.user, state=WorkState.ACCEPTED).order_by("due_at_ms")[:SHOWN]
+        ),
+        "waiting": _in_order(orders, waiting),
+    }
+    context = {
+        **groups,
+        **{f"{name}_cards": cards.render(group, large=name != "waiting") for name, group in groups.items()},
+        "ended": _in_order(orders, list(ended.values_list("pk", flat=True)[:ENDED])),
         "nav": "officer",
     }
     response = render(request, "pages/_officer.html" if request.htmx else "pages/officer.html", context)
     response[USER_HEADER] = str(request.user.pk)
     return response
+
+
+def _in_order(orders: QuerySet[WorkOrder], numbers: list[int]) -> list[WorkOrder]:
+    found = orders.in_bulk(numbers)
+    return [found[number] for number in numbers if number in found]
 
 
 @require_safe

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from central.cases.states import Result
@@ -195,6 +197,19 @@ PATTERNS = tuple(
 
 def say(words: str) -> str:
     """An agent's words in the reader's language, or unchanged where they are not known."""
+    return _said(words, get_language()) if len(words) <= LONGEST_KEPT else _say(words)
+
+
+LONGEST_KEPT = 300
+"""Characters; fifty rows are told in few different words, but an agent may send any."""
+
+
+@lru_cache(maxsize=4096)
+def _said(words: str, _language: str | None) -> str:
+    return _say(words)
+
+
+def _say(words: str) -> str:
     known = EXACT.get(words)
     if known is not None:
         return str(known)

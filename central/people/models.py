@@ -39,12 +39,17 @@ class User(AbstractUser):
     @property
     def shown_name(self) -> str:
         """The name that colleagues read."""
-        return self.get_full_name() or self.get_username()
+        return name_of(self.username, self.first_name, self.last_name)
 
     @property
     def jurisdictions(self) -> tuple[str, ...] | None:
         """The jurisdictions in scope; None for each."""
         return None if self.scope == self.EVERYWHERE else tuple(self.scope.split())
+
+
+def name_of(username: str, first_name: str, last_name: str) -> str:
+    """The name that colleagues read, from a person's columns."""
+    return f"{first_name} {last_name}".strip() or username
 
 
 class LoginLink(models.Model):

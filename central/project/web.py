@@ -23,6 +23,7 @@ def serve(listener: socket.socket) -> None:
     from django.conf import settings
 
     from central.project.asgi import application
+    from central.project.heap import settle
 
     config = uvicorn.Config(
         application,
@@ -37,4 +38,5 @@ def serve(listener: socket.socket) -> None:
         timeout_keep_alive=30,
         backlog=256,
     )
+    settle()
     _Server(config).run(sockets=[listener])
