@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import get_args
 
@@ -14,19 +12,13 @@ import pytest
 from patrol.protocol_cli import schema_files, schemas, topic_rows
 from protocol import messages
 from protocol.topics import AgentChannel, AgentTopics
+from tests.commands import Done, call
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def patrol(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "patrol", "protocol", *arguments],
-        cwd=ROOT,
-        env=os.environ | {"NO_COLOR": "1", "COLUMNS": "140"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def patrol(*arguments: str) -> Done:
+    return call("protocol", *arguments, cwd=ROOT, env=os.environ | {"NO_COLOR": "1", "COLUMNS": "140"})
 
 
 def test_the_committed_schemas_are_current() -> None:

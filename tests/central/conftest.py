@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 import dataclasses
+import fcntl
 import itertools
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -64,19 +66,48 @@ def _connected(settings: dict[str, object]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template() -> Path:
-    """A migrated, empty SQLite file to copy."""
-    folder = _home / "template"
-    folder.mkdir()
-    with _connected(environment.database(None, folder)):
-        bootstrap.migrate()
-        with connections["default"].cursor() as cursor:
-            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    return folder / "central.sqlite3"
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """`made_once(name, make)`: a file that all workers of this run share; the first that asks makes it.
+
+    Sixty migrations cost five seconds of a processor, and every worker needs what comes of them.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+
+    def give(name: str, make: Callable[[Path], None]) -> Path:
+        path = folder / name
+        with (folder / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not path.exists():
+                unfinished = folder / f"{name}.part"
+                make(unfinished)
+                unfinished.rename(path)
+        return path
+
+    return give
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[Callable[[str], str]]:
+def sqlite_template(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """A migrated, empty SQLite file to copy."""
+
+    def make(path: Path) -> None:
+        folder = _home / "template"
+        folder.mkdir()
+        with _connected(environment.database(None, folder)):
+            bootstrap.migrate()
+            with connections["default"].cursor() as cursor:
+                cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copy(folder / "central.sqlite3", path)
+
+    return made_once("central.sqlite3", make)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(
+    made_once: Callable[[str, Callable[[Path], None]], Path],
+) -> Iterator[Callable[[str], str]]:
     """A real PostgreSQL 16; gives the URL of a database by its name. `template_patrol` is migrated and empty."""
     folder = Path(tempfile.mkdtemp(prefix="patrol-pg-"))
     with patch.dict(os.environ, {"XDG_RUNTIME_DIR": str(folder)}):  # it asks where locks lie when imported
@@ -94,8 +125,20 @@ def postgresql_server() -> Iterator[Callable[[str], str]]:
     server.psql("ALTER SYSTEM SET max_wal_size = '4GB'")
     server.psql("SELECT pg_reload_conf()")
     server.psql("CREATE DATABASE template_patrol")
-    with _connected(environment.database(url("template_patrol"), folder)):
-        bootstrap.migrate()
+    tools = Path(pgserver.__file__).parent / "pginstall" / "bin"
+
+    def make(path: Path) -> None:
+        with _connected(environment.database(url("template_patrol"), folder)):
+            bootstrap.migrate()
+        command = [tools / "pg_dump", "--no-owner", f"--file={path}", url("template_patrol")]
+        subprocess.run(command, check=True, timeout=60)
+        migrated.append(path)
+
+    migrated: list[Path] = []
+    dump = made_once("central.sql", make)
+    if not migrated:  # another worker did: the same tables, triggers and functions from its dump
+        command = [tools / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", dump, url("template_patrol")]
+        subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
     yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 import wave
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from onnx import TensorProto, helper
 from edge_agent.store import SCHEMA_VERSION, Store, connect
 from edge_agent.vault import Vault
 from models.catalogue import find
+from tests.commands import Done, call, run
 from tests.edge_agent.crashing import box
 from tests.edge_agent.scripted import Beat
 
@@ -55,17 +54,11 @@ def here(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def patrol(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "patrol", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+def patrol(*arguments: str | Path) -> Done:
+    return call(*arguments, env={**os.environ, "NO_COLOR": "1"})
 
 
-def refused(done: subprocess.CompletedProcess[str], *words: str | Path, code: int = 2) -> None:
+def refused(done: Done, *words: str | Path, code: int = 2) -> None:
     """One error with its mend, naming what is at fault; nothing on stdout."""
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
@@ -265,4 +258,6 @@ def test_a_password_file_must_be_there_and_private(
         "[mqtt]\nurl = 'mqtt://127.0.0.1:9'\nusername = 'box-1'\npassword_file = 'broker.password'\n[plates]"
     )
     config = changed(here / "agent.toml", "[plates]", mqtt)
-    refused(patrol("agent", "run", config), secret, "mqtt.password_file", *words, code=code)
+    # In processes of their own: the data folder is taken by then, until its process ends.
+    done = run("agent", "run", config, env={**os.environ, "NO_COLOR": "1"})
+    refused(done, secret, "mqtt.password_file", *words, code=code)

@@ -20,6 +20,7 @@ from edge_agent.zone_tools.edit_browser import opened_in_browser
 from edge_agent.zone_tools.edit_sight import CameraSight, open_camera, open_eyes
 from protocol.clock import SystemClock
 from protocol.errors import PatrolError, UnavailableError
+from tests.commands import Done, call
 from tests.zones.editing import TWO_ZONES, editing, picture_of
 from zones.editor import listen
 from zones.model import Picture
@@ -32,14 +33,8 @@ def street(tmp_path: Path) -> Path:
     return path
 
 
-def edit(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "patrol", "zones", "edit", "--no-browser", *map(str, arguments)],
-        env=os.environ | {"NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+def edit(*arguments: str | Path) -> Done:
+    return call("zones", "edit", "--no-browser", *arguments, env=os.environ | {"NO_COLOR": "1"})
 
 
 def test_mistakes_are_told_before_anything_is_served(tmp_path: Path, street: Path) -> None:

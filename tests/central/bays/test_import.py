@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from protocol.clock import iso
 from protocol.errors import PatrolError, UnavailableError
 from tests.central.bays.plan import ON_SQLITE, PLACE, bay, case
 from tests.central.street import JURISDICTION, MINUTE, NOON
-from tests.central.test_browser import PATROL
+from tests.commands import Done, call
 
 HERE = Options(JURISDICTION)
 
@@ -326,10 +325,8 @@ def test_the_command_reports_row_by_row(centre, tmp_path: Path):
     rows = [feature("B1"), feature("B2", [39.9, 116.3])]
     path.write_text(json.dumps({"type": "FeatureCollection", "features": rows}))
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*PATROL, "bays", *arguments], env=centre.env(), capture_output=True, text=True, timeout=60
-        )
+    def run(*arguments: str) -> Done:
+        return call("central", "bays", *arguments, env=centre.env())
 
     done = run("import", str(path), "--jurisdiction", JURISDICTION, "--dry-run", "--json")
     assert done.returncode == 1

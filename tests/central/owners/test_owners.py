@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from notifier.owners import Owner as Found
 from protocol.errors import PatrolError, UnavailableError
 from tests.central.engines import ON_SQLITE
 from tests.central.notices.world import World, answers, notice, request, take
+from tests.commands import Done, call
 
 PLATE, PHONE, OTHER = "京A12345", "+8613800138000", "+8613900139000"
 pytestmark = pytest.mark.usefixtures("centre")
@@ -209,14 +208,8 @@ def test_what_was_sealed_is_forgotten_after_its_time(world: World) -> None:
 # Commands
 
 
-def patrol(centre: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "patrol", "central", *arguments],
-        env=centre.env(),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def patrol(centre: Any, *arguments: str) -> Done:
+    return call("central", *arguments, env=centre.env())
 
 
 @ON_SQLITE

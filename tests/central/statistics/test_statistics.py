@@ -7,8 +7,6 @@ import io
 import json
 import random
 import re
-import subprocess
-import sys
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +26,7 @@ from central.statistics.period import read_period
 from central.statistics.replay import replay
 from tests.central.engines import ON_POSTGRESQL
 from tests.central.street import MINUTE, NOON, TOPICS, key, record, retraction, task
+from tests.commands import call
 
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
@@ -311,9 +310,8 @@ def test_the_command_line_says_the_same(centre: Any, agent: Any, people: list[An
     truth = live(centre, people, seed=9)
 
     def patrol(verb: str) -> dict[str, Any]:
-        command = [sys.executable, "-m", "patrol", "central", "statistics", verb, "--json"]
-        dates = ["--from", "2025-12-01", "--to", "2026-01-31"]
-        ran = subprocess.run([*command, *dates], env=centre.env(), capture_output=True, text=True, timeout=60)
+        dates = ("--from", "2025-12-01", "--to", "2026-01-31")
+        ran = call("central", "statistics", verb, "--json", *dates, env=centre.env())
         assert ran.returncode == 0, ran.stderr
         return json.loads(ran.stdout)
 

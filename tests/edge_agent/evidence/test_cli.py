@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from edge_agent.evidence import AgentKey, EvidenceStore, Vault, load_or_create_secret
+from tests.commands import Done, call, run
 from tests.edge_agent.evidence.conftest import SEALER, meta_at, street
 
-Patrol = Callable[..., subprocess.CompletedProcess[str]]
+Patrol = Callable[..., Done]
 
 
 @pytest.fixture
@@ -29,18 +28,11 @@ def box(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def patrol(box: Path, root: Path) -> Patrol:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "patrol", "evidence", *arguments],
-            cwd=box,
-            env=os.environ | {"NO_COLOR": "1", "PYTHONPATH": str(root), "COLUMNS": "140"},
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
+def patrol(box: Path) -> Patrol:
+    def inside(*arguments: str) -> Done:
+        return call("evidence", *arguments, cwd=box, env=os.environ | {"NO_COLOR": "1", "COLUMNS": "140"})
 
-    return run
+    return inside
 
 
 def test_intact_evidence_is_confirmed_with_the_agents_key(box: Path, patrol: Patrol) -> None:
@@ -55,7 +47,7 @@ def test_intact_evidence_is_confirmed_with_the_agents_key(box: Path, patrol: Pat
     assert public.stderr.split()[-1] in done.stdout
 
 
-def test_altered_evidence_fails_and_names_the_picture(box: Path, patrol: Patrol) -> None:
+def test_altered_evidence_fails_and_names_the_picture(box: Path, patrol: Patrol, root: Path) -> None:
     picture = box / "evidence/case-1/02-recheck.jpg"
     picture.write_bytes(picture.read_bytes() + b"\0")
     done = patrol("verify", "evidence/case-1")
@@ -63,7 +55,11 @@ def test_altered_evidence_fails_and_names_the_picture(box: Path, patrol: Patrol)
     assert "✗ 02-recheck.jpg" in done.stdout
     assert "✓ 01-confirm.jpg" in done.stdout
     assert "its hash differs" in done.stdout
-    machine = patrol("verify", "evidence/case-1", "--json")
+    machine = run(
+        *("evidence", "verify", "evidence/case-1", "--json"),
+        cwd=box,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )
     assert machine.returncode == 1
     report = json.loads(machine.stdout)
     assert not report["intact"]

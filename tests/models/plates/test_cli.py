@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.commands import Done, call, run
 from tests.models.plates import drawn
 
 
-def patrol(root: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "patrol", "plates", *map(str, words)]
-    return subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=150, check=False)
+def patrol(root: Path, *words: object) -> Done:
+    return call("plates", *words, cwd=root)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +47,7 @@ def test_read_prints_one_line_of_json_per_picture_and_draws_what_it_saw(
 
 
 def test_read_prints_a_table_for_people(root: Path, pictures: Path) -> None:
-    done = patrol(root, "read", pictures / "2.png")
+    done = run("plates", "read", pictures / "2.png", cwd=root)
     assert done.returncode == 0, done.stderr
     assert "川C34567" in done.stdout
 
