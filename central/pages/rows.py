@@ -20,6 +20,7 @@ from central.cases.states import OPEN_STATES, CaseState, Result, WorkKind, WorkS
 from central.pages import words
 from central.pages.sayings import say
 from central.pages.templatetags import patrol as filters
+from central.people import access_log
 from central.people.models import User, name_of
 from central.project.clock import now_ms
 
@@ -262,7 +263,7 @@ def _shown(
         "title": row.place or row.grid,
         "grid": row.grid,
         "stay": stay,
-        "plate": words.mask_plate(stay.plate) if stay is not None and stay.plate else "",
+        "plate": access_log.mask_plate(stay.plate) if stay is not None and stay.plate else "",
         "vehicle": word("vehicle", stay.vehicle_class) if stay is not None else "",
         "service": word("service", row.service_code),
         "manual": order is not None and order.kind == WorkKind.MANUAL_CHECK,
