@@ -19,7 +19,7 @@ from central.clocks import services, whistle, wording
 from central.clocks.models import Clock, ClockPause, ClockState, Whistle, WhistleParty
 from central.clocks.whistle import MAY_ANSWER_FOR, MAY_BLOW, Call
 from central.pages import parts
-from central.pages.listing import urgency
+from central.pages.rows import urgency
 from central.pages.parts import ELSEWHERE, Wrong
 from central.people.access import EVERYONE, roles
 from central.people.models import Role, User
