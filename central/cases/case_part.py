@@ -14,17 +14,16 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from central.cases import actions, fields
+from central.cases import actions, fields, parts
 from central.cases.api_calls import STATUS
 from central.cases.attachments import OtherContentError as OtherPhotoError
 from central.cases.attachments import attach
 from central.cases.definition import Definition, FieldRule
 from central.cases.engine import RefusedError
 from central.cases.models import Attachment, Case
+from central.cases.parts import ELSEWHERE, MISSING, Wrong
 from central.cases.photos import BadPhotoError
 from central.cases.rules import definition_of
-from central.pages import parts
-from central.pages.parts import ELSEWHERE, MISSING, Wrong
 from central.people.access import EVERYONE, roles
 from central.people.policy import READS_ONLY, writers
 from protocol.errors import PatrolError

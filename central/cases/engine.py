@@ -186,8 +186,8 @@ def kept_from(case: Case, part: Part, actors: Collection[str]) -> dict[str, Refu
 
 def _parts(case: Case) -> Mapping[str, frozenset[str]]:
     found: dict[str, set[str]] = {}
-    for part, actor in case.participants.values_list("part", "actor"):
-        found.setdefault(part, set()).add(actor)
+    for one in case.participants.all():  # asked for once where many cases are decided on together
+        found.setdefault(one.part, set()).add(one.actor)
     return {part: frozenset(actors) for part, actors in found.items()}
 
 

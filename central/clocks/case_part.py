@@ -12,15 +12,14 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from central.cases import parts
 from central.cases.models import Case
+from central.cases.parts import ELSEWHERE, Wrong, urgency
 from central.cases.rules import definition_of
 from central.cases.states import CaseState
 from central.clocks import services, whistle, wording
 from central.clocks.models import Clock, ClockPause, ClockState, Whistle, WhistleParty
 from central.clocks.whistle import MAY_ANSWER_FOR, MAY_BLOW, Call
-from central.pages import parts
-from central.pages.listing import urgency
-from central.pages.parts import ELSEWHERE, Wrong
 from central.people.access import EVERYONE, roles
 from central.people.models import Role, User
 from protocol.errors import PatrolError

@@ -10,14 +10,14 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from central.cases import parts
 from central.cases.models import Case, WorkOrder
+from central.cases.parts import ELSEWHERE, Wrong
 from central.cases.states import OPEN_STATES, NotPossibleError
 from central.dispatch import desk, services
 from central.dispatch.choose import rank
 from central.dispatch.models import Assignment, Offer, OfferState
 from central.dispatch.words import ENDED, REASONS, why_words
-from central.pages import parts
-from central.pages.parts import ELSEWHERE, Wrong
 from central.people.access import EVERYONE, roles
 from central.people.models import Role, User
 from protocol.errors import PatrolError

@@ -11,7 +11,7 @@ from collections import Counter, defaultdict
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 
 from central.cases.models import Case, WorkOrder
 from central.cases.states import WorkState
@@ -93,6 +93,7 @@ class _Turn:
             case.grid = fresh.grid
             case._state.fields_cache["stay"] = getattr(fresh, "stay", None)
             search.order.case = case
+        prefetch_related_objects(list(locked.values()), "participants")
         for offer in Offer.rows.filter(order__in=[s.order_id for s in searches]).select_related("officer"):
             self._offers[offer.order_id].append(offer)
         self._desks = {

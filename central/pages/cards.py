@@ -15,6 +15,7 @@ from central.field.templatetags import field as phone
 from central.pages import words
 from central.pages.rows import Addresses
 from central.pages.templatetags import patrol as filters
+from central.people import access_log
 
 
 def render(orders: Iterable[WorkOrder], *, large: bool) -> SafeString:
@@ -61,7 +62,7 @@ def _card(order: WorkOrder, addresses: Addresses, *, large: bool) -> dict[str, A
         "coming": shown is not None,
         "late": filters.past(order.due_at_ms),
         "age": filters.age(order.due_at_ms),
-        "plate": words.mask_plate(stay.plate) if stay is not None and stay.plate else "",
+        "plate": access_log.mask_plate(stay.plate) if stay is not None and stay.plate else "",
         "vehicle": words.VEHICLES.get(vehicle, vehicle),
         "manual": order.get_kind_display() if order.kind == WorkKind.MANUAL_CHECK else "",
         "place": case.place,

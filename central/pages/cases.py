@@ -14,6 +14,7 @@ from django.utils.http import http_date
 from django.views.decorators.http import require_safe
 
 from central.cases.models import Case, Evidence, WorkOrder
+from central.cases.parts import urgency
 from central.cases.pictures import path_of
 from central.cases.states import OPEN_STATES
 from central.pages import geometry, queries, rows, words
@@ -68,7 +69,7 @@ def context_of(request: HttpRequest, case: Case) -> dict[str, Any]:
         "orders": orders,
         "order": order,
         "due_at_ms": due,
-        "urgency": rows.urgency(due),
+        "urgency": urgency(due),
         "pictures": pictures,
         "pair": _pair(pictures),
         # A crop says what the mask hides.

@@ -16,12 +16,13 @@ from django.urls import reverse
 from django.utils.safestring import SafeString
 
 from central.cases.models import Case, Evidence, WorkOrder
+from central.cases.parts import urgency
 from central.cases.states import OPEN_STATES, CaseState, Result, WorkKind, WorkState
 from central.pages import words
 from central.pages.sayings import say
 from central.pages.templatetags import patrol as filters
+from central.people import access_log
 from central.people.models import User, name_of
-from central.project.clock import now_ms
 
 CLOCK_RUNS = ("confirmed", "notified", "unnotifiable", "rechecking")
 """States at the camera in which a driver's time runs or has just run out."""
@@ -33,7 +34,6 @@ spells it."""
 WORK_IS_COUNTED = "\"cases_workorder\".\"state\" IN ('accepted', 'new')"
 """The same for the index from which open work is counted, `work_open`: turned round, so that no list takes that one."""
 
-SOON_MS = 10 * 60_000
 
 IN_HAND = "they belong to cases that were found through the reader's scope"
 
@@ -109,14 +109,6 @@ def due_of(case: Any, order: Any, stay: Any) -> int | None:
         ends: int | None = stay.clock_ends_ms
         return ends
     return None
-
-
-def urgency(due_at_ms: int | None) -> str:
-    """late: the deadline has passed; soon: within ten minutes; calm: later; none: nothing is due."""
-    if due_at_ms is None:
-        return "none"
-    left = due_at_ms - now_ms()
-    return "late" if left <= 0 else "soon" if left <= SOON_MS else "calm"
 
 
 def read(case_ids: list[int], user: User) -> list[Row]:
@@ -262,7 +254,7 @@ def _shown(
         "title": row.place or row.grid,
         "grid": row.grid,
         "stay": stay,
-        "plate": words.mask_plate(stay.plate) if stay is not None and stay.plate else "",
+        "plate": access_log.mask_plate(stay.plate) if stay is not None and stay.plate else "",
         "vehicle": word("vehicle", stay.vehicle_class) if stay is not None else "",
         "service": word("service", row.service_code),
         "manual": order is not None and order.kind == WorkKind.MANUAL_CHECK,

@@ -29,6 +29,8 @@ PEOPLE = 300
 MISSING, ELSEWHERE = 422, 409
 """What came is not right; what came is right, and the case stands elsewhere by now."""
 
+SOON_MS = 10 * 60_000
+
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
@@ -123,3 +125,11 @@ def _called(actor: str, people: dict[str, str]) -> str:
 def _meet(one: User, other: User) -> bool:
     mine, theirs = one.jurisdictions, other.jurisdictions
     return mine is None or theirs is None or not set(mine).isdisjoint(theirs)
+
+
+def urgency(due_at_ms: int | None) -> str:
+    """late: the deadline has passed; soon: within ten minutes; calm: later; none: nothing is due."""
+    if due_at_ms is None:
+        return "none"
+    left = due_at_ms - now_ms()
+    return "late" if left <= 0 else "soon" if left <= SOON_MS else "calm"
