@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import get_args
 
 import pytest
@@ -143,16 +144,19 @@ def course() -> tuple[set[str], set[CaseState]]:
     for case, effects in openings():
         listen(case, effects)
         waiting.append(case)
-    known: set[str] = set()
+    parts = [each.name for each in fields(Case) if each.name != "zone"]
+    known: set[tuple[object, ...]] = set()
     while waiting:
         case = waiting.pop()
         for happened in (*steps(), *(rule_steps() if case.zone.hours else ())):
             after, effects = step(case, happened)
             listen(after, effects)
-            name = repr(after)
-            if effects and name not in known and after.steps < 6:
-                known.add(name)
-                waiting.append(after)
+            if effects and after.steps < 6:
+                # Of the zone, whose words are many, the object: a step never makes another one.
+                name = (id(after.zone), *(getattr(after, each) for each in parts))
+                if name not in known:
+                    known.add(name)
+                    waiting.append(after)
     return said, states
 
 
