@@ -13,6 +13,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
+# Tests start hundreds of processes: where this is set, each of them compiles the whole project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo bench test lint format types check setup setup-demo system constraints clean
 
 help: ## Show this list.
