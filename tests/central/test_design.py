@@ -126,7 +126,7 @@ def test_the_drivers_letters_and_buttons_are_large():
 
 
 def test_no_template_carries_style_script_or_an_address_of_the_network():
-    for path in PAGES.parent.rglob("templates/**/*.html"):
+    for path in (*PAGES.parent.rglob("templates/**/*.html"), *PAGES.parent.rglob("jinja2/**/*.html")):
         text = path.read_text()
         assert not re.search(r" style=| on\w+=|<style|<script(?![^>]* src=)", text), path.name
         assert not re.search(r"""(?:src|href|action)=["'](?:https?:)?//""", text), path.name
@@ -135,7 +135,7 @@ def test_no_template_carries_style_script_or_an_address_of_the_network():
 
 def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
     used = set()
-    for path in PAGES.parent.rglob("templates/**/*.html"):
+    for path in (*PAGES.parent.rglob("templates/**/*.html"), *PAGES.parent.rglob("jinja2/**/*.html")):
         for names in re.findall(r'class="([^"]*)"', path.read_text()):
             used |= set(re.findall(r"[a-z][\w-]*", re.sub(r"{[{%].*?[%}]}", " ", names)))
     styled = set(re.findall(r"\.([a-z][\w-]*)", EVERY_CSS))
@@ -155,6 +155,7 @@ def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
         "alerts",
         "day",
         "d-",
+        "z-",
     }
     unknown = used - styled - plain
     assert sorted(name for name in unknown if not name.startswith(("state-", "u-"))) == []

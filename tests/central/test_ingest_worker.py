@@ -335,8 +335,10 @@ def test_the_broker_that_comes_with_the_demo_will_do(agent, ingest, sender, conn
 def test_the_filters_cover_each_channel_of_an_agent_once():
     plain = [name.split("/", 2)[2] if name.startswith("$share/") else name for name in ingest_filters()]
     groups = [name.split("/")[1] for name in ingest_filters() if name.startswith("$share/")]
-    assert len(set(groups)) == len(groups) == 6
-    channels = [TOPICS.of(leaf) for leaf in ("tasks", "cases", "notices", "health", "bays", "status")]
+    assert len(set(groups)) == len(groups) == 7
+    channels = [
+        TOPICS.of(leaf) for leaf in ("tasks", "cases", "notices", "health", "bays", "zones", "status")
+    ]
     for topic in (*channels, TOPICS.evidence("0" * 64)):
         assert sum(mqtt.topic_matches_sub(name, topic) for name in plain) == 1
     assert not any(mqtt.topic_matches_sub(name, TOPICS.of("inbox")) for name in plain)
