@@ -11,6 +11,9 @@ from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest.mock import patch
 
+from rich.console import Console
+
+from patrol import console
 from patrol.main import main
 
 Done = subprocess.CompletedProcess[str]
@@ -41,6 +44,9 @@ def call(*words: object, cwd: Path | None = None, env: Mapping[str, str] | None 
     code: object = 0
     with (
         patch.dict(os.environ, env or {}, clear=env is not None),
+        # A process asks for the width of its terminal once, at its start.
+        patch.object(console, "out", Console(highlight=False, width=_columns(env))),
+        patch.object(console, "err", Console(stderr=True, highlight=False, width=_columns(env))),
         chdir(cwd or Path.cwd()),
         redirect_stdout(out),
         redirect_stderr(err),
@@ -51,3 +57,9 @@ def call(*words: object, cwd: Path | None = None, env: Mapping[str, str] | None 
             code = left.code
     assert code is None or isinstance(code, int), f"left with words, not with a code: {code}"
     return subprocess.CompletedProcess(arguments, code or 0, out.getvalue(), err.getvalue())
+
+
+def _columns(env: Mapping[str, str] | None) -> int | None:
+    """What the environment says of the terminal's width; None: whatever rich finds."""
+    text = (os.environ if env is None else env).get("COLUMNS", "")
+    return int(text) if text.isdigit() else None
