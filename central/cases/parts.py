@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from central.cases.models import Case
-from central.people.models import User
+from central.people.models import User, share_any
 from central.project.clock import now_ms
 
 HEADER = "X-Patrol-Part"
@@ -112,7 +112,7 @@ def names(actors: Iterable[str]) -> dict[str, str]:
 def colleagues(user: User, roles: Iterable[str]) -> list[User]:
     """Active people with one of these roles who share a jurisdiction with this person, by name."""
     found = User.objects.filter(is_active=True, role__in=list(roles)).order_by("first_name", "username")
-    return [other for other in found[:PEOPLE] if _meet(user, other)]
+    return [other for other in found[:PEOPLE] if share_any(user.jurisdictions, other.jurisdictions)]
 
 
 def _called(actor: str, people: dict[str, str]) -> str:
@@ -120,11 +120,6 @@ def _called(actor: str, people: dict[str, str]) -> str:
     if actor in {"system", "centre"}:
         return _("the centre")
     return people.get(name, name) if kind == "user" else name or kind
-
-
-def _meet(one: User, other: User) -> bool:
-    mine, theirs = one.jurisdictions, other.jurisdictions
-    return mine is None or theirs is None or not set(mine).isdisjoint(theirs)
 
 
 def urgency(due_at_ms: int | None) -> str:

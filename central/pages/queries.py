@@ -23,7 +23,7 @@ from central.pages.kept import Kept
 from central.pages.rows import CLOCK_RUNS, WORK_IS_COUNTED
 from central.parking.models import Stay
 from central.people import policy
-from central.people.models import User, name_of
+from central.people.models import User, jurisdictions_of, name_of, share_any
 from central.people.scopes import subtree
 from central.project.clock import now_ms
 
@@ -152,7 +152,7 @@ def _officers(user: User) -> list[Option]:
         for username, first, last, scope in every.values_list("username", "first_name", "last_name", "scope")[
             :OFFERED
         ]
-        if mine is None or scope == User.EVERYWHERE or not set(mine).isdisjoint(scope.split())
+        if share_any(mine, jurisdictions_of(scope))
     ]
 
 

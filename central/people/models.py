@@ -44,7 +44,17 @@ class User(AbstractUser):
     @property
     def jurisdictions(self) -> tuple[str, ...] | None:
         """The jurisdictions in scope; None for each."""
-        return None if self.scope == self.EVERYWHERE else tuple(self.scope.split())
+        return jurisdictions_of(self.scope)
+
+
+def jurisdictions_of(scope: str) -> tuple[str, ...] | None:
+    """The jurisdictions in scope, from a person's column; None for each."""
+    return None if scope == User.EVERYWHERE else tuple(scope.split())
+
+
+def share_any(mine: tuple[str, ...] | None, theirs: tuple[str, ...] | None) -> bool:
+    """Whether two people's jurisdictions have any in common."""
+    return mine is None or theirs is None or not set(mine).isdisjoint(theirs)
 
 
 def name_of(username: str, first_name: str, last_name: str) -> str:
