@@ -184,6 +184,9 @@ class StayRules:
         match_likeness: least likeness for a detected vehicle at the place to pass as the same.
         strict_likeness: least likeness after the vehicle was out of sight. A similar car never parks to the
             pixel; a shift of a twentieth of its length brings likeness below this.
+        same_place: most displacement (`appearance.displacement`) of a vehicle that stood on while it was out of sight, in
+            shares of its box: three centimetres of a car's length.
+        roll_ms: a vehicle begins to stand so long after the first look at its place: it may have rolled the last inch.
         swap_ms: within this time of its last proof, and as long as the place was not seen empty, nobody else can have
             taken the place: the vehicle before has to pull out first. Then `keep_likeness` is enough.
         free_share: share of the place that nothing nearer covers, from which what is free of it is compared alone.
@@ -219,7 +222,9 @@ class StayRules:
     keep_likeness: float = 0.6
     match_likeness: float = 0.3
     strict_likeness: float = 0.8
-    swap_ms: int = 8_000
+    same_place: float = 0.00625
+    roll_ms: int = 1_000
+    swap_ms: int = 5_000
     free_share: float = 0.6
     ring_likeness: float = 0.6
     out_of_sight_ms: int = 4_000

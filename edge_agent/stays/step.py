@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from statistics import median
 
-from edge_agent.stays.appearance import Look, blend, likeness, ring_likeness, uncovered
+from edge_agent.stays.appearance import Cells, Look, blend, displacement, likeness, ring_likeness, uncovered
 from edge_agent.stays.model import (
     CameraState,
     EndReason,
@@ -183,10 +183,22 @@ def _likeness(stay: Stay, found: Seen | None, seen: Observation, rules: StayRule
     if patch is None:
         return -1.0
     whole = likeness(stay.look, patch)
+    cells = _free(stay, found, seen, rules)
+    return whole if cells is None else max(whole, likeness(stay.look, patch, cells))
+
+
+def _free(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> Cells | None:
+    """The cells of its place that nothing nearer covers; None where that is all of them or too few to go by."""
     cells = uncovered(stay.spot, (item.box for item in _nearer(stay, found, seen.seen)))
-    if cells is None or cells.mean() < rules.free_share:
-        return whole
-    return max(whole, likeness(stay.look, patch, cells))
+    return None if cells is None or cells.mean() < rules.free_share else cells
+
+
+def _unmoved(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> bool:
+    """Whether what stands in its place stands there to the inch: another of its kind never does."""
+    patch = seen.patches.get(stay.id)
+    if patch is None:
+        return False
+    return displacement(stay.look, patch, _free(stay, found, seen, rules)) <= rules.same_place
 
 
 def _judge(
@@ -204,7 +216,9 @@ def _judge(
     blocked = _blocked(stay, found, seen.seen)
     if (stay.doubt or late) and stay.settled:
         just_now = not late and stay.absent == 0 and seen.at_ms - stay.last_ms <= rules.swap_ms
-        if place >= (rules.keep_likeness if just_now else rules.strict_likeness):
+        if place >= rules.keep_likeness and just_now:
+            return "present", place
+        if place >= rules.strict_likeness and _unmoved(stay, found, seen, rules):
             return "present", place
     else:
         if place >= rules.keep_likeness:
@@ -272,10 +286,11 @@ def _present(
             verdict="present",
             votes=_vote(stay, found),
         )
-    if not stay.settled and stay.hits == 1 and place < rules.strict_likeness:
+    if not stay.settled and stay.hits == 1:
         # It may have rolled the last inch since the first look, and a clock must not begin early.
-        stay = replace(stay, first_ms=at_ms, last_ms=at_ms, covered_ms=0)
-        covered_since = at_ms
+        stood_ms = at_ms if place < rules.strict_likeness else min(at_ms, stay.first_ms + rules.roll_ms)
+        stay = replace(stay, first_ms=stood_ms, last_ms=stood_ms, covered_ms=0)
+        covered_since = stood_ms if covered_since is not None or stood_ms == at_ms else None
     gaps = stay.gaps
     if covered_since is None and at_ms > stay.last_ms:
         gaps = (*gaps, Gap(stay.unseen_as if stay.verdict != "present" else seen.gap, stay.last_ms, at_ms))[
@@ -310,7 +325,8 @@ def _present(
     if patch is None:
         return after
     if likeness(stay.look, patch) >= rules.learn_likeness:
-        return replace(after, look=blend(stay.look, patch, rules.adapt))
+        # The first look may be of the last inch; those after it count alike until there are enough.
+        return replace(after, look=blend(stay.look, patch, max(rules.adapt, 1 / stay.hits)))
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
     if found is not None and not stay.doubt and at_rest and place >= rules.match_likeness:
         # Watched all along and standing still: the first look was taken while it rolled the last inch, or the light
