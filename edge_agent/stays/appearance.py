@@ -41,6 +41,10 @@ _ARM_Y, _ARM_X = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
 """Each cell's distance from the middle, in half sides."""
 
 
+_FITTING = 0.85
+"""Share of the cells that a motion has to explain."""
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """Appearance of a box.
@@ -134,7 +138,13 @@ def displacement(one: Look, other: Look, cells: Cells | None = None) -> float:
             (first + second) / 2,
         ]
     )[:, counted]
-    motion = np.linalg.lstsq(terms.T, (first - second)[counted], rcond=None)[0]
+    change = (first - second)[counted]
+    motion = np.linalg.lstsq(terms.T, change, rcond=None)[0]
+    for _ in range(2):
+        # A passer-by before a part of the place is no motion: what fits worst is left out.
+        rest = np.abs(change - terms.T @ motion)
+        fits = rest <= np.quantile(rest, _FITTING)
+        motion = np.linalg.lstsq(terms[:, fits].T, change[fits], rcond=None)[0]
     over_the_box = np.array([1, 1 / 3, 1 / 3, 1, 1 / 3, 1 / 3])
     return float(np.sqrt((motion[:6] ** 2 * over_the_box).sum())) / SIDE
 
