@@ -222,7 +222,7 @@ class StayRules:
     keep_likeness: float = 0.6
     match_likeness: float = 0.3
     strict_likeness: float = 0.8
-    same_place: float = 0.00625
+    same_place: float = 0.0071
     roll_ms: int = 1_000
     swap_ms: int = 5_000
     free_share: float = 0.6

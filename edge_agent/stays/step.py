@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from statistics import median
 
-from edge_agent.stays.appearance import Cells, Look, blend, displacement, likeness, ring_likeness, uncovered
+from edge_agent.stays.appearance import Look, blend, likeness, ring_likeness
 from edge_agent.stays.model import (
     CameraState,
     EndReason,
@@ -23,9 +23,10 @@ from edge_agent.stays.model import (
     Verdict,
 )
 from edge_agent.stays.placing import followed, place_in_zones
+from edge_agent.stays.sight import blocked_share, place_likeness, unmoved
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
-from zones.geometry import area, covered_share, iou, nested
+from zones.geometry import area, iou, nested
 
 VEHICLES = frozenset({"car", "bus", "truck", "motorcycle", "bicycle"})
 """Labels that can stay; anything else that is detected can only hide."""
@@ -166,41 +167,6 @@ def _match(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> int | None:
     return best
 
 
-def _blocked(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> float:
-    """Share of the place that lies under something nearer to the camera (whose lower edge is lower)."""
-    return max((covered_share(stay.anchor, item.box) for item in _nearer(stay, found, seen)), default=0.0)
-
-
-def _nearer(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> list[Seen]:
-    """What may stand or pass before the place."""
-    height = stay.anchor[3] - stay.anchor[1]
-    return [item for item in seen if item is not found and item.box[3] > stay.anchor[3] - 0.05 * height]
-
-
-def _likeness(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> float:
-    """How much its place looks as before, apart from what stands before it; -1 where it is not in the picture."""
-    patch = seen.patches.get(stay.id)
-    if patch is None:
-        return -1.0
-    whole = likeness(stay.look, patch)
-    cells = _free(stay, found, seen, rules)
-    return whole if cells is None else max(whole, likeness(stay.look, patch, cells))
-
-
-def _free(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> Cells | None:
-    """The cells of its place that nothing nearer covers; None where that is all of them or too few to go by."""
-    cells = uncovered(stay.spot, (item.box for item in _nearer(stay, found, seen.seen)))
-    return None if cells is None or cells.mean() < rules.free_share else cells
-
-
-def _unmoved(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> bool:
-    """Whether what stands in its place stands there to the inch: another of its kind never does."""
-    patch = seen.patches.get(stay.id)
-    if patch is None:
-        return False
-    return displacement(stay.look, patch, _free(stay, found, seen, rules)) <= rules.same_place
-
-
 def _judge(
     stay: Stay,
     found: Seen | None,
@@ -212,13 +178,13 @@ def _judge(
     late: bool,
 ) -> tuple[Verdict, float]:
     """What this picture says of the stay, and how much its place looks as before."""
-    place = _likeness(stay, found, seen, rules)
-    blocked = _blocked(stay, found, seen.seen)
+    place = place_likeness(stay, found, seen, rules)
+    blocked = blocked_share(stay, found, seen.seen)
     if (stay.doubt or late) and stay.settled:
         just_now = not late and stay.absent == 0 and seen.at_ms - stay.last_ms <= rules.swap_ms
         if place >= rules.keep_likeness and just_now:
             return "present", place
-        if place >= rules.strict_likeness and _unmoved(stay, found, seen, rules):
+        if place >= rules.strict_likeness and unmoved(stay, found, seen, rules):
             return "present", place
     else:
         if place >= rules.keep_likeness:
@@ -310,7 +276,7 @@ def _present(
         returned=stay.returned or (covered_since is None and at_ms - stay.last_ms > rules.out_of_sight_ms),
         ring=_learn_ring(stay, seen, rules),
     )
-    if found is not None and _blocked(stay, found, seen.seen) < rules.blocked_share:
+    if found is not None and blocked_share(stay, found, seen.seen) < rules.blocked_share:
         after = replace(after, score=max(stay.score, found.score), votes=_vote(stay, found))
         after = replace(after, label=max(after.votes, key=lambda pair: (pair[1], pair[0]))[0])
         if place < rules.keep_likeness and _shift(stay.anchor, found.box) > rules.still_shift:
