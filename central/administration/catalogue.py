@@ -1,4 +1,4 @@
-"""What the centre follows: kinds of cases with their rules, the calendar of working time, and the texts that owners get."""
+"""The calendar of working time, and the texts that owners get."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from datetime import UTC, date, datetime
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import formats, translation
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from central.administration.common import back, chosen, jurisdictions, reads, show, told, writes
-from central.cases.rules import services as definitions
-from central.cases.states import ProcessStep
 from central.clocks import calendars
 from central.clocks.models import DayKind
 from central.project.clock import now_ms
@@ -21,42 +18,6 @@ from notifier.notice import LANGUAGES, Bay, NoticeFacts, render, told_deadline
 from protocol.errors import PatrolError
 
 SAMPLE_GRACE_MS = 600_000
-
-
-@require_safe
-@reads("calendars")
-def services(request: HttpRequest) -> HttpResponse:
-    """Each kind of case: its states by the seven steps, who leads it where, and what is promised."""
-    language = "zh" if (get_language() or "").startswith("zh") else "en"
-    rows = []
-    for definition in sorted(definitions().values(), key=lambda each: each.service_code):
-        titles = {state.name: getattr(state.titles, language) for state in definition.states}
-        rows.append(
-            {
-                "code": definition.service_code,
-                "title": getattr(definition.titles, language),
-                "category": f"{definition.category.code} {getattr(definition.category.titles, language)}",
-                "states": [
-                    (titles[state.name], ProcessStep(state.step).label) for state in definition.states
-                ],
-                "transitions": [
-                    {
-                        "title": getattr(move.titles, language),
-                        "from": [titles[name] for name in move.sources],
-                        "to": titles[move.to],
-                    }
-                    for move in definition.transitions
-                ],
-                "clocks": [asdict_of(rule) for rule in definition.clocks],
-                "sha256": definition.sha256,
-            }
-        )
-    return show(request, "services", {"rows": rows})
-
-
-def asdict_of(rule: object) -> dict[str, object]:
-    """The promise as plain values for the page."""
-    return {name: getattr(rule, name) for name in ("kind", "amount", "unit", "warn_after")}
 
 
 @require_safe

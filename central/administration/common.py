@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -52,15 +52,33 @@ def chosen(request: HttpRequest) -> str:
     return asked if asked in mine else (mine[0] if mine else "")
 
 
-def show(request: HttpRequest, section: str, context: dict[str, object], status: int = 200) -> HttpResponse:
-    """One page with the list of all that this person may open."""
+def whole(request: HttpRequest) -> str:
+    """The jurisdiction whose rules are to be changed: one of the person's, and all of it.
+
+    Raises:
+        Http404: it is none of the person's.
+        PatrolError: the person keeps some of its grids alone; rules bind them all.
+    """
+    place = request.POST.get("j", "")
+    if place not in jurisdictions(request):
+        raise Http404
+    if request.user.by_grid:
+        raise PatrolError("this reaches further than your own scope", field="jurisdiction", value=place)
+    return place
+
+
+def show(
+    request: HttpRequest, page: str, context: dict[str, object], status: int = 200, *, section: str = ""
+) -> HttpResponse:
+    """One page with the list of all that this person may open; `section`: under which it stands, where it has another name."""
+    section = section or page
     role = request.user.role
     things = {
         "devices": "fleet",
         "zones": "zones",
         "grids": "grids",
         "rosters": "rosters",
-        "services": "calendars",
+        "services": "services",
         "calendar": "calendars",
         "people": "people",
         "texts": "notices",
@@ -79,7 +97,7 @@ def show(request: HttpRequest, section: str, context: dict[str, object], status:
         "may_change": role in writers(things[section]),
         "nav": "administration",
     }
-    return render(request, f"administration/{section}.html", {**common, **context}, status=status)
+    return render(request, f"administration/{page}.html", {**common, **context}, status=status)
 
 
 NAMES: dict[str, Callable[[], str]] = {
@@ -107,6 +125,6 @@ def told(request: HttpRequest, done: str) -> Iterator[None]:
             messages.success(request, done)
 
 
-def back(section: str, query: str = "") -> HttpResponseRedirect:
+def back(section: str, query: str = "", *args: object) -> HttpResponseRedirect:
     """To the page after a change, so that loading it again repeats nothing."""
-    return HttpResponseRedirect(reverse(f"administration:{section}") + query)
+    return HttpResponseRedirect(reverse(f"administration:{section}", args=args) + query)

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from central.cases.models import WorkOrder
+from central.cases.history import Audit, verify
+from central.cases.models import Case, ServiceVersion, WorkOrder
+from central.cases.rules import service
 from central.cases.services import Finding, accept, close
 from central.cases.states import Result
 from central.clocks import calendars
@@ -22,6 +24,7 @@ from central.parking.models import Stay
 from central.people.models import Role, User
 from central.people.services import set_scope
 from protocol.messages import ZonePlan
+from tests.central.engines import ON_SQLITE
 from tests.central.street import AGENT, CAMERA, JURISDICTION, TOPICS, health, task
 
 PAGES = ("devices", "zones", "grids", "rosters", "services", "calendar", "texts", "people")
@@ -220,6 +223,75 @@ def test_categories_come_from_their_definitions(keeper: Any) -> None:
     chinese = keeper.get("/administration/services/", headers={"accept-language": "zh-CN"}).content.decode()
     assert "案卷建立" in chinese
     assert "<small>establish</small>" not in chinese
+
+
+@ON_SQLITE
+def test_rules_are_put_in_force_for_new_cases_and_taken_back(
+    keeper: Any, centre: Any, person: Any, browse: Any
+) -> None:
+    code = "sidewalk_parking"
+    address = f"/administration/services/{code}/?j={JURISDICTION}"
+    change = f"/administration/services/{code}/change/"
+    take("tasks", task("c1"))
+    shipped = Case.objects.get().definition_id
+    page = keeper.get(address).context
+    base = {"j": JURISDICTION, "seen": page["now"]["sha256"], "reason": "a trial"}
+    form = {
+        "do": "usual",
+        "j": JURISDICTION,
+        "title_zh": "占道停车",
+        "title_en": "On the sidewalk",
+        "priority": "high",
+    }
+    for rule in page["now"]["clocks"]:
+        form |= {
+            f"{rule['kind']}_amount": "7",
+            f"{rule['kind']}_unit": "hours",
+            f"{rule['kind']}_warn": "6.5",
+        }
+    answer = keeper.post(change, form)
+    assert answer.status_code == 200
+    assert any("占道停车" in line for line in answer.context["checked"]["changes"])
+    assert "priority: " in str(answer.context["checked"]["changes"])
+    text = answer.context["text"]
+    assert text.count("#") == page["text"].count("#"), "remarks stay"
+    assert keeper.post(change, form | {"priority": "<b>now"}).context["found"][0].field == "priority"
+    for wrong in (
+        {"text": text.replace('priority = "high"', 'priority = "mad"')},
+        {"text": text.replace(code, "residents_voice")},
+        {"text": "\x00 = ="},
+        {"text": text, "reason": " "},
+        {"text": text, "seen": "0" * 64},
+        {"text": page["text"]},
+    ):
+        refused = keeper.post(change, base | {"do": "put"} | wrong)
+        assert (refused.status_code, len(refused.context["found"])) == (422, 1), wrong
+    assert ServiceVersion.objects.count() == 0
+    for outside in (person("narrow", "administrator", JURISDICTION), person("li", "officer", JURISDICTION)):
+        if outside.role == Role.ADMINISTRATOR:
+            Grid.objects.create(jurisdiction_id=JURISDICTION, code="g", name="g", level=1)
+            set_scope(outside, JURISDICTION, ["g"])
+        assert browse(outside).post(change, base | {"do": "put", "text": text}).status_code in {403, 422}
+    assert keeper.post(change, base | {"do": "put", "text": text, "j": "elsewhere"}).status_code == 404
+    assert "in force for new cases" in said(keeper, keeper.post(change, base | {"do": "put", "text": text}))
+    take("tasks", task("c2"))
+    old, new = Case.objects.order_by("pk")
+    assert (old.definition_id, old.priority) == (shipped, 3)
+    assert (new.definition_id, new.priority) == (ServiceVersion.objects.get().definition_id, 2)
+    assert service(code).sha256 == shipped, "nowhere else"
+    assert "On the sidewalk" in keeper.get("/administration/services/").content.decode()
+    assert keeper.post(change, base | {"do": "back"}).status_code == 422, "others are in force than were seen"
+    back = base | {"do": "back", "seen": new.definition_id}
+    assert "files again" in said(keeper, keeper.post(change, back))
+    take("tasks", task("c3"))
+    assert Case.objects.latest("pk").definition_id == shipped
+    kept = keeper.get(address).context["kept"]
+    assert [(each.author, each.definition_id) for each in kept] == [
+        ("user:keeper", None),
+        ("user:keeper", new.definition_id),
+    ]
+    assert keeper.get(f"{address}&version={kept[1].pk}").context["text"] == text
+    assert not list(verify(Audit()))
 
 
 def test_a_day_of_the_calendar_is_changed(keeper: Any, centre: Any) -> None:
