@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -57,13 +58,13 @@ def whole(request: HttpRequest) -> str:
 
     Raises:
         Http404: it is none of the person's.
-        PatrolError: the person keeps some of its grids alone; rules bind them all.
+        PermissionDenied: the person keeps some of its grids alone; rules bind them all.
     """
     place = request.POST.get("j", "")
     if place not in jurisdictions(request):
         raise Http404
     if request.user.by_grid:
-        raise PatrolError("this reaches further than your own scope", field="jurisdiction", value=place)
+        raise PermissionDenied
     return place
 
 
@@ -95,6 +96,7 @@ def show(
         "mine": jurisdictions(request),
         "j": chosen(request),
         "may_change": role in writers(things[section]),
+        "may_change_all": role in writers(things[section]) and not request.user.by_grid,
         "nav": "administration",
     }
     return render(request, f"administration/{page}.html", {**common, **context}, status=status)

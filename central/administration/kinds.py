@@ -89,8 +89,8 @@ def change_service(request: HttpRequest, code: str) -> HttpResponse:
         definition, found = None, [Fault("service_code", words)]
     if do == "back" or (do == "put" and not found):
         who = f"user:{request.user.get_username()}"
+        whole(request)
         try:
-            whole(request)
             how = {"reason": reason, "author": who, "seen": request.POST.get("seen", "")}
             if do == "put":
                 versions.put(text, place, **how)

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from central.cases.history import Audit, verify
 from central.cases.models import Case, ServiceVersion, WorkOrder
@@ -307,6 +308,52 @@ def test_a_day_of_the_calendar_is_changed(keeper: Any, centre: Any) -> None:
     assert keeper.get("/administration/calendar/?year=2031").context["months"][0]["weeks"]
     assert keeper.get("/administration/calendar/?year=0001").status_code == 404
     assert keeper.post("/administration/calendar/day/", {**change, "j": "elsewhere"}).status_code == 404
+    short = {**change, "day": "2026-03-05", "kind": "shortened", "hours": "09:00-11:30"}
+    assert "calendar was changed" in said(keeper, keeper.post("/administration/calendar/day/", short))
+    assert calendars.calendar_for(JURISDICTION).hours(date(2026, 3, 5)) == ((540, 690),)
+
+
+@ON_SQLITE
+def test_the_week_and_a_whole_year_are_changed_and_who_did_it_stands_there(
+    keeper: Any, centre: Any, person: Any, browse: Any
+) -> None:
+    week = dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), "08:30-12:00,13:00-17:00") | {
+        "sat": "",
+        "sun": "",
+    }
+    form = {"j": JURISDICTION, "zone": "Asia/Shanghai", "country": "cn", "reason": "summer hours", **week}
+    address = "/administration/calendar/week/"
+    for wrong in ({"mon": "8 to 5"}, {"zone": "Mars/Olympus"}, {"country": "xx"}, {"reason": ""}):
+        assert "changed" not in said(keeper, keeper.post(address, form | wrong)), wrong
+    assert "calendar was changed" in said(keeper, keeper.post(address, form))
+    assert calendars.calendar_for(JURISDICTION).hours(date(2026, 3, 4)) == ((510, 720), (780, 1020))
+    page = keeper.get("/administration/calendar/").context
+    assert [(row.author, row.reason) for row, _words in page["weeks"]] == [("user:keeper", "summer hours")]
+    days = b"day,kind,reason,hours\n2031-01-01,holiday,New Year,\n2031-01-04,makeup,worked,\n"
+
+    def bring(text: bytes, **more: str) -> str:
+        given = {"j": JURISDICTION, "file": SimpleUploadedFile("2031.csv", text), "reason": "notice 12"}
+        return said(keeper, keeper.post("/administration/calendar/import/", given | more))
+
+    for text, more in (
+        (days.replace(b"makeup", b"feast"), {}),
+        (days, {"complete": "2030"}),
+        (days, {"complete": "soon"}),
+        (days, {"complete": "2031", "reason": ""}),
+        (b"\xff\xfe", {}),
+    ):
+        assert "changed" not in bring(text, **more), (text, more)
+    assert not calendars.calendar_for(JURISDICTION).is_known(2031)
+    assert "calendar was changed" in bring(days, complete="2031")
+    held = calendars.calendar_for(JURISDICTION)
+    assert held.is_known(2031)
+    assert held.hours(date(2031, 1, 1)) == ()
+    assert held.hours(date(2031, 1, 4)) == ((510, 720), (780, 1020))
+    Grid.objects.create(jurisdiction_id=JURISDICTION, code="g", name="g", level=1)
+    narrow = person("narrow", "administrator", JURISDICTION)
+    set_scope(narrow, JURISDICTION, ["g"])
+    for one in ("week", "day", "import"):
+        assert browse(narrow).post(f"/administration/calendar/{one}/", form).status_code == 403
 
 
 def test_the_warning_is_shown_with_its_length(keeper: Any) -> None:
