@@ -1,12 +1,12 @@
-"""The calendar of working time, and the texts that owners get."""
+"""The calendar of working time."""
 
 from __future__ import annotations
 
 import calendar as months
-from datetime import UTC, date, datetime
+from datetime import date
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import formats, translation
+from django.utils import formats
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -16,10 +16,8 @@ from central.clocks.day_file import LARGEST, WEEKDAYS, days_of_text, read_date, 
 from central.clocks.models import DayKind
 from central.clocks.seed import COUNTRIES
 from central.project.clock import now_ms
-from notifier.notice import LANGUAGES, Bay, NoticeFacts, render, told_deadline
 from protocol.errors import PatrolError
 
-SAMPLE_GRACE_MS = 600_000
 KEPT = 10
 """Changes of the weekly hours that the page lists."""
 
@@ -156,29 +154,3 @@ def _author(request: HttpRequest) -> str:
 
 def _windows(day: list[list[int]]) -> tuple[tuple[int, int], ...]:
     return tuple((start, end) for start, end in day)
-
-
-@require_safe
-@reads("notices")
-def texts(request: HttpRequest) -> HttpResponse:
-    """The warning as an owner would read it now, in each language, with its length as phone networks count it."""
-    now = now_ms()
-    zone = calendars.calendar_for(chosen(request)).time_zone
-    rows = []
-    for language in LANGUAGES:
-        # The place and the sender are in the words of the message, whatever language the page is in.
-        with translation.override("en" if language == "en" else "zh-hans"):
-            facts = NoticeFacts(
-                plate="京A12345",
-                place=_("in front of 12 Sanlihe Road"),
-                deadline_ms=told_deadline(now, SAMPLE_GRACE_MS),
-                time_zone=zone,
-                reference="7KQ2",
-                sender=_("Sub-district office"),
-                link="https://example.org/n/4f7a2c",
-                bays=(Bay("P1", 120), Bay("P3", 260)),
-                opt_out="TD",
-            )
-        notice = render(facts, language)
-        rows.append({"language": language, "text": notice.text, "size": notice.size._asdict()})
-    return show(request, "texts", {"rows": rows, "at": datetime.fromtimestamp(now / 1000, UTC)})

@@ -82,7 +82,7 @@ def show(
         "services": "services",
         "calendar": "calendars",
         "people": "people",
-        "texts": "notices",
+        "texts": "notice_texts",
     }
     sections = [
         (name, reverse(f"administration:{name}"), NAMES[name]())

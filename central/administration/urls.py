@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from central.administration import catalogue, devices, duty, ground, kinds, people_pages, zones
+from central.administration import catalogue, devices, duty, ground, kinds, people_pages, texts, zones
 from central.people.access import EVERYONE, roles
 
 _HOME = RedirectView.as_view(pattern_name="administration:devices")
@@ -30,7 +30,9 @@ urlpatterns = [
     path("calendar/day/", catalogue.set_day, name="set-day"),
     path("calendar/week/", catalogue.set_week, name="set-week"),
     path("calendar/import/", catalogue.import_days, name="import-days"),
-    path("texts/", catalogue.texts, name="texts"),
+    path("texts/", texts.texts, name="texts"),
+    path("texts/change/", texts.change_text, name="change-text"),
+    path("texts/preview/", texts.preview, name="preview-text"),
     path("people/", people_pages.people, name="people"),
     path("people/add/", people_pages.add, name="add-person"),
     path("people/<int:user_id>/", people_pages.change, name="change-person"),

@@ -94,6 +94,14 @@ RULES: tuple[Rule, ...] = (
     Rule("pictures", "Original pictures", "原始图片", ALL, NOBODY, "each look is logged"),
     Rule("notices", "Messages to owners", "车主短信", ALL, NOBODY, "numbers are masked everywhere"),
     Rule(
+        "notice_texts",
+        "Words of messages to owners",
+        "车主短信文本",
+        ALL,
+        frozenset({ADMINISTRATOR}),
+        "whole jurisdictions; each version is kept",
+    ),
+    Rule(
         "owners",
         "The owners' table",
         "车主库",

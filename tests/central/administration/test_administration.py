@@ -21,6 +21,7 @@ from central.fleet.models import Agent
 from central.fleet.services import note_stranger
 from central.grids.models import Grid
 from central.ingest import intake
+from central.notices.texts import wording_of
 from central.parking.models import Stay
 from central.people.models import Role, User
 from central.people.services import set_scope
@@ -362,6 +363,36 @@ def test_the_warning_is_shown_with_its_length(keeper: Any) -> None:
     assert all(row["size"]["segments"] >= 1 and "京A" in row["text"] for row in rows.values())
     assert "三里河" in rows["zh-Hans"]["text"], "the place is in the words of the message, not of the page"
     assert "Sanlihe" in rows["en"]["text"]
+
+
+@ON_SQLITE
+def test_a_jurisdiction_writes_its_own_words_after_they_were_checked(
+    keeper: Any, person: Any, browse: Any
+) -> None:
+    own = "{place}的{plate}请在{deadline}前开走，编号{reference}[，照片{link}][，退订回{opt_out}]"
+    form = {"j": JURISDICTION, "language": "zh-Hans", "text": own, "reason": "shorter"}
+    part = keeper.post("/administration/texts/preview/", form).content.decode()
+    assert "京A***45请在" in part
+    bad = {**form, "text": own.replace("{deadline}", "{dead<line}")}
+    part = keeper.post(
+        "/administration/texts/preview/", bad, headers={"accept-language": "zh-CN"}
+    ).content.decode()
+    assert "必须包含 {deadline}" in part
+    assert "{dead&lt;line}" in part
+    change = "/administration/texts/change/"
+    for wrong in (bad, {**form, "reason": " "}, {**form, "text": own.replace("[，照片{link}]", "")}):
+        assert "written so" not in said(keeper, keeper.post(change, wrong))
+    assert keeper.post(change, {**form, "language": "fr"}).status_code == 404
+    assert wording_of(JURISDICTION) == {}
+    assert "written so" in said(keeper, keeper.post(change, form))
+    assert wording_of(JURISDICTION) == {"zh-Hans": own}
+    rows = {row["language"]: row for row in keeper.get("/administration/texts/").context["rows"]}
+    assert "前开走" in rows["zh-Hans"]["text"]
+    assert "前开走" in rows["zh-Hans+en"]["text"]
+    assert [row.author for row in rows["zh-Hans"]["kept"]] == ["user:keeper"]
+    assert "written so" in said(keeper, keeper.post(change, {**form, "do": "back"}))
+    assert wording_of(JURISDICTION) == {}
+    assert browse(person("li", scope=JURISDICTION)).post(change, form).status_code == 403
 
 
 def test_people_are_made_changed_and_closed(keeper: Any, centre: Any, browse: Any) -> None:
