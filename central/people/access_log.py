@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from django.http import HttpRequest
 
-from central.people import policy
+from central.people import access_chain, policy
 from central.people.models import SensitiveRead, User
 from central.project.clock import now_ms
 
@@ -46,17 +46,19 @@ def note(user: User, case: Case, fields: str, purpose: str, *, address: str = ""
     same = SensitiveRead.objects.filter(user=user, subject="case", number=case.pk, at_ms__gt=at_ms - AGAIN_MS)
     if same.filter(fields=fields, purpose=purpose[:300]).exists():
         return False
-    SensitiveRead.objects.create(
-        at_ms=at_ms,
-        user=user,
-        name=user.get_username(),
-        role=user.role,
-        subject="case",
-        number=case.pk,
-        jurisdiction_id=case.jurisdiction_id,
-        fields=fields[:100],
-        purpose=purpose.strip()[:300],
-        address=address[:64],
+    access_chain.append(
+        SensitiveRead(
+            at_ms=at_ms,
+            user=user,
+            name=user.get_username(),
+            role=user.role,
+            subject="case",
+            number=case.pk,
+            jurisdiction_id=case.jurisdiction_id,
+            fields=fields[:100],
+            purpose=purpose.strip()[:300],
+            address=address[:64],
+        )
     )
     return True
 
