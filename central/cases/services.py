@@ -172,7 +172,7 @@ def issue_work_order(
     """Give the officers a job, or None where one is open already. A job taken back before it came starts retracted."""
     first = untouched(case, "orders")
     if not first and case.work_orders.filter(state__in=OPEN_STATES).exists():
-        history.append(case, "task_repeated", issued_at_ms, actor, key=key)
+        history.append(case, "task_repeated", issued_at_ms, actor, key=key, **facts)
         return None
     now = now_ms()
     order = WorkOrder(
