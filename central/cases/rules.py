@@ -79,6 +79,12 @@ def service(code: str, jurisdiction_id: str = "") -> Definition:
     return definition
 
 
+def title_of(code: str, language: str) -> str:
+    """What a kind of case is called in lists, by the files; one whose file is gone keeps its code."""
+    found = services().get(code)
+    return code if found is None else found.titles.text(language)
+
+
 def _versions(jurisdiction_id: str) -> QuerySet[ServiceVersion]:
     every: QuerySet[ServiceVersion] = ServiceVersion.objects.unscoped(
         "rules of a jurisdiction bind whoever has a case in it"

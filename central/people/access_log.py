@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from central.people import access_chain, policy
 from central.people.models import SensitiveRead, User
 from central.project.clock import now_ms
+from notifier import masking
 
 AGAIN_MS = 10 * 60_000
 """The same person looking at the same thing again so soon is the same look: a page refreshes itself."""
@@ -96,9 +97,7 @@ def shows_task(request: HttpRequest, case: Case, assignee_id: int | None) -> boo
 
 def mask_plate(plate: str) -> str:
     """A plate that colleagues can tell apart and passers-by cannot read: the middle is hidden."""
-    if len(plate) < 5:
-        return "•" * len(plate)
-    return plate[:2] + "•" * (len(plate) - 4) + plate[-2:]
+    return masking.mask_plate(plate, "•")
 
 
 def _still_shown(request: HttpRequest) -> dict[str, int]:

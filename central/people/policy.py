@@ -60,6 +60,14 @@ RULES: tuple[Rule, ...] = (
         "only who accepted one closes it",
     ),
     Rule(
+        "reassigning",
+        "Giving a task to somebody",
+        "改派任务",
+        frozenset({DISPATCHER, ADMINISTRATOR}),
+        frozenset({DISPATCHER, ADMINISTRATOR}),
+        "a reason stands in the history",
+    ),
+    Rule(
         "notes",
         "Notes and photos of a case",
         "案件备注与照片",
