@@ -15,7 +15,7 @@ from edge_agent.frames import Frame
 from edge_agent.perception import Eyes
 from edge_agent.plates import PlateDesk
 from edge_agent.stays import CameraState, Stay, StayEnded, StayEvent, StayRules, StayWatched
-from edge_agent.stays.step import VEHICLES
+from edge_agent.stays.model import VEHICLES
 from protocol.clock import Millis
 
 CaseOf = Callable[[Stay], Case | None]
