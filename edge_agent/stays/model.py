@@ -110,6 +110,8 @@ class Stay:
             proven.
         votes: class -> summed scores; the class with the most is the label.
         checks: scores of the closer looks at it, the last at `checked_ms`.
+        masked: it was found behind another vehicle, with its feet hidden.
+        whole: the box of a larger vehicle of which this may be a piece, seen in `wholes` looks.
         counts: whether its standing there counts: the zone is in its hours, and nothing exempts the vehicle.
         counted_ms: the part of `covered_ms` since `counts_from_ms` in which it counted. A violation is made of this.
         counts_from_ms: when the counting began that goes on, or was the last.
@@ -148,6 +150,9 @@ class Stay:
     plate_tries: int = 0
     checks: tuple[float, ...] = ()
     checked_ms: Millis = 0
+    masked: bool = False
+    whole: Box | None = None
+    wholes: int = 0
     counts: bool = False
     counted_ms: int = 0
     counts_from_ms: Millis = 0
@@ -182,6 +187,12 @@ class StayRules:
         begin_score: detections below it keep a stay alive but begin none.
         same_nest: share of the smaller of two boxes inside the other from which both are one vehicle.
         piece_share: share of a box in the place of a vehicle that is hidden, from which it may be what still shows of it.
+        whole_hits: looks that must agree on a larger box around the stay's before the stay is all of that.
+        whole_drop: the lower edge of that box is no higher than this share of the stay's height above the stay's own: what stands
+            behind, stands higher in the picture.
+        span_each, span_share: a box of which two standing vehicles each cover the one share, and together the other, is
+            neither of them and no third.
+        feet_share: share of the footprint in a nearer vehicle's box from which the ground is hidden.
         same_size: sides of two boxes of one body differ by this factor at most.
         still_shift: centre movement, in box sizes, above which a vehicle is moving, if its place looks otherwise, too:
             boxes of lorries tremble by half their length.
@@ -224,6 +235,11 @@ class StayRules:
     same_nest: float = 0.55
     piece_share: float = 0.6
     same_size: float = 1.35
+    whole_hits: int = 3
+    whole_drop: float = 0.1
+    span_each: float = 0.2
+    span_share: float = 0.7
+    feet_share: float = 0.8
     still_shift: float = 0.12
     settle_hits: int = 3
     settle_ms: int = 3_000

@@ -7,14 +7,38 @@ real and does stand there; it is not another vehicle.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
-from edge_agent.stays.appearance import likeness, within
+from edge_agent.stays.appearance import likeness, ring_likeness, uncovered, within
 from edge_agent.stays.model import VEHICLES, Observation, Seen, Stay, StayRules
 from zones import Box, ZoneIndex
-from zones.geometry import covered_share, iou, nested
+from zones.geometry import area, covered_share, iou, nested
 
 _CELLS = 24
 """Cells of a look, of 576, from which a part of it can be compared for itself."""
+
+_WHOLE_SCORE, _WHOLE_SIZE, _WHOLE_SHARE = 0.7, 1.4, 0.8
+
+
+def holds_whole(box: Box, score: float, piece: Box, best: float, size: tuple[float, float]) -> bool:
+    """Whether a box may be the whole vehicle of which another is a piece: found at least 0.7 times as surely, 1.4 times as
+    large, and holding 0.8 of the piece.
+
+    Args:
+        box, score: which, and how surely it was found.
+        piece, best: the same of the other.
+        size: width and height of the picture; what lies beyond does not count.
+    """
+    box, piece = _clipped(box, size), _clipped(piece, size)
+    return (
+        score >= _WHOLE_SCORE * best
+        and area(box) >= _WHOLE_SIZE * area(piece)
+        and covered_share(piece, box) >= _WHOLE_SHARE
+    )
+
+
+def _clipped(box: Box, size: tuple[float, float]) -> Box:
+    return (max(0.0, box[0]), max(0.0, box[1]), min(size[0], box[2]), min(size[1], box[3]))
 
 
 def match(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> int | None:
@@ -47,6 +71,116 @@ def still_shows(stay: Stay, box: Box, seen: Observation, rules: StayRules) -> bo
     return int(cells.sum()) >= _CELLS and likeness(stay.look, patch, cells) >= rules.keep_likeness
 
 
+def grown(
+    stay: Stay, place: float, seen: Observation, others: Sequence[Stay], index: ZoneIndex, rules: StayRules
+) -> Stay:
+    """The stay, or the whole vehicle where its box turns out to be a piece of one, by looks that agree on the whole.
+
+    That the piece stood all the while is proof enough that the vehicle did: its times stay. Closer looks begin anew.
+
+    Args:
+        stay: proven by this look.
+        place: how much its place looks as before this look.
+        seen: the look.
+        others: all stays of the camera.
+        index: the zones.
+        rules: thresholds.
+    """
+    item = _whole_of(stay, place, seen, others, index, rules)
+    if item is None:
+        alone = match(stay, seen.seen, rules) is not None
+        return replace(stay, wholes=stay.wholes - 1) if alone and stay.wholes else stay
+    if stay.whole is None or iou(stay.whole, item.box) < rules.match_iou:
+        return replace(stay, whole=item.box, wholes=1)
+    if stay.wholes + 1 < rules.whole_hits:
+        return replace(stay, whole=item.box, wholes=stay.wholes + 1)
+    return replace(
+        stay,
+        label=item.label,
+        votes=((item.label, round(item.score, 4)),),
+        score=item.score,
+        spot=item.box,
+        anchor=item.box,
+        recent=(item.box,),
+        look=item.look or stay.look,
+        ring=None,
+        checks=(),
+        whole=None,
+        wholes=0,
+    )
+
+
+def _whole_of(
+    stay: Stay, place: float, seen: Observation, others: Sequence[Stay], index: ZoneIndex, rules: StayRules
+) -> Seen | None:
+    """A detected vehicle of which the stay's box is a piece.
+
+    It stands on the same ground, not behind; it hides nothing of the place, so it is not before it; the surroundings look as
+    they did, so it did not come later; and it is no box around two vehicles.
+    """
+    ring = seen.rings.get(stay.id)
+    if place < rules.keep_likeness or stay.ring is None or ring is None:
+        return None
+    if ring_likeness(stay.ring, ring) < rules.ring_likeness:
+        return None
+    size = (float(index.width), float(index.height))
+    lowest = stay.anchor[3] - rules.whole_drop * (stay.anchor[3] - stay.anchor[1])
+    return next(
+        (
+            item
+            for item in sorted(seen.seen, key=lambda one: (-one.score, one.box))
+            if item.label in VEHICLES
+            and item.look is not None
+            and item.box[3] >= lowest
+            and holds_whole(item.box, item.score, stay.anchor, stay.score, size)
+            and not any(_another_in(other, stay, item.box, rules) for other in others)
+        ),
+        None,
+    )
+
+
+def _another_in(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
+    """Whether another vehicle, which is not the stay's own again, stands in the box."""
+    return (
+        other.id != stay.id
+        and other.settled
+        and other.verdict == "present"
+        and covered_share(other.anchor, box) >= rules.same_nest
+        and nested(other.anchor, stay.anchor) < rules.same_nest
+    )
+
+
+def spans(box: Box, stays: Sequence[Stay], rules: StayRules) -> bool:
+    """Whether a box is made of two or more vehicles that stand there: a piece of ground holds one."""
+    parts = [
+        stay.anchor
+        for stay in stays
+        if stay.settled
+        and stay.verdict == "present"
+        and min(covered_share(stay.anchor, box), covered_share(box, stay.anchor)) >= rules.span_each
+    ]
+    free = uncovered(box, parts) if len(parts) > 1 else None
+    return free is not None and 1 - float(free.mean()) >= rules.span_share
+
+
+def feet_hidden(box: Box, label: str, stays: Sequence[Stay], index: ZoneIndex, rules: StayRules) -> bool:
+    """Whether the ground on which a vehicle would stand is hidden by a nearer one that stands."""
+    feet: Box = index.footprint(box, label).bounds or box
+    return any(
+        stay.settled
+        and stay.verdict == "present"
+        and stay.anchor[3] > box[3]
+        and covered_share(feet, stay.anchor) >= rules.feet_share
+        for stay in stays
+    )
+
+
+def needed_score(stay: Stay, rules: StayRules) -> float:
+    """How surely the closer looks must find a vehicle: twice as surely where it was found behind another, with its feet
+    hidden, for there nothing but the looks says that anything stands at all."""
+    return rules.vehicle_score * (2 if stay.masked else 1)
+
+
 def may_begin(
     item: Seen,
     stays: Sequence[Stay],
@@ -62,14 +196,12 @@ def may_begin(
         there = not stay.settled or stay.verdict == "present"
         if there and iou(stay.anchor, item.box) >= rules.match_iou:
             return False
-        if (
-            there
-            and nested(stay.anchor, item.box) >= rules.same_nest
-            and not is_part(stay, seen.seen, rules)
-        ):
+        if there and nested(stay.anchor, item.box) >= rules.same_nest and not is_part(stay, seen.seen, rules):
             return False
         if not there and still_shows(stay, item.box, seen, rules):
             return False
+    if spans(item.box, stays, rules):
+        return False
     where = index.presence(item.box, item.label, active=ground)
     return where.zone_id is not None and where.ratio >= index.zones[where.zone_id].leave_ratio
 

@@ -23,7 +23,7 @@ from edge_agent.stays.model import (
     Terms,
     Verdict,
 )
-from edge_agent.stays.pieces import doubles, match, may_begin, same_size
+from edge_agent.stays.pieces import doubles, feet_hidden, grown, match, may_begin, same_size
 from edge_agent.stays.placing import followed, place_in_zones
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
@@ -87,6 +87,7 @@ def step(
             was_proven_last = stay.verdict == "present" and not late
             covered_since = state.last_ms if was_proven_last else None
             after = _present(stay, found, place, seen, rules, covered_since=covered_since)
+            after = grown(after, place, seen, state.stays, index, rules)
             proven = _is_proven(found, place, rules)
             after, happened, ended = place_in_zones(
                 after, seen.at_ms, index, rules, terms, covered_since, proven=proven
@@ -113,7 +114,8 @@ def step(
             or len(kept) >= _MAX_STAYS
         ):
             continue
-        kept.append(_begin(state.camera_id, number, item, seen.at_ms))
+        masked = feet_hidden(item.box, item.label, kept, index, rules)
+        kept.append(replace(_begin(state.camera_id, number, item, seen.at_ms), masked=masked))
         number += 1
     doubled = doubles(kept, seen.seen, rules)
     events = [event for event in events if event.stay.id not in doubled]
@@ -299,10 +301,15 @@ def _present(
     if found is not None and _blocked(stay, found, seen.seen) < rules.blocked_share:
         after = replace(after, score=max(stay.score, found.score), votes=_vote(stay, found))
         after = replace(after, label=max(after.votes, key=lambda pair: (pair[1], pair[0]))[0])
-        if place < rules.keep_likeness and _shift(stay.anchor, found.box) > rules.still_shift:
-            # It moved a little: the same vehicle at a new place.
+        if place < rules.keep_likeness and (moved or (stay.hits == 1 and not stay.settled)):
+            # It moved a little, or what is remembered is its look while it rolled: by that it would never be known again.
             return replace(
-                after, recent=(found.box,), anchor=found.box, spot=found.box, look=found.look or stay.look
+                after,
+                recent=(found.box,),
+                anchor=found.box,
+                spot=found.box,
+                look=found.look or stay.look,
+                ring=None,
             )
         if len(stay.recent) < _RECENT:
             recent = (*stay.recent, found.box)
