@@ -61,13 +61,25 @@ def same_size(one: Box, other: Box, rules: StayRules) -> bool:
     )
 
 
-def still_shows(stay: Stay, box: Box, seen: Observation, rules: StayRules) -> bool:
-    """Whether a box within the place of a vehicle that stands is what still shows of it, the rest being hidden: that part
-    of the place looks as it did."""
+def nearer(stay: Stay, seen: Sequence[Seen], *apart: Seen | None) -> list[Seen]:
+    """What may stand or pass before the place: its lower edge is lower. Without those that are told apart."""
+    height = stay.anchor[3] - stay.anchor[1]
+    return [
+        item
+        for item in seen
+        if all(item is not one for one in apart) and item.box[3] > stay.anchor[3] - 0.05 * height
+    ]
+
+
+def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
+    """Whether a detection within the place of a vehicle that stands is what still shows of it, the rest being hidden: what
+    nothing nearer covers of that part looks as it did."""
     patch = seen.patches.get(stay.id)
-    if patch is None or covered_share(box, stay.anchor) < rules.piece_share:
+    if patch is None or covered_share(item.box, stay.anchor) < rules.piece_share:
         return False
-    cells = within(stay.spot, box)
+    cells = within(stay.spot, item.box)
+    free = uncovered(stay.spot, (other.box for other in nearer(stay, seen.seen, item)))
+    cells = cells if free is None else cells & free
     return int(cells.sum()) >= _CELLS and likeness(stay.look, patch, cells) >= rules.keep_likeness
 
 
@@ -198,7 +210,7 @@ def may_begin(
             return False
         if there and nested(stay.anchor, item.box) >= rules.same_nest and not is_part(stay, seen.seen, rules):
             return False
-        if not there and still_shows(stay, item.box, seen, rules):
+        if not there and still_shows(stay, item, seen, rules):
             return False
     if spans(item.box, stays, rules):
         return False

@@ -23,7 +23,7 @@ from edge_agent.stays.model import (
     Terms,
     Verdict,
 )
-from edge_agent.stays.pieces import doubles, feet_hidden, grown, match, may_begin, same_size
+from edge_agent.stays.pieces import doubles, feet_hidden, grown, match, may_begin, nearer, same_size
 from edge_agent.stays.placing import followed, place_in_zones
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
@@ -158,13 +158,7 @@ def _blind(state: CameraState, seen: Observation) -> CameraState:
 
 def _blocked(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> float:
     """Share of the place that lies under something nearer to the camera (whose lower edge is lower)."""
-    return max((covered_share(stay.anchor, item.box) for item in _nearer(stay, found, seen)), default=0.0)
-
-
-def _nearer(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> list[Seen]:
-    """What may stand or pass before the place."""
-    height = stay.anchor[3] - stay.anchor[1]
-    return [item for item in seen if item is not found and item.box[3] > stay.anchor[3] - 0.05 * height]
+    return max((covered_share(stay.anchor, item.box) for item in nearer(stay, seen, found)), default=0.0)
 
 
 def _likeness(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> float:
@@ -173,7 +167,7 @@ def _likeness(stay: Stay, found: Seen | None, seen: Observation, rules: StayRule
     if patch is None:
         return -1.0
     whole = likeness(stay.look, patch)
-    cells = uncovered(stay.spot, (item.box for item in _nearer(stay, found, seen.seen)))
+    cells = uncovered(stay.spot, (item.box for item in nearer(stay, seen.seen, found)))
     if cells is None or cells.mean() < rules.free_share:
         return whole
     return max(whole, likeness(stay.look, patch, cells))
@@ -223,7 +217,10 @@ def _judge(
         return "absent", place
     if found is not None:
         # Another vehicle in the place: it replaced the first only if it stands in a zone itself, not in the lane before.
-        there = index.presence(found.box, found.label, active=ground).inside
+        # A faint detection begins no stay, so it ends none either.
+        there = (
+            found.score >= rules.begin_score and index.presence(found.box, found.label, active=ground).inside
+        )
         return ("different" if there else "occluded"), place
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.rest_likeness
     clear = around_it >= rules.ring_likeness and at_rest and not _veiled(stay, seen, rules)
@@ -298,7 +295,8 @@ def _present(
         returned=stay.returned or (covered_since is None and at_ms - stay.last_ms > rules.out_of_sight_ms),
         ring=_learn_ring(stay, seen, rules),
     )
-    if found is not None and _blocked(stay, found, seen.seen) < rules.blocked_share:
+    clear = found is not None and _blocked(stay, found, seen.seen) < rules.blocked_share
+    if found is not None and clear:
         after = replace(after, score=max(stay.score, found.score), votes=_vote(stay, found))
         after = replace(after, label=max(after.votes, key=lambda pair: (pair[1], pair[0]))[0])
         if place < rules.keep_likeness and (moved or (stay.hits == 1 and not stay.settled)):
@@ -320,7 +318,7 @@ def _present(
     if likeness(stay.look, patch) >= rules.learn_likeness:
         return replace(after, look=blend(stay.look, patch, rules.adapt))
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
-    if found is not None and not stay.doubt and at_rest and place >= rules.match_likeness:
+    if clear and not stay.doubt and at_rest and place >= rules.match_likeness:
         # Watched all along and standing still: the first look was taken while it rolled the last inch, or the light
         # was switched. The look catches up.
         return replace(after, look=blend(stay.look, patch, rules.catch_up))
