@@ -28,7 +28,7 @@ from edge_agent.perception._change import (
 )
 from edge_agent.stays import CameraState, Observation, Seen
 from edge_agent.stays.appearance import Look, around, look_at
-from edge_agent.stays.pieces import holds_whole
+from edge_agent.stays.pieces import is_whole
 from models.detections import Detection, Detections
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
@@ -389,8 +389,8 @@ def _one_each(detections: list[Detection], size: tuple[float, float]) -> list[De
         ]
         if not same:
             kept.append(item)
-        elif len(same) == 1 and holds_whole(
-            _as_box(item.box), item.score, _as_box(same[0].box), same[0].score, size
+        elif len(same) == 1 and is_whole(
+            item.label, _as_box(item.box), item.score, _as_box(same[0].box), same[0].score, size
         ):
             # Its best piece says as surely that it is a vehicle.
             kept[kept.index(same[0])] = replace(item, score=same[0].score)

@@ -237,8 +237,8 @@ class StayRules:
     same_size: float = 1.35
     whole_hits: int = 3
     whole_drop: float = 0.1
-    span_each: float = 0.2
-    span_share: float = 0.7
+    span_each: float = 0.15
+    span_share: float = 0.6
     feet_share: float = 0.8
     still_shift: float = 0.12
     settle_hits: int = 3

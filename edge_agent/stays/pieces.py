@@ -17,21 +17,25 @@ from zones.geometry import area, covered_share, iou, nested
 _CELLS = 24
 """Cells of a look, of 576, from which a part of it can be compared for itself."""
 
-_WHOLE_SCORE, _WHOLE_SIZE, _WHOLE_SHARE = 0.7, 1.4, 0.8
+_WHOLE_SCORE, _WHOLE_SIZE, _WHOLE_SHARE, _WHOLE_HEIGHT = 0.7, 1.4, 0.8, 1.7
+_LONG = frozenset({"car", "bus", "truck"})
+"""Vehicles of which a piece may be taken for one."""
 
 
-def holds_whole(box: Box, score: float, piece: Box, best: float, size: tuple[float, float]) -> bool:
-    """Whether a box may be the whole vehicle of which another is a piece: found at least 0.7 times as surely, 1.4 times as
-    large, and holding 0.8 of the piece.
+def is_whole(label: str, box: Box, score: float, piece: Box, best: float, size: tuple[float, float]) -> bool:
+    """Whether a detection may be the whole vehicle of which another is a piece: found at least 0.7 times as surely, 1.4 times as
+    large, holding 0.8 of the piece, and at most 1.7 times as high: a cab and a rear are nearly as high as all of it.
 
     Args:
-        box, score: which, and how surely it was found.
-        piece, best: the same of the other.
+        label, box, score: what was found where, and how surely.
+        piece, best: where the other was, and how surely.
         size: width and height of the picture; what lies beyond does not count.
     """
     box, piece = _clipped(box, size), _clipped(piece, size)
     return (
-        score >= _WHOLE_SCORE * best
+        label in _LONG
+        and score >= _WHOLE_SCORE * best
+        and box[3] - box[1] <= _WHOLE_HEIGHT * (piece[3] - piece[1])
         and area(box) >= _WHOLE_SIZE * area(piece)
         and covered_share(piece, box) >= _WHOLE_SHARE
     )
@@ -88,6 +92,7 @@ def grown(
 ) -> Stay:
     """The stay, or the whole vehicle where its box turns out to be a piece of one, by looks that agree on the whole.
 
+    Only as long as no closer look has found a vehicle in the box itself: in a dense row boxes around two are found now and then.
     That the piece stood all the while is proof enough that the vehicle did: its times stay. Closer looks begin anew.
 
     Args:
@@ -98,6 +103,8 @@ def grown(
         index: the zones.
         rules: thresholds.
     """
+    if stay.vehicle_score >= rules.vehicle_score:
+        return stay
     item = _whole_of(stay, place, seen, others, index, rules)
     if item is None:
         alone = match(stay, seen.seen, rules) is not None
@@ -141,10 +148,9 @@ def _whole_of(
         (
             item
             for item in sorted(seen.seen, key=lambda one: (-one.score, one.box))
-            if item.label in VEHICLES
-            and item.look is not None
+            if item.look is not None
             and item.box[3] >= lowest
-            and holds_whole(item.box, item.score, stay.anchor, stay.score, size)
+            and is_whole(item.label, item.box, item.score, stay.anchor, stay.score, size)
             and not any(_another_in(other, stay, item.box, rules) for other in others)
         ),
         None,
