@@ -1,0 +1,1 @@
+"""Messages to residents, reporters and merchants: in-app and SMS, once each."""
