@@ -186,9 +186,7 @@ class StayRules:
         match_iou: a detection belongs to a stay from this overlap; detectors jitter by a tenth of a box.
         begin_score: detections below it keep a stay alive but begin none.
         same_nest: share of the smaller of two boxes inside the other from which both are one vehicle.
-        piece_share, piece_likeness: a box of which so much lies in the place of a vehicle that is hidden is what still shows of
-            it, if that part looks so much as before. Lower than `keep_likeness`: beside what hides the rest, contrast
-            changes. Measured: 0.8 to 0.97, once 0.5; other vehicles stay below 0.3.
+        piece_share: share of a box in the place of a vehicle that is hidden, from which it may be what still shows of it.
         whole_hits: looks that must agree on a larger box around the stay's before the stay is all of that.
         whole_drop: the lower edge of that box is no higher than this share of the stay's height above the stay's own: what stands
             behind, stands higher in the picture.
@@ -236,7 +234,6 @@ class StayRules:
     begin_score: float = 0.3
     same_nest: float = 0.55
     piece_share: float = 0.6
-    piece_likeness: float = 0.45
     same_size: float = 1.35
     whole_hits: int = 3
     whole_drop: float = 0.1

@@ -84,7 +84,7 @@ def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> 
     cells = within(stay.spot, item.box)
     free = uncovered(stay.spot, (other.box for other in nearer(stay, seen.seen, item)))
     cells = cells if free is None else cells & free
-    return int(cells.sum()) >= _CELLS and likeness(stay.look, patch, cells) >= rules.piece_likeness
+    return int(cells.sum()) >= _CELLS and likeness(stay.look, patch, cells) >= rules.keep_likeness
 
 
 def grown(
