@@ -131,6 +131,8 @@ def test_of_a_whole_and_its_piece_one_is_kept() -> None:
     lorry: Box = (58, 110, 180, 186)
     assert kept(("car", 0.34, cab), ("truck", 0.3, lorry)) == [(0.34, lorry)]
     assert kept(("car", 0.75, cab), ("truck", 0.25, lorry)) == [(0.75, cab)]
+    assert kept(("car", 0.34, cab), ("motorcycle", 0.33, lorry)) == [(0.34, cab)]
+    assert kept(("car", 0.34, cab), ("bus", 0.33, (58, 80, 180, 186))) == [(0.34, cab)], "twice as high"
     assert kept(("car", 0.5, cab), ("car", 0.5, (112, 120, 178, 186)), ("truck", 0.4, lorry)) == [
         (0.5, cab),
         (0.5, (112, 120, 178, 186)),
