@@ -36,6 +36,10 @@ _RING = np.ones((SIDE, SIDE), dtype=bool)
 _RING[SIDE // 4 - 1 : 3 * SIDE // 4 + 1, SIDE // 4 - 1 : 3 * SIDE // 4 + 1] = False
 """Cells of `around(box)` that are not the box, with one cell between."""
 
+_BEFORE = _RING.copy()
+_BEFORE[: SIDE // 2 + 1] = False
+"""Those of the ring that lie below the middle: the ground before what stands there."""
+
 
 _ARM_Y, _ARM_X = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
 """Each cell's distance from the middle, in half sides."""
@@ -163,6 +167,17 @@ def uncovered(box: Box, by: Iterable[Box]) -> Cells | None:
     return cells
 
 
+def within(box: Box, part: Box) -> Cells:
+    """Cells of a look of `box` that lie wholly in `part`."""
+    across, down = (box[2] - box[0]) / SIDE, (box[3] - box[1]) / SIDE
+    cells = np.zeros((SIDE, SIDE), dtype=bool)
+    x1, x2 = ceil((part[0] - box[0]) / across), floor((part[2] - box[0]) / across)
+    y1, y2 = ceil((part[1] - box[1]) / down), floor((part[3] - box[1]) / down)
+    if x2 > 0 and y2 > 0:
+        cells[max(0, y1) : y2, max(0, x1) : x2] = True
+    return cells
+
+
 def around(box: Box) -> Box:
     """The box with as much again of its surroundings: twice as wide and twice as high."""
     across, down = (box[2] - box[0]) / 2, (box[3] - box[1]) / 2
@@ -171,11 +186,13 @@ def around(box: Box) -> Box:
 
 def ring_likeness(one: Look, other: Look) -> float:
     """Correlation of the surroundings alone, -1 to 1: both looks are of `around(box)`, the middle is left out."""
-    first, second = one.array[_RING], other.array[_RING]
-    first = first - first.mean()
-    second = second - second.mean()
-    norm = float(np.sqrt((first * first).sum() * (second * second).sum()))
-    return float((first * second).sum()) / norm if norm > 1e-6 else 0.0
+    return likeness(one, other, _RING)
+
+
+def before_likeness(one: Look, other: Look) -> float:
+    """Correlation of the surroundings' lower half, -1 to 1: whatever hides a vehicle that stands on the ground stands nearer
+    to the camera, and so covers the ground below it in the picture, too. Both looks are of `around(box)`."""
+    return likeness(one, other, _BEFORE)
 
 
 def blend(old: Look, new: Look, weight: float) -> Look:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from edge_agent.stays.appearance import Cells, displacement, likeness, uncovered
 from edge_agent.stays.model import Observation, Seen, Stay, StayRules
+from edge_agent.stays.pieces import nearer
 from zones.geometry import covered_share
 
 
 def blocked_share(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> float:
     """Share of the place that lies under something nearer to the camera (whose lower edge is lower)."""
-    return max((covered_share(stay.anchor, item.box) for item in nearer(stay, found, seen)), default=0.0)
-
-
-def nearer(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> list[Seen]:
-    """What may stand or pass before the place."""
-    height = stay.anchor[3] - stay.anchor[1]
-    return [item for item in seen if item is not found and item.box[3] > stay.anchor[3] - 0.05 * height]
+    return max((covered_share(stay.anchor, item.box) for item in nearer(stay, seen, found)), default=0.0)
 
 
 def place_likeness(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> float:
@@ -30,7 +25,7 @@ def place_likeness(stay: Stay, found: Seen | None, seen: Observation, rules: Sta
 
 def free_cells(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> Cells | None:
     """The cells of its place that nothing nearer covers; None where that is all of them or too few to go by."""
-    cells = uncovered(stay.spot, (item.box for item in nearer(stay, found, seen.seen)))
+    cells = uncovered(stay.spot, (item.box for item in nearer(stay, seen.seen, found)))
     return None if cells is None or cells.mean() < rules.free_share else cells
 
 

@@ -43,12 +43,13 @@ PLACE: Box = (100, 110, 180, 170)
 
 @dataclass(frozen=True)
 class Vehicle:
-    """A painted vehicle; `seed` is its looks."""
+    """A painted vehicle; `seed` is its looks. Not painted: a box that the detector puts around what others are."""
 
     box: Box
     seed: int
     label: str = "car"
     detected: bool = True
+    painted: bool = True
 
 
 def texture(seed: int, width: int, height: int) -> Image:
@@ -64,6 +65,8 @@ def paint(vehicles: list[Vehicle], noise_seed: int, light: float = 1.0) -> Image
     """A street with the vehicles in order, later ones nearer; light scales brightness."""
     picture = texture(1, WIDTH, HEIGHT).astype(np.float32) * 0.2 + 90
     for vehicle in vehicles:
+        if not vehicle.painted:
+            continue
         left, top, right, bottom = (int(v) for v in vehicle.box)
         picture[max(0, top) : bottom, max(0, left) : right] = texture(
             vehicle.seed, right - left, bottom - top
