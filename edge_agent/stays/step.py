@@ -302,11 +302,16 @@ def _present(
     patch = seen.patches.get(stay.id)
     if patch is None:
         return after
+    at_rest = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
+    watched = clear and not stay.doubt and at_rest
     if likeness(stay.look, patch) >= rules.learn_likeness:
         # The first look may be of the last inch; those after it count alike until there are enough.
-        return replace(after, look=blend(stay.look, patch, max(rules.adapt, 1 / stay.hits)))
-    at_rest = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
-    if clear and not stay.doubt and at_rest and place >= rules.match_likeness:
+        weight = max(rules.adapt, 1 / stay.hits)
+        if watched and not unmoved(stay, found, seen, rules):
+            # Watched all along it is the same, so it was the camera or the light that moved: soon it may be hidden.
+            weight = max(weight, rules.catch_up)
+        return replace(after, look=blend(stay.look, patch, weight))
+    if watched and place >= rules.match_likeness:
         # Watched all along and standing still: the first look was taken while it rolled the last inch, or the light
         # was switched. The look catches up.
         return replace(after, look=blend(stay.look, patch, rules.catch_up))
