@@ -198,7 +198,8 @@ def test_a_dispatcher_gives_it_to_another_even_when_it_was_accepted(world, perso
         assert done.assignee == two
     assert world.asked(order) == [("one", "withdrawn"), ("two", "accepted")]
     entry = HistoryEntry.objects.get(kind="reassigned")
-    assert json.loads(entry.body) == {"officer": "Two", "before": "One", "reason": "one is at an accident"}
+    said = {"officer": "Two", "before": "One", "reason": "one is at an accident", "to": "two"}
+    assert json.loads(entry.body) == said
     outsider = person("outsider", scope="elsewhere")
     with pytest.raises(PatrolError, match="cannot be sent there"):
         services.reassign(order.pk, chief, outsider, "nobody else")
