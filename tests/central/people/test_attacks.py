@@ -104,6 +104,7 @@ FILTERS = (
     ("/administration/grids/", "level"),
     ("/administration/grids/", "page"),
     ("/administration/calendar/", "year"),
+    ("/administration/services/sidewalk_parking/", "version"),
     ("/statistics/", "grid"),
     ("/statistics/", "period"),
     ("/statistics/", "from"),
