@@ -21,6 +21,7 @@ from central.cases.rules import services as definitions
 from central.cases.states import ProcessStep
 from central.cases.versions import InForce
 from central.clocks.rules import Unit
+from central.clocks.wording import UNITS
 from central.people.models import Role
 from protocol.errors import PatrolError
 
@@ -32,13 +33,6 @@ PRIORITY_NAMES = {
     "high": lambda: _("High"),
     "normal": lambda: _("Normal"),
     "low": lambda: _("Low"),
-}
-UNIT_NAMES = {
-    "minutes": lambda: _("minutes"),
-    "hours": lambda: _("hours"),
-    "working_minutes": lambda: _("working minutes"),
-    "working_hours": lambda: _("working hours"),
-    "working_days": lambda: _("working days"),
 }
 CLOCK_NAMES = {
     "response": lambda: _("Response within"),
@@ -125,7 +119,7 @@ def _page(
         "version": now.version,
         "kept": versions.versions(now.definition.service_code, place)[:KEPT],
         "priorities": [(name, PRIORITY_NAMES[name]()) for name in PRIORITIES],
-        "units": [(name, UNIT_NAMES[name]()) for name in get_args(Unit)],
+        "units": [(name, UNITS[name]) for name in get_args(Unit)],
     }
     return show(request, "service", common | context, status, section="services")
 
@@ -158,7 +152,7 @@ def picture(definition: Definition) -> dict[str, Any]:
                 "name": CLOCK_NAMES[rule.kind](),
                 "amount": rule.amount,
                 "unit": rule.unit,
-                "unit_name": UNIT_NAMES[rule.unit](),
+                "unit_name": UNITS[rule.unit],
                 "warn_after": rule.warn_after,
                 "from": [titles[name] for name in rule.starts_in if name in titles],
                 "until": [titles[name] for name in rule.stops_in if name in titles],
