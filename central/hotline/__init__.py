@@ -1,1 +1,0 @@
-"""The hotline: calls, call-backs, visits, and the city's 12345 platform."""

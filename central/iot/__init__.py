@@ -1,1 +1,0 @@
-"""Things that measure: devices, telemetry, alarms."""

@@ -1,1 +1,0 @@
-"""Shop safety codes: shops, codes, inspections, colours, ratings, tip-offs."""

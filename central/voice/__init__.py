@@ -1,1 +1,0 @@
-"""Residents' voice: what people have to say, followed in public to its end."""

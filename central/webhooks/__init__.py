@@ -1,1 +1,0 @@
-"""What happens to cases, told to other systems with a signature."""
