@@ -40,14 +40,31 @@ def test_a_bus_that_stands_before_a_car_makes_neither_two_of_it_nor_none(known: 
     assert street.state.stays[0].covered_ms == 30_000 - RULES.roll_ms
 
 
-def test_another_car_behind_the_bus_is_another_stay() -> None:
+@pytest.mark.parametrize(("looks", "stays"), [(0, 1), (4, 2)])
+def test_what_looks_otherwise_behind_the_bus_is_another_stay_once_there_was_time_to_change_places(
+    looks: int, stays: int
+) -> None:
+    """Within a look of the last proof it is the same car with something before it: a mirror, a shadow."""
     street = Street()
     for _ in range(12):
         street.look([CAR])
     bus = Vehicle(BUS, seed=99, label="bus")
-    for _ in range(6):
+    for _ in range(looks):
+        street.look([replace(CAR, detected=False), bus])
+    for _ in range(12):
         street.look([Vehicle(PLACE, seed=8, detected=False), bus, box(REST)])
-    assert len(street.of(StaySettled)) == 2
+    assert len(street.of(StaySettled)) == stays
+
+
+def test_a_car_that_stops_before_another_is_another_stay_at_once() -> None:
+    """It stands on nearer ground, so it is not what still shows of the one behind."""
+    street = Street()
+    for _ in range(12):
+        street.look([CAR])
+    before = Vehicle((LEFT + 10, TOP + 12, RIGHT, BOTTOM + 10), seed=31)
+    for _ in range(6):
+        street.look([replace(CAR, detected=False), before])
+    assert [event.stay.anchor for event in street.of(StaySettled)] == [PLACE, before.box]
 
 
 def test_a_cab_that_is_found_first_becomes_the_lorry_and_keeps_its_time() -> None:
