@@ -254,9 +254,10 @@ def may_begin(
 
 
 def is_part(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
-    """Whether a stay may be a piece of a larger vehicle, found while the rest was hidden: no longer detected for itself,
-    and no closer look has found a vehicle in it."""
-    return stay.vehicle_score < rules.vehicle_score and match(stay, seen, rules) is None
+    """Whether a stay may be a piece of a larger vehicle, found while the rest was hidden: no longer detected for itself as surely as
+    a stay begins, and no closer look has found a vehicle in it."""
+    sure = tuple(item for item in seen if item.score >= rules.begin_score)
+    return stay.vehicle_score < rules.vehicle_score and match(stay, sure, rules) is None
 
 
 def doubles(stays: Sequence[Stay], seen: tuple[Seen, ...], rules: StayRules) -> set[str]:

@@ -14,8 +14,8 @@ from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.perception.closer import closer_look
 from edge_agent.perception.eyes import _one_each
 from edge_agent.stays import StayEnded, StaySettled, StayWatched
-from edge_agent.stays.model import VEHICLES
-from edge_agent.stays.pieces import feet_hidden, needed_score, spans
+from edge_agent.stays.model import VEHICLES, Seen
+from edge_agent.stays.pieces import doubles, feet_hidden, needed_score, spans
 from models.detections import Detection, Detections
 from tests.edge_agent.test_stays import CAR, HEIGHT, INDEX, PERIOD_S, PLACE, RULES, T0, WIDTH, Street, Vehicle
 from zones import Box
@@ -122,6 +122,25 @@ def test_a_box_over_two_cars_that_stand_is_no_third() -> None:
     stays = street.state.stays
     assert spans((105, 122, 180, 175), stays, RULES)
     assert not spans((135, 80, 190, 130), stays, RULES), "a third that looks out behind the two"
+
+
+def test_what_is_found_faintly_and_never_closely_ends_no_car_that_stands_over_it() -> None:
+    """A shop's window that once passed for a car."""
+    window: Box = (LEFT + 40, TOP, RIGHT + 15, BOTTOM - 10)
+    street = Street()
+    for _ in range(6):
+        street.look([box(window)])
+    (ghost,) = street.state.stays
+    street = Street()
+    for _ in range(6):
+        street.look([CAR])
+    (car,) = street.state.stays
+    car = replace(car, id="car", first_ms=ghost.first_ms + 20_000)
+    found = Seen(PLACE, "car", 0.66)
+    for score, checks, ended in ((0.24, (), set()), (0.5, (), {"car"}), (0.24, (0.3,), {"car"})):
+        there = (Seen(window, "car", score), found)
+        assert doubles([replace(ghost, checks=checks), car], there, RULES) == ended
+    assert doubles([ghost, replace(car, checks=(0.6,))], (found,), RULES) == {ghost.id}
 
 
 def test_boxes_that_tremble_by_half_a_lorry_restart_no_clock() -> None:
