@@ -6,8 +6,8 @@ from collections import defaultdict
 
 from protocol.clock import Millis
 
-_SPARE_MS = 1_000
-"""For so long a round of all cameras has time for closer looks. One takes up to a third of a second, and every camera waits."""
+_SPARE_MS = 500
+"""For so long a round of all cameras has time for closer looks. One takes up to a third of a second, and every camera waits for it."""
 
 _PUT_OFF_MOST = 2
 """After so many pictures without one a camera's next picture has it, however late the round is."""
