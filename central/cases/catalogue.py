@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from central.cases import fields
 from central.cases.definition import Definition, State, Transition
 from central.cases.guards import known_guards
-from central.cases.process import AT_ONCE, MERGED, REPORTER, UNMERGED
+from central.cases.process import AT_ONCE, MERGED, REPORTER, UNMERGED, WITHDRAWN
 from central.cases.states import CaseState, ProcessStep
 from protocol.errors import PatrolError
 
@@ -27,6 +27,7 @@ _EVENTS: set[str] = {
     AT_ONCE,
     MERGED,
     UNMERGED,
+    WITHDRAWN,
     "task_issued",
     "task_retracted",
     "accepted",

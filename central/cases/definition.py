@@ -20,7 +20,7 @@ from central.clocks.rules import ClockRule
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True)]
 Priority = Literal["urgent", "high", "normal", "low"]
-Part = Literal["collector", "handler", "verifier", "nobody"]
+Part = Literal["collector", "handler", "verifier", "supervisor", "nobody"]
 Ending = Literal["fixed", "not_fixed", "refused", "withdrawn", "merged"]
 Source = Literal["camera", "person", "hotline", "device", "patrol"]
 

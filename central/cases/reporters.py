@@ -61,6 +61,20 @@ def find_or_make(jurisdiction_id: str, contact: Contact) -> Reporter:
     return Reporter.objects.get(jurisdiction_id=jurisdiction_id, mark=mark)
 
 
+def find(jurisdiction_id: str, phone: str) -> Reporter | None:
+    """The reporter with this number, if one is known.
+
+    Raises:
+        PatrolError: this is no telephone number.
+        UnavailableError: the key cannot be used now.
+    """
+    number = _phone(phone)
+    if not number:
+        return None
+    mark = _mark(the_key(), jurisdiction_id, number)
+    return Reporter.objects.filter(jurisdiction_id=jurisdiction_id, mark=mark).first()
+
+
 def reporter_of_user(user: User, jurisdiction_id: str) -> Reporter:
     """The reporter that a person with a log-in is."""
     known = Reporter.objects.filter(user=user, jurisdiction_id=jurisdiction_id).first()

@@ -1,6 +1,15 @@
-"""Addresses of this app."""
+"""Addresses of the hotline."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from central.hotline import intake, views
 
 app_name = "hotline"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("hotline/", views.desk, name="desk"),
+    path("hotline/new/", intake.new, name="new"),
+    path("hotline/new/caller/", intake.caller, name="caller"),
+    path("hotline/new/places/", intake.places, name="places"),
+    path("hotline/new/same/", intake.same, name="same"),
+    path("hotline/calls/<int:call_id>/", views.call, name="call"),
+]

@@ -220,8 +220,13 @@ def problem(text: str) -> str:
     return gettext("%(name)s: %(detail)s") % {"name": name, "detail": say(detail)} if detail else str(name)
 
 
-SENSITIVE = {"plate": _("Plate"), "picture": _("Original picture")}
+SENSITIVE = {"plate": _("Plate"), "picture": _("Original picture"), "contact": _("Name and number")}
 """What a page shows in full only when somebody looks; see `central.people.access_log`."""
 
-PURPOSES = {"own task": _("own task"), "evidence": _("evidence"), "attachment": _("attachment")}
+PURPOSES = {
+    "own task": _("own task"),
+    "evidence": _("evidence"),
+    "attachment": _("attachment"),
+    "telephone": _("to telephone"),
+}
 """Reasons that pages give themselves; others are people's own words."""

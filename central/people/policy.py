@@ -118,6 +118,37 @@ RULES: tuple[Rule, ...] = (
     Rule("people", "People", "人员", frozenset({ADMINISTRATOR, AUDITOR}), frozenset({ADMINISTRATOR})),
     Rule("access_log", "Who saw what", "查阅日志", frozenset({AUDITOR}), NOBODY, "only ever grows"),
     Rule("own_account", "One's own account", "本人账户", ALL, ALL),
+    Rule(
+        "hotline",
+        "Calls of the hotline",
+        "热线通话",
+        frozenset({DISPATCHER, ADMINISTRATOR, AUDITOR}),
+        frozenset({DISPATCHER}),
+        "without who rang",
+    ),
+    Rule(
+        "hotline_contacts",
+        "Who rang the hotline",
+        "热线来电人",
+        frozenset({DISPATCHER, AUDITOR}),
+        NOBODY,
+        "each look is logged; told in confidence only with a reason",
+    ),
+    Rule(
+        "hotline_errands",
+        "Call-backs, visits, supervision",
+        "回拨、走访、督办、回访",
+        ALL,
+        frozenset({OFFICER, DISPATCHER, GRID_WORKER, ADMINISTRATOR}),
+        "whoever handles a case does not supervise it",
+    ),
+    Rule(
+        "hotline_city",
+        "The city's 12345 platform",
+        "市12345平台",
+        frozenset({DISPATCHER, ADMINISTRATOR, AUDITOR}),
+        frozenset({DISPATCHER}),
+    ),
 )
 
 _BY_THING = {rule.thing: rule for rule in RULES}

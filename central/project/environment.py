@@ -47,6 +47,7 @@ KNOWN = {
     "BROKER_KEY_FILE": "key of the client certificate, PEM",
     "SERVICES": "folder with definitions of services of your own, *.toml; they replace shipped ones of the same code",
     "NOTICES_FILE": "TOML file that says how owners are warned; without it nobody is",
+    "HOTLINE_FILE": "TOML file of the hotline: subjects, times and the city platform; without it no city is asked",
     "OWNERS_KEY_FILE": "file with the key of the owners' table; by default owners.key in the data folder",
     "OWNERS_KEY": "that key itself, instead of a file",
     "SECOND_FACTOR": "required or offered, for administrators, dispatchers and auditors; required where HTTPS is 1",
@@ -85,6 +86,7 @@ class Environment:
     broker: Broker = field(default_factory=lambda: Broker("127.0.0.1", 1883))
     services_folder: Path | None = None
     notices_file: Path | None = None
+    hotline_file: Path | None = None
     owners_key_file: Path | None = None
     owners_key: str | None = field(default=None, repr=False)
     second_factor: bool = False
@@ -146,6 +148,7 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         broker=broker,
         services_folder=_path(given, "SERVICES"),
         notices_file=_path(given, "NOTICES_FILE"),
+        hotline_file=_path(given, "HOTLINE_FILE"),
         owners_key_file=_path(given, "OWNERS_KEY_FILE"),
         owners_key=given.get("OWNERS_KEY"),
         second_factor=_choice(
