@@ -17,7 +17,7 @@ from central.clocks.calendars import Held, held_for
 from central.clocks.defaults import default_rules
 from central.clocks.known import known_clocks, stored
 from central.clocks.life import Breach, Escalate, Event, Standing, Warn, advance, next_look
-from central.clocks.models import Clock, ClockPause, ClockState, WhistleParty
+from central.clocks.models import OUTSIDE, Clock, ClockPause, ClockState, WhistleParty
 from central.clocks.rules import ClockRule
 from central.people.models import Role, User
 from central.project.clock import now_ms
@@ -412,6 +412,10 @@ def _end_pause(clock: Clock, at_ms: Millis) -> None:
 
 
 def _must(clock: Clock, state: ClockState, what: str) -> None:
+    if clock.kind in OUTSIDE:
+        raise PatrolError(
+            f"a deadline that was set from outside is not {what} here", field="clock", value=clock.pk
+        )
     if clock.breached_at_ms is not None:
         raise PatrolError(
             f"a promise that is broken cannot be {what} any more", field="clock", value=clock.pk

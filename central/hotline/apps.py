@@ -16,8 +16,11 @@ class HotlineConfig(AppConfig):
         from central.pages.capabilities import Capability, offer
         from central.people.policy import readers
 
+        from central.hotline.city.outbox import after_moves as tell_city
+
         key_changed.connect(reseal, dispatch_uid="hotline.reseal")
         case_moved.connect(after_moves, dispatch_uid="hotline.errands")
+        case_moved.connect(tell_city, dispatch_uid="hotline.city")
         offer(
             Capability(
                 "hotline",

@@ -159,6 +159,7 @@ def history_of(user: User, reporter: Reporter) -> History:
         Q(reporter=reporter) | Q(pk__in=open_.order_by().values("case_id"))
     )
     told = told.exclude(pk__in=hidden.order_by().exclude(case=None).values("case_id"))
+    told = told.exclude(city_order__confidential=True)
     shown = [
         *told.exclude(state=CaseState.CLOSED).order_by("-opened_at_ms", "-pk")[:SHOWN],
         *told.filter(state=CaseState.CLOSED).order_by("-closed_at_ms", "-pk")[:SHOWN],

@@ -166,6 +166,7 @@ class CityOrder(models.Model):
     content = models.BinaryField(help_text="The newest message, sealed: it names the caller.")
     state = models.CharField(max_length=10, choices=OrderState.choices)
     case = models.OneToOneField(Case, on_delete=models.PROTECT, null=True, related_name="city_order")
+    confidential = models.BooleanField(default=False, help_text="Whether the caller told it in confidence.")
     accept_by_ms = models.BigIntegerField(null=True)
     due_by_ms = models.BigIntegerField(null=True)
     received_at_ms = models.BigIntegerField()

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from central.hotline import intake, views
+from central.hotline.city import push
 
 app_name = "hotline"
 urlpatterns = [
@@ -11,5 +12,6 @@ urlpatterns = [
     path("hotline/new/caller/", intake.caller, name="caller"),
     path("hotline/new/places/", intake.places, name="places"),
     path("hotline/new/same/", intake.same, name="same"),
+    path("hotline/city/push/", push.push, name="push"),
     path("hotline/calls/<int:call_id>/", views.call, name="call"),
 ]

@@ -18,6 +18,7 @@ NAMES = {
     "sweep": _("Warns of deadlines"),
     "dispatch": _("Finds officers"),
     "notices": _("Sends messages to owners"),
+    "hotline": _("Reminds of call-backs, talks with the city"),
 }
 STATES = {
     "ok": _("in order"),
