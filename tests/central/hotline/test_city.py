@@ -100,7 +100,7 @@ def staff_do_something(dice):
     ("centre", "seed"), [("sqlite", 1), ("sqlite", 2), ("postgresql", 3)], indirect=["centre"]
 )
 def test_every_order_has_one_case_and_the_city_sees_each_result_once(centre, platform, browse, seed):
-    city, conf = platform(seed, Faults(), '"*" = "other"\n')
+    city, conf = platform(seed, Faults(error_after=0.3), '"*" = "other"\n')
     link, dice, outside = CityLink(conf.city), random.Random(seed), browse()
 
     def post(path, body, headers):
@@ -117,7 +117,8 @@ def test_every_order_has_one_case_and_the_city_sees_each_result_once(centre, pla
         elif what < 0.75:
             turn(link, conf)
         else:
-            staff_do_something(dice)
+            for _ in range(5):
+                staff_do_something(dice)
         centre.clock.advance(dice.randrange(500, 20_000))
     # The storm is over: what is still missing comes with the comparison of both sides.
     city.faults = NO_FAULTS
@@ -142,6 +143,7 @@ def test_every_order_has_one_case_and_the_city_sees_each_result_once(centre, pla
         if order.state == "finished":
             assert len(told) == 1 + reopened
     assert compare(link).same
+    assert any(report["kind"] == "result" for report in city.reports.values())
     assert city.attempts > len(city.reports), "reports were sent again, and the city has each once"
     assert list(verify(Audit())) == []
 
