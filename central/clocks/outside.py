@@ -44,7 +44,9 @@ def set_deadline(
     for clock in known:
         if clock.state == ClockState.STOPPED:
             continue
-        if clock.due_at_ms == due_at_ms or (clock.breached_at_ms is not None and due_at_ms <= clock.due_at_ms):
+        if clock.due_at_ms == due_at_ms or (
+            clock.breached_at_ms is not None and due_at_ms <= clock.due_at_ms
+        ):
             return None
         services.stop(case, stored(clock), now, actor=actor)
     minutes = (due - now) / MINUTE_MS

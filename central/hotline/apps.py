@@ -11,12 +11,11 @@ class HotlineConfig(AppConfig):
     def ready(self) -> None:
         from central.cases.services import case_moved
         from central.hotline.calls import reseal
+        from central.hotline.city.outbox import after_moves as tell_city
         from central.hotline.errands import after_moves
         from central.owners.services import key_changed
         from central.pages.capabilities import Capability, offer
         from central.people.policy import readers
-
-        from central.hotline.city.outbox import after_moves as tell_city
 
         key_changed.connect(reseal, dispatch_uid="hotline.reseal")
         case_moved.connect(after_moves, dispatch_uid="hotline.errands")

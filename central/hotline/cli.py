@@ -64,7 +64,9 @@ def check(
 
 @app.command(epilog="Example: patrol central hotline reconcile --json")
 def reconcile(
-    fetch: Annotated[bool, typer.Option("--fetch", help="Also fetch the orders that are missing here.")] = False,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="Also fetch the orders that are missing here.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Compare the city's orders with ours; exit code 1 where they differ."""

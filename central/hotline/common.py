@@ -60,6 +60,9 @@ def show(
         for name, view, words, thing in (
             ("desk", "hotline:desk", _("Today"), "hotline"),
             ("new", "hotline:new", _("New call"), ""),
+            ("due", "hotline:due", _("To do"), "hotline_errands"),
+            ("city", "hotline:city", _("City platform"), "hotline_city"),
+            ("figures", "hotline:figures", _("Figures"), "hotline"),
         )
         if (role in policy.readers(thing) if thing else role in policy.writers("hotline"))
     ]

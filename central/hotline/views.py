@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from central.hotline import calls, errands
 from central.hotline.common import configured, show, title
+from central.hotline.errand_views import row
 from central.hotline.models import Call, ErrandKind
 from central.people import access_log, policy
 from central.people.access import roles
@@ -44,7 +46,7 @@ def desk(request: HttpRequest) -> HttpResponse:
         for call in found
     ]
     waiting = [
-        {"label": ErrandKind(kind).label, "url": reverse("hotline:desk"), **counts}
+        {"label": ErrandKind(kind).label, "url": f"{reverse('hotline:due')}?kind={kind}", **counts}
         for kind, counts in errands.waiting(request.user).items()
     ]
     context = {"rows": rows, "waiting": waiting, "trouble": trouble}
@@ -63,7 +65,9 @@ def call(request: HttpRequest, call_id: int) -> HttpResponse:
         "call": found,
         "subject": title(settings.subject(found.subject), found.subject),
         "may_look": may_look,
-        "errands": list(found.errands.order_by("due_at_ms", "pk")),
+        "rows": [row(errand, request.user) for errand in found.errands.order_by("due_at_ms", "pk")],
+        "key": uuid.uuid4(),
+        "here": request.path,
     }
     status = 200
     if request.method == "POST":

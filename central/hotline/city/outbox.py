@@ -80,9 +80,7 @@ def what_to_tell(state: str, before: str, move: Decision, ending: str | None) ->
     return (ReportKind.PROGRESS,)
 
 
-def _write(
-    order: CityOrder, kind: str, case: Case, move: Decision, ending: str | None, at_ms: int
-) -> None:
+def _write(order: CityOrder, kind: str, case: Case, move: Decision, ending: str | None, at_ms: int) -> None:
     number = order.reports.filter(kind=kind).count() + 1
     words = move.fields.get("reply") or move.fields.get("reason") or ""
     title = definition_of(case).by_name[move.after].titles.zh
@@ -100,7 +98,9 @@ def _write(
         order=order,
         key=f"{order.jurisdiction_id}/{order.number}/{kind}/{number}"[:120],
         kind=kind,
-        body=json.dumps({name: value for name, value in body.items() if value is not None}, ensure_ascii=False),
+        body=json.dumps(
+            {name: value for name, value in body.items() if value is not None}, ensure_ascii=False
+        ),
         made_at_ms=now,
         next_at_ms=now,
     )
@@ -150,7 +150,9 @@ def send_again(report_id: int) -> None:
 
 def waiting(jurisdiction_id: str) -> Any:
     """Reports of this jurisdiction that the city does not have, the oldest first."""
-    return CityReport.objects.filter(order__jurisdiction_id=jurisdiction_id, sent_at_ms__isnull=True).order_by("pk")
+    return CityReport.objects.filter(
+        order__jurisdiction_id=jurisdiction_id, sent_at_ms__isnull=True
+    ).order_by("pk")
 
 
 def _due(link: CityLink) -> CityReport | None:

@@ -52,7 +52,9 @@ def push(request: HttpRequest) -> JsonResponse:
         return _problem(400, "orders")
     try:
         found = take_all(orders, conf, conf.city)
-        CityFeed.objects.bulk_create([CityFeed(jurisdiction_id=conf.city.jurisdiction)], ignore_conflicts=True)
+        CityFeed.objects.bulk_create(
+            [CityFeed(jurisdiction_id=conf.city.jurisdiction)], ignore_conflicts=True
+        )
         CityFeed.objects.filter(pk=conf.city.jurisdiction).update(pushed_at_ms=now_ms())
     except OperationalError:
         return _problem(503, "busy")

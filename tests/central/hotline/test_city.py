@@ -174,7 +174,9 @@ def test_deadlines_held_orders_and_what_the_city_takes_back(centre, platform, br
     city._happened(number)
     centre.clock.advance(6_000)
     turn(link, conf)
-    rounds = list(row.case.clocks.filter(kind="outer_resolution").order_by("round").values_list("round", "state"))
+    rounds = list(
+        row.case.clocks.filter(kind="outer_resolution").order_by("round").values_list("round", "state")
+    )
     assert rounds == [(1, ClockState.STOPPED), (2, ClockState.RUNNING)]
     # An older message that comes late, a forged one, one that is too old, and one that makes no sense.
     outside = browse()
@@ -208,9 +210,18 @@ def test_deadlines_held_orders_and_what_the_city_takes_back(centre, platform, br
     ("text", "field"),
     [
         ("colour = 1", "colour"),
-        ('[city]\njurisdiction = "a"\nurl = "http://12345.example.cn/x"\nkey_file = "k"\ncategories = { a = "noise" }', "city"),
-        ('[city]\njurisdiction = "a"\nurl = "https://x.cn"\nkey_file = "k"\ncategories = { a = "nose" }', "city.categories.a"),
-        ('[[subjects]]\ncode = "a"\ntitles = { zh = "甲", en = "A" }\nservice = "sidewalk_parking"', "subjects.0.service"),
+        (
+            '[city]\njurisdiction = "a"\nurl = "http://12345.example.cn/x"\nkey_file = "k"\ncategories = { a = "noise" }',
+            "city",
+        ),
+        (
+            '[city]\njurisdiction = "a"\nurl = "https://x.cn"\nkey_file = "k"\ncategories = { a = "nose" }',
+            "city.categories.a",
+        ),
+        (
+            '[[subjects]]\ncode = "a"\ntitles = { zh = "甲", en = "A" }\nservice = "sidewalk_parking"',
+            "subjects.0.service",
+        ),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_field(centre, tmp_path, text, field):

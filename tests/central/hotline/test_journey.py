@@ -100,3 +100,111 @@ def test_what_is_wrong_is_said_and_nothing_is_stored(people, browse):
 )
 def test_initials(words, letters):
     assert initials(words) == letters
+
+
+def when(client_clock_ms: int) -> str:
+    """As the browser's field gives it, where the test's people are."""
+    return datetime.fromtimestamp(client_clock_ms / 1000, ZoneInfo("Asia/Shanghai")).strftime(
+        "%Y-%m-%dT%H:%M"
+    )
+
+
+def test_supervision_visit_and_return_visit(centre, people, browse):
+    chen, wu, liu = (browse(people[name]) for name in ("chen", "wu", "liu"))
+    call = ring(chen)
+    case, back = call.case, f"/hotline/calls/{call.pk}/call-back/"
+    key = str(uuid.uuid4())
+    for _ in range(2):
+        chen.post(back, {"key": key, "due": when(now_ms() + HOUR), "what": "告知进展"})
+    errand = Errand.objects.get()
+    assert (errand.kind, errand.case_id) == ("call_back", case.pk)
+    # Nobody answers: it is tried again; then it is late, and the dispatchers hear of it once.
+    finish = f"/hotline/due/{errand.pk}/finish/"
+    chen.post(finish, {"result": "unreachable", "key": str(uuid.uuid4())})
+    errand.refresh_from_db()
+    assert (errand.state, errand.tries) == ("open", 1)
+    centre.clock.advance(2 * HOUR)
+    assert (errands.remind(), errands.remind()) == (1, 0)
+    assert Alert.objects.filter(kind="errand_call_back_late").count() == 1
+    assert "A call-back is late" in chen.get("/alerts/").content.decode()
+    chen.post(finish, {"result": "reached", "note": "已告知", "key": str(uuid.uuid4())})
+    assert errand.calls.filter(direction="out").count() == 2
+
+    # A visit with a photo, by the grid worker, who then handles the matter.
+    ask = f"/cases/{case.pk}/hotline/ask/"
+    wanted = {"due": when(now_ms() + HOUR), "what": "上门看看", "person": str(people["liu"].pk)}
+    chen.post(ask, {"kind": "visit", **wanted})
+    visit = Errand.objects.get(kind="visit")
+    file = SimpleUploadedFile("a.jpg", photo(), "image/jpeg")
+    liu.post(f"/hotline/due/{visit.pk}/finish/", {"result": "found", "note": "属实", "photo": file})
+    visit.refresh_from_db()
+    assert (visit.state, visit.photo is not None) == ("done", True)
+    for client, step, given in (
+        (people["chen"], "accept", {}),
+        (people["chen"], "assign", {"department": "property"}),
+        (people["liu"], "begin", {}),
+    ):
+        actions.take(case.pk, client, step, given)
+
+    # Whoever handles it does not supervise it, nobody supervises himself; the account is given before the case closes.
+    with pytest.raises(PatrolError):
+        errands.make(
+            "supervision", people["liu"], key="x", due_at_ms=now_ms() + HOUR, what="为何", case_id=case.pk
+        )
+    participate(case, "handler", "user:wu")
+    assert wu.post(ask, {"kind": "supervision", **wanted}).status_code == 403
+    assert (
+        chen.post(ask, {"kind": "supervision", **wanted, "person": str(people["chen"].pk)}).status_code == 422
+    )
+    assert chen.post(ask, {"kind": "supervision", **wanted, "what": "为何未办"}).status_code == 302
+    question = Errand.objects.get(kind="supervision")
+    assert kept_from(case, "handler", ["user:chen"]), "who asked for an account may not handle it any more"
+    actions.take(case.pk, people["liu"], "report", {"reply": "已劝停"})
+    with pytest.raises(RefusedError):
+        actions.take(case.pk, people["chen"], "confirm")
+    account = f"/hotline/due/{question.pk}/finish/"
+    chen.post(account, {"result": "answered", "note": "自问自答"})
+    liu.post(account, {"result": "answered", "note": ""})
+    assert Errand.objects.get(pk=question.pk).state == "open"
+    liu.post(account, {"result": "answered", "note": "住户周末才在家"})
+    actions.take(case.pk, people["chen"], "confirm")
+
+    # The return visit: not by whoever handled it; dissatisfaction opens the case again by its own rules.
+    asked = Errand.objects.get(kind="return_visit")
+    answer = {"result": "unsatisfied", "note": "又响了", "reopens": "on", "key": str(uuid.uuid4())}
+    wu.post(f"/hotline/due/{asked.pk}/finish/", answer)
+    assert Errand.objects.get(pk=asked.pk).state == "open"
+    chen.post(f"/hotline/due/{asked.pk}/finish/", answer)
+    case = Case.objects.get(pk=case.pk)
+    assert (case.state, case.round, case.process_state) == ("open", 1, "accepted")
+    counted = figures(people["chen"], period_of("7"))
+    wanted = {
+        "opened": 1,
+        "closed": 0,
+        "fixed": 0,
+        "satisfied": 0,
+        "unsatisfied": 1,
+        "reached": 1,
+        "reopened": 1,
+    }
+    wanted |= {
+        "calls_in": 1,
+        "calls_out": 3,
+        "supervisions_answered": 1,
+        "visits_done": 1,
+        "call_backs_done": 1,
+    }
+    assert {name: counted[name] for name in wanted} == wanted
+    table = chen.get("/hotline/figures.csv?days=7").content.decode()
+    assert "unsatisfied,1" in table
+    for client in (chen, liu, browse(people["shen"])):
+        for page in (
+            f"/cases/{case.pk}/hotline/",
+            f"/cases/{case.pk}/",
+            "/hotline/due/",
+            "/hotline/due/?show=done",
+        ):
+            assert client.get(page).status_code == 200
+    for page in ("/hotline/", "/hotline/figures/", "/hotline/city/", f"/hotline/calls/{call.pk}/"):
+        assert chen.get(page).status_code == 200
+    assert list(verify(Audit())) == []

@@ -29,6 +29,8 @@ from central.dispatch import rosters
 from central.dispatch import services as dispatch
 from central.dispatch.models import ReroutedCase, RerouteState, Rerouting, Shift
 from central.grids.models import Grid
+from central.hotline import errands
+from central.hotline.models import Call, CityOrder
 from central.ingest.intake import take_all
 from central.pages import errors
 from central.people.models import Role
@@ -60,17 +62,18 @@ OPEN = (
     r"notices/.*",  # gateways: signed, or with a secret in the address
     r"ngsi-ld/.*",  # machines that report bays: a key each
     r"api/v1/.*",  # programs: a key each
+    r"hotline/city/push/",  # the city platform: signed
     r"service-worker\.js|manifest-.*|officer/offline/",  # a browser asks on its own; they say nothing about anybody
 )
 """What answers without a log-in. Think twice before you make this list longer."""
-EXEMPT = (r"n/<str:token>.*", r"notices/.*", r"ngsi-ld/.*", r"api/v1/.*")
+EXEMPT = (r"n/<str:token>.*", r"notices/.*", r"ngsi-ld/.*", r"api/v1/.*", r"hotline/city/push/")
 """What changes things without a CSRF token, because no cookie opens it."""
 OWN = r"logout/|account/.*|login/.*|language/|appearance/"
 NEVER = ("PUT", "PATCH", "DELETE")
-READS = r"cases/<int:case_id>/plate/"
+READS = r"cases/<int:case_id>/plate/|hotline/calls/<int:call_id>/"
 """A POST that only shows."""
 OBJECT = re.compile(
-    r"<\w+:(case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id)>|(devices|decide|sessions)/<int:number>"
+    r"<\w+:(case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|call_id|errand_id|report_id)>|(devices|decide|sessions)/<int:number>"
 )
 OF_NO_GRID = re.compile(r"<int:shift_id>|devices/<int:number>")
 """Rosters and agents are the whole jurisdiction's: there is no other grid."""
@@ -159,7 +162,23 @@ def things(order, other, grid, person):
     question = ReroutedCase.rows.create(
         rerouting=run, case=other.case, order=other, officer=worker, state=RerouteState.ASKED
     )
+    call = Call.objects.create(
+        key="k",
+        jurisdiction_id=JURISDICTION,
+        started_at_ms=at,
+        ended_at_ms=at,
+        taken_by=chief,
+        case=order.case,
+    )
+    wanted = {"due_at_ms": at + MINUTE, "what": "look", "case_id": order.case_id, "person": worker}
+    row = CityOrder.objects.create(
+        jurisdiction_id=JURISDICTION, number="n", version=1, category="c", content=b"", state="waiting",
+        case=order.case, received_at_ms=at, changed_at_ms=at,
+    )  # fmt: skip
     return {
+        "call_id": call.pk,
+        "errand_id": errands.make("visit", chief, key="k", **wanted).pk,
+        "report_id": row.reports.create(key="k", kind="progress", body="{}", made_at_ms=at, next_at_ms=at).pk,
         "attachment_id": attach(order.case, chief, photo(), "a.jpg", "k").pk,
         "alert_id": Alert.objects.get(key="k:dispatcher").pk,
         "party_id": whistle.parties.get().pk,
