@@ -142,7 +142,7 @@ class SimulatedCity:
                 "accept_by": _iso(now + 2 * 3_600_000),
                 "due_by": _iso(now + 5 * 86_400_000),
                 "state": "open",
-                "not_of_ours": True,
+                "of_a_newer_version": True,
             }
             self._happened(number)
             return number
@@ -213,10 +213,10 @@ class SimulatedCity:
                 return 401, {"error": "signature"}
             if self._by_chance(self.faults.error_before):
                 return 500, {"error": "before"}
-            answer = self._do(method, path, body, headers)
+            answer = self._do(path, body, headers)
             return (500, {"error": "after"}) if self._by_chance(self.faults.error_after) else answer
 
-    def _do(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
+    def _do(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, Any]:
         parts = urlsplit(path)
         words = parts.path.removeprefix(ROOT + "/").split("/")
         asked = {name: values[0] for name, values in parse_qs(parts.query).items()}

@@ -105,7 +105,8 @@ def make(
             return known
         commitment = None
         if kind == ErrandKind.SUPERVISION:
-            assert case is not None and person is not None
+            assert case is not None
+            assert person is not None
             _may_supervise(case, user, person)
             # An open commitment keeps a case from closing: so an account that is asked for is given first.
             commitment = actions.promise(
