@@ -168,7 +168,7 @@ def finish(
         PatrolError: the role may not, or a word is missing.
         RefusedError: whoever handled the case does not ask whether it was done well, or it may not be opened again.
     """
-    found = Errand.objects.values("case_id", "kind").get(pk=errand_id)
+    found = Errand.objects.visible_to(user).values("case_id").get(pk=errand_id)
     with transaction.atomic():
         case = None if found["case_id"] is None else Case.objects.select_for_update().get(pk=found["case_id"])
         errand = Errand.objects.select_for_update(of=("self",)).get(pk=errand_id)
@@ -208,7 +208,7 @@ def cancel(errand_id: int, user: User, reason: str) -> Errand:
         PatrolError: no reason, or not theirs to take back.
     """
     reason = _text(reason)
-    found = Errand.objects.values("case_id").get(pk=errand_id)
+    found = Errand.objects.visible_to(user).values("case_id").get(pk=errand_id)
     with transaction.atomic():
         case = None
         if found["case_id"] is not None:
