@@ -30,7 +30,7 @@ from central.dispatch import services as dispatch
 from central.dispatch.models import ReroutedCase, RerouteState, Rerouting, Shift
 from central.grids.models import Grid
 from central.hotline import errands
-from central.hotline.models import Call, CityOrder
+from central.hotline import models as hotline
 from central.ingest.intake import take_all
 from central.pages import errors
 from central.people.models import Role
@@ -162,7 +162,7 @@ def things(order, other, grid, person):
     question = ReroutedCase.rows.create(
         rerouting=run, case=other.case, order=other, officer=worker, state=RerouteState.ASKED
     )
-    call = Call.objects.create(
+    call = hotline.Call.objects.create(
         key="k",
         jurisdiction_id=JURISDICTION,
         started_at_ms=at,
@@ -171,7 +171,7 @@ def things(order, other, grid, person):
         case=order.case,
     )
     wanted = {"due_at_ms": at + MINUTE, "what": "look", "case_id": order.case_id, "person": worker}
-    row = CityOrder.objects.create(
+    row = hotline.CityOrder.objects.create(
         jurisdiction_id=JURISDICTION, number="n", version=1, category="c", content=b"", state="waiting",
         case=order.case, received_at_ms=at, changed_at_ms=at,
     )  # fmt: skip
