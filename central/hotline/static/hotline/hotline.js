@@ -1,6 +1,16 @@
-// The form for a call by the keyboard alone: lists to choose from while typing, Ctrl+Enter, the caller as soon as known.
+// The hotline by the keyboard alone: Alt and a letter as shown, lists to choose from while typing, Ctrl+Enter to store.
 (function () {
   "use strict";
+  // Browsers take access keys with different modifiers; here Alt and the letter that is shown work in each.
+  document.addEventListener("keydown", function (event) {
+    if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey || !event.code.startsWith("Key")) return;
+    const found = document.querySelector('[accesskey="' + event.code.slice(3).toLowerCase() + '"]');
+    if (!found) return;
+    event.preventDefault();
+    found.focus();
+    if (found.matches("a, [type=checkbox]")) found.click();
+  });
+
   const form = document.getElementById("call");
   if (!form) return;
   const DIGITS = 7;
