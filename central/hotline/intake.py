@@ -71,7 +71,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @roles(*policy.writers("hotline"))
 def caller(request: HttpRequest) -> HttpResponse:
     """What is known of a number: open cases first. A POST, so that no number stands in an address or a log."""
-    context: dict[str, Any] = {"asked": False}
+    context: dict[str, Any] = {"asked": False, "join": request.POST.get("join", "")}
     place = chosen(request)
     if place and request.POST.get("phone", "").strip():
         try:
@@ -110,7 +110,11 @@ def same(request: HttpRequest) -> HttpResponse:
     """Cases that tell of the same thing, and open ones at the same place."""
     found, _trouble = configured()
     subject, _several = resolve(found, request.POST.get("subject", ""))
-    return render(request, "hotline/_same.html", {"cases": _same(request, subject)})
+    return render(
+        request,
+        "hotline/_same.html",
+        {"cases": _same(request, subject), "join": request.POST.get("join", "")},
+    )
 
 
 same.patrol_reads = True  # type: ignore[attr-defined]
@@ -178,6 +182,7 @@ def _form(
         wrong = {"field": (error.field or "").removeprefix("reporter."), "text": words}
     context = {
         "given": given,
+        "join": given.get("join", ""),
         "wrong": wrong,
         "trouble": trouble,
         "subjects": [(each, title(each), " ".join(each.spellings)) for each in found.subjects],
