@@ -188,5 +188,8 @@ def mapped(conf: HotlineFile, city: City) -> dict[str, Any]:
     for category, code in city.categories.items():
         subject = conf.subject(code)
         assert subject is not None  # checked when the file was read
-        found[category] = {"subject": code, "service": service(subject.service).service_code}
+        found[category] = {
+            "subject": code,
+            "service": service(subject.service, city.jurisdiction).service_code,
+        }
     return found

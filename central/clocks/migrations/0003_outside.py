@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('clocks', '0001_clocks'),
+        ('clocks', '0002_weeks'),
     ]
 
     operations = [
