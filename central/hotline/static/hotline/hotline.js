@@ -83,6 +83,15 @@
   combo(document.getElementById("subject"), document.getElementById("subjects"), true);
   combo(document.getElementById("place"), document.getElementById("places"), false);
 
+  // An answer that was asked for before a case was chosen must not take the choice away when it comes.
+  let chosen = "";
+  form.addEventListener("change", function (event) { if (event.target.name === "join") chosen = event.target.value; });
+  form.addEventListener("htmx:afterSwap", function () {
+    if (!chosen || form.querySelector("[name=join]:checked")) return;
+    const again = form.querySelector('[name=join][value="' + chosen + '"]');
+    if (again) again.checked = true;
+  });
+
   const phone = document.getElementById("phone");
   let asked = "";
   phone.addEventListener("input", function () {
