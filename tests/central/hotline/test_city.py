@@ -96,9 +96,7 @@ def staff_do_something(dice):
             actions.take(case.pk, actor, step.name, {name: GIVEN[name] for name in step.required})
 
 
-@pytest.mark.parametrize(
-    ("centre", "seed"), [("sqlite", 1), ("sqlite", 2), ("postgresql", 3)], indirect=["centre"]
-)
+@pytest.mark.parametrize(("centre", "seed"), [("sqlite", 2), ("postgresql", 3)], indirect=["centre"])
 def test_every_order_has_one_case_and_the_city_sees_each_result_once(centre, platform, browse, seed):
     city, conf = platform(seed, Faults(error_after=0.3), '"*" = "other"\n')
     link, dice, outside = CityLink(conf.city), random.Random(seed), browse()
