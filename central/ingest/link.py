@@ -44,6 +44,8 @@ class Incoming:
     mid: int
     qos: int
     epoch: int
+    again: bool = False
+    """Whether the broker says that it may have brought it before."""
 
 
 class Link:
@@ -54,6 +56,8 @@ class Link:
         client_id: stable over restarts, so that the broker keeps this worker's session.
         filters: what to hear; none for one who only speaks.
         session_s: how long the broker keeps what comes while this worker is away; 0: nothing.
+        receive_maximum: messages on the way without our acknowledgement.
+        packet_bytes: the largest message that is taken.
 
     Raises:
         PatrolError: the certificate files are not usable.
@@ -65,10 +69,13 @@ class Link:
         client_id: str,
         filters: tuple[str, ...] | None = None,
         session_s: int = SESSION_S,
+        receive_maximum: int = RECEIVE_MAXIMUM,
+        packet_bytes: int = PACKET_BYTES,
     ) -> None:
         self.broker = broker
         self._filters = ingest_filters() if filters is None else filters
         self._session_s = session_s
+        self._receive_maximum, self._packet_bytes = receive_maximum, packet_bytes
         self._not_allowed: set[str] = set()
         self.incoming: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -103,8 +110,8 @@ class Link:
         """Begin to connect; returns at once."""
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = self._session_s
-        properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        properties.MaximumPacketSize = PACKET_BYTES
+        properties.ReceiveMaximum = self._receive_maximum
+        properties.MaximumPacketSize = self._packet_bytes
         self._client.connect_async(
             self.broker.host,
             self.broker.port,
@@ -216,7 +223,9 @@ class Link:
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         with self._lock:
             epoch = self._epoch
-        self.incoming.put(Incoming(message.topic, message.payload, message.mid, message.qos, epoch))
+        self.incoming.put(
+            Incoming(message.topic, message.payload, message.mid, message.qos, epoch, message.dup)
+        )
 
 
 def _tls(broker: Broker) -> ssl.SSLContext:

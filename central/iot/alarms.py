@@ -12,13 +12,10 @@ from central.iot import engine
 from central.iot.known import device_types
 from central.iot.models import Alarm, Device, DeviceState, Letter
 from central.iot.packing import pack, unpack
-from central.live.services import announce
+from central.live.services import DEVICES, announce
 from central.people.models import User
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
-
-DEVICES = "devices"
-"""The topic of open pages that show alarms and devices."""
 
 NOTE_LENGTH = 500
 RAISED, CLEARED, WORSE = "raised", "cleared", "worse"
@@ -170,3 +167,14 @@ def clear(alarm_id: int, user: User) -> Alarm:
         announce(DEVICES)
     seen.refresh_from_db()
     return seen
+
+
+def end_all(device: Device) -> None:
+    """The device is not listened to any more: what lasts ends, and its state begins anew."""
+    DeviceState.objects.select_for_update().get(device=device)
+    of = Of(device.pk, device.jurisdiction_id, device.grid_id, device.kind)
+    lasting = Alarm.objects.filter(device=device, cleared_at_ms__isnull=True)
+    for kind in list(lasting.values_list("kind", flat=True)):
+        _clear(of, kind, now_ms(), "disabled")
+    DeviceState.objects.filter(device=device).update(body="", silent=False, due_at_ms=None, heard_at_ms=None)
+    announce(DEVICES)

@@ -128,7 +128,7 @@ class RuleState:
 
 @dataclass(slots=True)
 class State:
-    """What is known of one device. `stage`: 0 heard, 1 silent, 2 escalated."""
+    """What is known of one device. `stage`: 0 heard, 1 silent, 2 escalated; `taken`: messages, without repetitions."""
 
     last_ms: int = -1
     heard_ms: int = -1
@@ -136,6 +136,7 @@ class State:
     values: dict[str, Value] = field(default_factory=dict)
     marks: list[tuple[int, int]] = field(default_factory=list)
     rules: dict[str, RuleState] = field(default_factory=dict)
+    taken: int = 0
 
     def copy(self) -> State:
         """One that can be changed."""
@@ -146,6 +147,7 @@ class State:
             dict(self.values),
             list(self.marks),
             {name: replace(rule, raised=list(rule.raised)) for name, rule in self.rules.items()},
+            self.taken,
         )
 
 
@@ -198,6 +200,7 @@ def step(rules: Rules, before: State, message: Message) -> tuple[State, list[Eff
     state, effects = before.copy(), list[Effect]()
     state.marks.append((message.at_ms, message.mark))
     del state.marks[:-REMEMBERED]
+    state.taken += 1
     if state.stage:
         effects.append(Clear(SILENT, message.arrived_ms, "heard"))
         state.stage = 0

@@ -17,11 +17,11 @@ from central.cases.models import Case
 from central.cases.reports import NewCase, open_case
 from central.cases.services import issue_work_order
 from central.cases.states import CaseState, WorkKind
-from central.iot.alarms import CLEARED, DEVICES, RAISED, WORSE
+from central.iot.alarms import CLEARED, RAISED, WORSE
 from central.iot.known import device_types
 from central.iot.models import Alarm, Letter
 from central.iot.types import CaseTemplate, DeviceType
-from central.live.services import TASKS, announce, case_topic
+from central.live.services import DEVICES, TASKS, announce, case_topic
 from central.project.clock import now_ms
 from protocol.messages import Position
 

@@ -28,6 +28,7 @@ from central.project.clock import now_ms
 log = logging.getLogger(__name__)
 
 UNREADABLE_KEPT = 20_000
+TICKED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,16 +82,21 @@ def take(messages: Sequence[Incoming]) -> Taken:
     effects: list[tuple[Of, engine.Effect]] = []
     with transaction.atomic():
         held = _lock(messages)
-        ready: list[tuple[_Held, engine.Message]] = []
+        ready: list[tuple[_Held, engine.Message, int]] = []
         for place, message in enumerate(messages):
             try:
-                ready.append(_read(message, held.get((message.jurisdiction_id, message.name))))
+                ready.append((*_read(message, held.get((message.jurisdiction_id, message.name))), place))
             except UnreadableError as error:
                 refused[place] = error
         # By device and own time, so that a batch's own disorder costs nothing; the sort keeps the order of equals.
         ready.sort(key=lambda each: (each[0].of.pk, each[1].at_ms))
-        for one, decoded in ready:
-            _apply(one, decoded, effects)
+        for one, decoded, place in ready:
+            try:
+                _apply(one, decoded, effects)
+            except Exception:
+                # Our own mistake must not stop the others, nor be brought again for ever.
+                log.exception("a message of device %s could not be applied", one.of.pk)
+                refused[place] = UnreadableError("failed")
         changed = [one for one in held.values() if one.changed]
         _write(changed)
         letters = alarms.write(effects)
@@ -120,7 +126,7 @@ def _apply(one: _Held, message: engine.Message, effects: list[tuple[Of, engine.E
     effects.extend((one.of, effect) for effect in found)
 
 
-def tick(most: int = 500) -> tuple[int, int]:
+def tick(most: int = TICKED) -> tuple[int, int]:
     """Do what is due without a message; (how many devices were looked at, how many letters there are now).
 
     Raises:

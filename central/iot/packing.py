@@ -19,7 +19,7 @@ def pack(state: State, bucket: Bucket | None) -> str:
         for name, kept in state.rules.items()
         if not kept.blank
     }
-    found: dict[str, Any] = {"t": state.last_ms, "v": state.values, "m": state.marks}
+    found: dict[str, Any] = {"t": state.last_ms, "n": state.taken, "v": state.values, "m": state.marks}
     if rules:
         found["r"] = rules
     if state.stage:
@@ -40,6 +40,6 @@ def unpack(text: str, heard_ms: int | None) -> tuple[State, Bucket | None]:
         for name, (phase, since, count, cleared, flapping, *raised) in found.get("r", {}).items()
     }
     marks = [(at, mark) for at, mark in found["m"]]
-    state = State(found["t"], heard, found.get("s", 0), found["v"], marks, rules)
+    state = State(found["t"], heard, found.get("s", 0), found["v"], marks, rules, found["n"])
     kept = found.get("b")
     return state, None if kept is None else Bucket(kept[0], kept[1])

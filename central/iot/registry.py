@@ -17,7 +17,7 @@ from django.db import connection, transaction
 
 from central.grids.models import Grid
 from central.grids.services import leaf_code
-from central.iot.known import device_type, device_types
+from central.iot.known import device_types
 from central.iot.models import Device, DeviceState
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
@@ -295,21 +295,15 @@ def by_key(secret: str) -> Device | None:
     return Device.objects.filter(secret_sha256=_digest(secret), enabled=True).first()
 
 
+def enable(device: Device, *, wanted: bool) -> None:
+    """Listen to a device, or no more; its alarms that last are ended, since nobody would end them."""
+    from central.iot import alarms
+
+    with transaction.atomic():
+        Device.objects.filter(pk=device.pk).update(enabled=wanted)
+        if not wanted:
+            alarms.end_all(device)
+
+
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
-
-
-__all__ = [
-    "Device",
-    "Report",
-    "Row",
-    "Wanted",
-    "add",
-    "by_key",
-    "device_type",
-    "find",
-    "import_rows",
-    "new_key",
-    "read_table",
-    "store",
-]

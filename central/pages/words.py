@@ -146,6 +146,9 @@ HISTORY = {
     "finding_refused": _("Found at the spot, the task had ended otherwise"),
     "sent_late": _("Done without a network, received later"),
     "field_note": _("The officer added a note"),
+    "alarm_raised": _("The device raises an alarm again"),
+    "alarm_worse": _("The alarm has become worse"),
+    "alarm_cleared": _("The device says that it is well again"),
 }
 
 
@@ -178,6 +181,8 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
     elif entry.kind == "objection_reviewed":
         state = str(dict(ObjectionState.choices).get(facts.get("state"), ""))
         detail = " · ".join(part for part in (state, facts.get("officer", ""), facts.get("note", "")) if part)
+    elif entry.kind.startswith("alarm_"):
+        detail = facts.get("device", "")
     elif entry.kind == "bay_held":
         detail = facts.get("name", "")
     elif entry.kind == "grid":

@@ -118,6 +118,21 @@ RULES: tuple[Rule, ...] = (
     Rule("people", "People", "人员", frozenset({ADMINISTRATOR, AUDITOR}), frozenset({ADMINISTRATOR})),
     Rule("access_log", "Who saw what", "查阅日志", frozenset({AUDITOR}), NOBODY, "only ever grows"),
     Rule("own_account", "One's own account", "本人账户", ALL, ALL),
+    Rule(
+        "devices",
+        "Devices that measure, and a day of what they measured",
+        "物联设备",
+        ALL,
+        frozenset({ADMINISTRATOR}),
+    ),
+    Rule(
+        "device_alarms",
+        "Alarms of devices",
+        "设备报警",
+        ALL,
+        frozenset({OFFICER, DISPATCHER, GRID_WORKER}),
+        "acknowledge, end by hand; devices raise them",
+    ),
 )
 
 _BY_THING = {rule.thing: rule for rule in RULES}

@@ -1,0 +1,176 @@
+"""The process that takes devices' messages: in batches, acknowledged after the commit; misses those that are silent; tells cases.
+
+Any number may run. They share one subscription at the broker, each with a session that outlives its process: what is on its way
+to one that dies is brought again, to it or to another. Two that hold messages of one device wait for each other at its row.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import signal
+import threading
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
+
+from central.ingest.link import Incoming as Arrived
+from central.ingest.link import Link
+from central.ingest.state import CONNECTED
+from central.ingest.worker import Slot
+from central.iot import follow, intake
+from central.iot.decode import PAYLOAD_BYTES
+from central.iot.intake import Incoming
+from central.iot.known import device_types
+from central.live import beats
+from central.project.broker import Broker
+from central.project.clock import now_ms
+from protocol.clock import SystemClock
+from protocol.topics import parse_telemetry_topic, telemetry_filters
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+IDLE_S = 0.1
+GATHER_S = 0.1
+"""How long it waits for others after the first: a statement for two hundred messages costs little more than for ten."""
+
+RECEIVE_MAXIMUM = 1500
+"""Three batches: one is written while the next ones arrive."""
+
+PACKET_BYTES = 4 * PAYLOAD_BYTES
+TICK_EVERY_MS = 1_000
+CARRY_EVERY_MS = 1_000
+"""How soon letters of other workers, which died or failed, are carried; one's own go out after each batch."""
+
+SWEEP_EVERY_MS = 60_000
+DATABASE_RETRY_S = (0.2, 10.0)
+
+
+class DeviceWorker:
+    """One worker; `run` returns after `stop`."""
+
+    def __init__(self, broker: Broker, slot: Slot) -> None:
+        self._link = Link(
+            broker,
+            f"{slot.client_id}-devices",
+            telemetry_filters(),
+            receive_maximum=RECEIVE_MAXIMUM,
+            packet_bytes=PACKET_BYTES,
+        )
+        self._stop = threading.Event()
+        self._clock = SystemClock()
+        self._pulse = beats.Pulse(beats.DEVICES, f"devices-{slot.installation}-{slot.number}")
+        self._due = {"tick": 0, "carry": 0, "sweep": 0}
+
+    def stop(self) -> None:
+        """Finish the batch in hand, then leave. Safe to call from a signal handler."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Take messages until told to stop; database and broker may come and go."""
+        self._link.start()
+        wait = DATABASE_RETRY_S[0]
+        try:
+            while not self._stop.is_set():
+                batch = self._next_batch()
+                if batch:
+                    self._take(batch)
+                try:
+                    self._upkeep()
+                    wait = DATABASE_RETRY_S[0]
+                except DatabaseError as error:
+                    self._failed(error)
+                    self._stop.wait(wait)
+                    wait = min(wait * 2, DATABASE_RETRY_S[1])
+        finally:
+            self._link.stop()
+            self._pulse.stop()
+            connection.close()
+
+    def _next_batch(self) -> list[Arrived]:
+        incoming = self._link.incoming
+        try:
+            batch = [incoming.get(timeout=IDLE_S)]
+        except queue.Empty:
+            return []
+        # One sleep for all: to be woken for each message costs more than the message.
+        self._stop.wait(GATHER_S)
+        while len(batch) < BATCH:
+            try:
+                batch.append(incoming.get_nowait())
+            except queue.Empty:
+                break
+        return batch
+
+    def _take(self, batch: list[Arrived]) -> None:
+        """Take, commit, acknowledge. Tries for as long as the database fails; it comes back."""
+        now = now_ms()
+        messages = []
+        for arrived in batch:
+            where = parse_telemetry_topic(arrived.topic)
+            if where is not None:
+                messages.append(Incoming(*where, arrived.payload, now, arrived.again))
+        wait = DATABASE_RETRY_S[0]
+        while True:
+            try:
+                taken = intake.take(messages)
+                break
+            except (OperationalError, InterfaceError) as error:
+                self._failed(error)
+            if self._stop.wait(wait):
+                return  # nothing was acknowledged: the broker keeps it
+            wait = min(wait * 2, DATABASE_RETRY_S[1])
+        self._link.acknowledge(batch)
+        beats.count("device_messages", "accepted", taken.accepted)
+        beats.count("device_messages", "refused", len(taken.refused))
+        if taken.letters:
+            self._due["carry"] = 0
+
+    def _upkeep(self) -> None:
+        if self._is_due("carry", CARRY_EVERY_MS) and follow.carry() == follow.BATCH:
+            self._due["carry"] = 0
+        if self._is_due("tick", TICK_EVERY_MS):
+            looked, letters = intake.tick()
+            if letters:
+                self._due["carry"] = 0
+            if looked == intake.TICKED:
+                self._due["tick"] = 0
+        if self._is_due("sweep", SWEEP_EVERY_MS):
+            intake.sweep()
+        state, reason = self._link.state
+        if state == CONNECTED:
+            self._pulse.worked()
+        self._pulse.beat(beats.WORKING if state == CONNECTED else state, reason)
+
+    def _failed(self, error: DatabaseError | InterfaceError) -> None:
+        self._pulse.failed(error)  # type: ignore[arg-type]
+        log.warning(
+            "devices: the database fails: %s; trying again", (str(error).strip().splitlines() or ["?"])[0]
+        )
+        connection.close()
+
+    def _is_due(self, name: str, every_ms: int) -> bool:
+        now = self._clock.monotonic_ms()
+        if now < self._due[name]:
+            return False
+        self._due[name] = now + every_ms
+        return True
+
+
+def run_worker() -> None:
+    """Run one worker in this process until SIGTERM or Ctrl-C.
+
+    Raises:
+        UnavailableError: no place is free.
+        PatrolError: the broker's settings or a device type are wrong.
+    """
+    device_types()
+    slot = Slot(settings.PATROL.data, "devices")
+    worker = DeviceWorker(settings.PATROL.broker, slot)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stop())
+    try:
+        worker.run()
+    finally:
+        slot.release()
