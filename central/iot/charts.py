@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from central.iot.points import QUARTER_MS, SLOTS, Bucket
 from central.iot.types import DeviceType, Measured
 
-WIDTH, HEIGHT, FOOT, LEFT = 960.0, 160.0, 22.0, 46.0
+WIDTH, HEIGHT, FOOT, LEFT = 960.0, 160.0, 22.0, 54.0
 DAY_MS = SLOTS * QUARTER_MS
 
 
@@ -22,6 +23,11 @@ class Line:
     y: float
     value: str
     severity: str
+
+    @property
+    def dy(self) -> int:
+        """Its words stand above it, below where there is no room."""
+        return -5 if self.y > 18 else 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +64,14 @@ class Strip:
     """A flag or a word: the stretches for which it was so."""
 
     field: Measured
-    parts: tuple[tuple[float, float, str], ...]
+    parts: tuple[tuple[float, float, str, str], ...]
+    """Left, width, the word as the type has it, and as people read it."""
+
     hours: tuple[Tick, ...]
     view: str = f"0 0 {WIDTH:g} 46"
 
 
-def charts(made: DeviceType, quarters: Sequence[Bucket], now_ms: int) -> list[Chart | Strip]:
+def charts(made: DeviceType, quarters: Sequence[Bucket], now_ms: int, language: str) -> list[Chart | Strip]:
     """One for each field of which anything was heard in the last day."""
     first = now_ms - now_ms % QUARTER_MS - DAY_MS + QUARTER_MS
     seen = sorted((q for q in quarters if q.start_ms >= first), key=lambda q: q.start_ms)
@@ -73,7 +81,9 @@ def charts(made: DeviceType, quarters: Sequence[Bucket], now_ms: int) -> list[Ch
         if not mine:
             continue
         found.append(
-            _chart(made, field, mine, first) if field.kind == "number" else _strip(field, mine, first)
+            _chart(made, field, mine, first)
+            if field.kind == "number"
+            else _strip(field, mine, first, language)
         )
     return found
 
@@ -81,6 +91,16 @@ def charts(made: DeviceType, quarters: Sequence[Bucket], now_ms: int) -> list[Ch
 def shown(field: Measured, value: float) -> str:
     """A number as pages write it."""
     return f"{value:.{field.digits}f}"
+
+
+def worded(field: Measured, value: float | bool | str, language: str) -> str:
+    """A value as people read it, with its unit."""
+    if field.kind == "number":
+        return f"{shown(field, float(value))} {field.unit}".rstrip()
+    if field.kind == "flag":
+        return gettext("yes") if value else gettext("no")
+    said = field.says.get(str(value))
+    return said.text(language) if said is not None else str(value)
 
 
 def _x(at_ms: int, first: int) -> float:
@@ -148,15 +168,15 @@ def _chart(made: DeviceType, field: Measured, mine: list[tuple[int, Any]], first
     )
 
 
-def _strip(field: Measured, mine: list[tuple[int, Any]], first: int) -> Strip:
-    parts: list[tuple[float, float, str]] = []
+def _strip(field: Measured, mine: list[tuple[int, Any]], first: int, language: str) -> Strip:
+    parts: list[tuple[float, float, str, str]] = []
     for number, (at, value) in enumerate(mine):
         text = value if isinstance(value, str) else "true" if value else "false"
         until = mine[number + 1][0] if number + 1 < len(mine) else at + QUARTER_MS
         x, end = _x(at, first), _x(until, first)
         if parts and parts[-1][2] == text:
             x = parts.pop()[0]
-        parts.append((x, end - x, text))
+        parts.append((x, end - x, text, worded(field, value, language)))
     return Strip(field, tuple(parts), _hours(first))
 
 

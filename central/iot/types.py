@@ -93,6 +93,7 @@ class Measured(_Part):
     words: dict[str, Name] = Field(
         default={}, description="What a given value means, by its text; others are not believed."
     )
+    says: dict[Name, Titles] = Field(default={}, description="What people read for a word.")
     digits: int = Field(default=1, ge=0, le=6, description="Digits after the point on pages.")
 
     @model_validator(mode="after")
@@ -102,6 +103,8 @@ class Measured(_Part):
             raise ValueError("a word needs `words`")
         if self.kind != "word" and self.words and self.kind != "flag":
             raise ValueError("only a word or a flag has `words`")
+        if unknown := sorted(set(self.says) - set(self.words.values())):
+            raise ValueError(f"`says` names {unknown[0]!r}, which is none of its words")
         if self.kind == "flag" and not set(self.words.values()) <= {"true", "false"}:
             raise ValueError("a flag's words mean true or false")
         if self.kind != "number" and (

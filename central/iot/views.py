@@ -231,14 +231,7 @@ def _tone(device: Device, severity: str | None) -> tuple[str, str]:
 
 def _said(made: DeviceType, name: str, value: Any, language: str) -> str:
     field = made.by_name.get(name)
-    if field is None:
-        return ""
-    title = field.titles.text(language)
-    if field.kind == "number":
-        return f"{title} {charts.shown(field, float(value))} {field.unit}".rstrip()
-    if field.kind == "flag":
-        return f"{title} {_('yes') if value else _('no')}"
-    return f"{title} {value}"
+    return "" if field is None else f"{field.titles.text(language)} {charts.worded(field, value, language)}"
 
 
 @require_safe
@@ -268,30 +261,24 @@ def device(request: HttpRequest, device_id: int) -> HttpResponse:
         "kind": made.titles.text(language) if made else one.kind,
         "made": made,
         "values": [
-            (field.titles.text(language), _value(field, state.values[field.name]))
+            (field.titles.text(language), charts.worded(field, state.values[field.name], language))
             for field in (made.fields if made else ())
             if field.name in state.values
         ],
         "last_ms": state.last_ms if state.last_ms >= 0 else None,
         "taken": state.taken,
         "charts": [
-            (chart, chart.field.titles.text(language)) for chart in charts.charts(made, quarters, now_ms())
+            (chart, chart.field.titles.text(language))
+            for chart in charts.charts(made, quarters, now_ms(), language)
         ]
         if made
         else [],
-        "rows": rows,
+        "rows": [row for row in rows if row.alarm.cleared_at_ms is None],
+        "earlier": [row for row in rows if row.alarm.cleared_at_ms is not None],
         "nav": "services",
     }
     template = "iot/_device.html" if request.htmx else "iot/device.html"  # type: ignore[attr-defined]
     return render(request, template, context)
-
-
-def _value(field: Any, value: Any) -> str:
-    if field.kind == "number":
-        return f"{charts.shown(field, float(value))} {field.unit}".rstrip()
-    if field.kind == "flag":
-        return str(_("yes") if value else _("no"))
-    return str(value)
 
 
 @require_safe
@@ -361,7 +348,7 @@ def _alarm_row(request: HttpRequest, alarm: Alarm, language: str, one: Device) -
     field = made.by_name.get(rule.field) if made is not None and rule is not None else None
     value = ""
     if field is not None and field.kind == "number" and alarm.value:
-        value = f"{charts.shown(field, float(alarm.value))} {field.unit}".rstrip()
+        value = charts.worded(field, float(alarm.value), language)
     return AlarmRow(
         alarm,
         made.titles.text(language) if made else one.kind,
