@@ -7,10 +7,11 @@ import json
 import random
 import selectors
 import socket
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 CONNECT, CONNACK, PUBLISH, PUBACK, PINGREQ, DISCONNECT = 0x10, 0x20, 0x32, 0x40, 0xC0, 0xE0
 DUP = 0x08
@@ -163,20 +164,20 @@ class Gateway:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What to send: so many messages a second of so many devices (named `d000000` and on), one in `alarm_every` an alarm.
-
-    A device that was in alarm says at its next turn that it is well again; between two alarms lie so many messages that each
-    is one of its own.
-    """
+    """What to send: so many messages a second of so many devices (named `d000000` and on), one in `alarm_every` beyond the
+    threshold, each device at most once; afterwards it says that it is well again."""
 
     port: int
     jurisdiction: str
     devices: int
     rate: float
     seconds: float
-    alarm_every: int = 1000
+    alarm_every: int = 2000
     gateways: int = 20
     seed: int = 1
+    prefix: str = "d"
+    race: bool = False
+    """Every message is beyond the threshold, and those of one device follow one another at once."""
 
 
 def send(load: Load, on_tick: Callable[[float, Sent], None] = lambda _s, _n: None) -> Sent:
@@ -211,19 +212,19 @@ def send(load: Load, on_tick: Callable[[float, Sent], None] = lambda _s, _n: Non
             wanted = int((min(now, ends) - began) * load.rate)
             burst = 0
             while next_message < wanted and burst < 500:
-                device = order[next_message % load.devices]
-                gateway = gateways[device % load.gateways]
+                device = order[next_message // 8 % load.devices if load.race else next_message % load.devices]
+                gateway = gateways[(next_message if load.race else device) % load.gateways]
                 if gateway.room <= 0:
                     break
                 counts[device] += 1
                 at_ms = int(time.time() * 1000)
-                beyond = dice.randrange(load.alarm_every) == 0 and device not in alarmed
+                beyond = load.race or (dice.randrange(load.alarm_every) == 0 and device not in alarmed)
                 smoke = ALARM_SMOKE if beyond else CALM_SMOKE
                 if beyond:
                     alarmed.add(device)
-                    sent.alarms.setdefault(f"d{device:06}", []).append(at_ms)
+                    sent.alarms.setdefault(f"{load.prefix}{device:06}", []).append(at_ms)
                 payload = json.dumps({"ts": at_ms, "seq": counts[device], "smoke": smoke, "battery": 80})
-                gateway.publish(text(f"{prefix}d{device:06}/telemetry"), payload.encode())
+                gateway.publish(text(f"{prefix}{load.prefix}{device:06}/telemetry"), payload.encode())
                 sent.published += 1
                 next_message += 1
                 burst += 1
@@ -242,3 +243,17 @@ def send(load: Load, on_tick: Callable[[float, Sent], None] = lambda _s, _n: Non
         for gateway in gateways:
             gateway.close()
     return sent
+
+
+def main() -> None:
+    """`python -m benchmarks.iot.senders JSON`: send, telling how far it is on standard output, a line of JSON at a time."""
+
+    def tell(seconds: float, sent: Sent) -> None:
+        print(json.dumps({"seconds": round(seconds, 1), "published": sent.published}), flush=True)
+
+    sent = send(Load(**json.loads(sys.argv[1])), tell)
+    print(json.dumps({"done": asdict(sent)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
