@@ -76,9 +76,12 @@ class DeviceTopics:
         return f"{_ROOT}/{self.jurisdiction_id}/devices/{self.device}/telemetry"
 
 
-def telemetry_filters(jurisdiction_id: str = "+", group: str = "devices") -> tuple[str, ...]:
-    """The shared subscription of the workers that take telemetry."""
-    return (f"$share/{group}/{_ROOT}/{jurisdiction_id}/devices/+/telemetry",)
+def telemetry_filters(
+    jurisdiction_id: str = "+", group: str = "devices", *, shared: bool = True
+) -> tuple[str, ...]:
+    """What the workers that take telemetry subscribe: together, or one of them for all."""
+    plain = f"{_ROOT}/{jurisdiction_id}/devices/+/telemetry"
+    return (f"$share/{group}/{plain}",) if shared else (plain,)
 
 
 def parse_telemetry_topic(topic: str) -> tuple[str, str] | None:

@@ -193,6 +193,8 @@ def measure(plan: Plan, say: Callable[[str, float], None]) -> tuple[list[Figure]
         }
         if plan.race_devices:
             say("the race", 0.9)
+            workers.stop()
+            environment["PATROL_CENTRAL_TELEMETRY"] = "shared"
             workers.start(plan.racers)
             race = Load(
                 broker.port,
@@ -237,6 +239,7 @@ class _Workers:
     def __init__(self, stack: ExitStack, environment: dict[str, str]) -> None:
         self._environment = environment
         self._running: list[subprocess.Popen[bytes]] = []
+        self._since_ms = 0
         stack.callback(self.stop)
 
     @property
@@ -249,12 +252,14 @@ class _Workers:
         from central.live import beats
         from central.live.models import Heartbeat
 
+        if not self._running:
+            self._since_ms = SystemClock().utc_ms()
         while len(self._running) < count:
             self._running.append(subprocess.Popen([*CENTRE, "iot", "work"], env=self._environment))
         clock = SystemClock()
         ends = clock.monotonic_ms() + UP_S * 1000 * 3
         working = Heartbeat.objects.filter(kind=beats.DEVICES, state=beats.WORKING)
-        while working.count() < count:
+        while working.filter(started_at_ms__gte=self._since_ms).count() < count:
             self.check()
             if clock.monotonic_ms() > ends:
                 raise UnavailableError("the workers did not reach the broker")
@@ -267,11 +272,12 @@ class _Workers:
                 raise UnavailableError(f"a worker ended with {each.returncode}")
 
     def stop(self) -> None:
-        """End all."""
+        """End all, in good order."""
         for each in self._running:
             each.terminate()
         for each in self._running:
             each.wait(UP_S)
+        self._running.clear()
 
 
 def _send(load: Load, progress: Callable[[float], None]) -> dict[str, Any]:

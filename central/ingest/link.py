@@ -58,6 +58,7 @@ class Link:
         session_s: how long the broker keeps what comes while this worker is away; 0: nothing.
         receive_maximum: messages on the way without our acknowledgement.
         packet_bytes: the largest message that is taken.
+        former: filters that this session may still have from before, and is to hear no more.
 
     Raises:
         PatrolError: the certificate files are not usable.
@@ -71,9 +72,11 @@ class Link:
         session_s: int = SESSION_S,
         receive_maximum: int = RECEIVE_MAXIMUM,
         packet_bytes: int = PACKET_BYTES,
+        former: tuple[str, ...] = (),
     ) -> None:
         self.broker = broker
         self._filters = ingest_filters() if filters is None else filters
+        self._former = former
         self._session_s = session_s
         self._receive_maximum, self._packet_bytes = receive_maximum, packet_bytes
         self._not_allowed: set[str] = set()
@@ -139,9 +142,11 @@ class Link:
         properties.MessageExpiryInterval = seconds
         return self._client.publish(topic, payload.encode(), qos=1, properties=properties)
 
-    def stop(self) -> None:
-        """Leave in good order; the session stays at the broker."""
+    def stop(self, *, unsubscribe: bool = False) -> None:
+        """Leave in good order; the session stays at the broker, and gets nothing new where it is unsubscribed."""
         self._set(STOPPED, "")
+        if unsubscribe and self._filters:
+            self._client.unsubscribe(list(self._filters))
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -171,6 +176,8 @@ class Link:
         if not self._filters:
             self._set(CONNECTED, "")
             return
+        if self._former:
+            client.unsubscribe(list(self._former))
         _, self._subscribing = client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
 
     def _on_subscribe(

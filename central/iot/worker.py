@@ -1,7 +1,10 @@
 """The process that takes devices' messages: in batches, acknowledged after the commit; misses those that are silent; tells cases.
 
-Any number may run. They share one subscription at the broker, each with a session that outlives its process: what is on its way
-to one that dies is brought again, to it or to another. Two that hold messages of one device wait for each other at its row.
+Any number may run, in one of two ways (PATROL_CENTRAL_TELEMETRY). *one*: one of them has a subscription for all devices, the
+others tell cases, miss silent devices, and take its place at once when it ends. That is for brokers that forget shared
+subscriptions when they are restarted, as Mosquitto 2.0 does: what comes before a worker is back would be lost. *shared*: all
+share one subscription. In both ways the session outlives the process, and what was not acknowledged is brought again. Two that
+hold messages of one device wait for each other at its row.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import logging
 import queue
 import signal
 import threading
+from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
@@ -43,25 +47,28 @@ TICK_EVERY_MS = 1_000
 CARRY_EVERY_MS = 1_000
 """How soon letters of other workers, which died or failed, are carried; one's own go out after each batch."""
 
+PLACE_EVERY_MS = 1_000
 SWEEP_EVERY_MS = 60_000
 DATABASE_RETRY_S = (0.2, 10.0)
 
 
 class DeviceWorker:
-    """One worker; `run` returns after `stop`."""
+    """One worker; `run` returns after `stop`.
 
-    def __init__(self, broker: Broker, slot: Slot) -> None:
-        self._link = Link(
-            broker,
-            f"{slot.client_id}-devices",
-            telemetry_filters(),
-            receive_maximum=RECEIVE_MAXIMUM,
-            packet_bytes=PACKET_BYTES,
-        )
+    Args:
+        broker: where the devices' messages are.
+        slot: its place; given back at the end.
+        shared: whether all workers share one subscription; else the one in the first place hears all.
+        places: where it looks for the first place when it becomes free.
+    """
+
+    def __init__(self, broker: Broker, slot: Slot, *, shared: bool, places: Path) -> None:
+        self._broker, self._slot, self._shared, self._places = broker, slot, shared, places
+        self._link: Link | None = None
         self._stop = threading.Event()
         self._clock = SystemClock()
         self._pulse = beats.Pulse(beats.DEVICES, f"devices-{slot.installation}-{slot.number}")
-        self._due = {"tick": 0, "carry": 0, "sweep": 0}
+        self._due = {"tick": 0, "carry": 0, "sweep": 0, "place": 0}
 
     def stop(self) -> None:
         """Finish the batch in hand, then leave. Safe to call from a signal handler."""
@@ -69,9 +76,9 @@ class DeviceWorker:
 
     def run(self) -> None:
         """Take messages until told to stop; database and broker may come and go."""
-        self._link.start()
         wait = DATABASE_RETRY_S[0]
         try:
+            self._listen()
             while not self._stop.is_set():
                 batch = self._next_batch()
                 if batch:
@@ -84,11 +91,41 @@ class DeviceWorker:
                     self._stop.wait(wait)
                     wait = min(wait * 2, DATABASE_RETRY_S[1])
         finally:
-            self._link.stop()
+            if self._link is not None:
+                # A session that nobody may come back to must get nothing new; the first one's keeps what comes meanwhile.
+                self._link.stop(unsubscribe=self._shared and self._slot.number > 0)
             self._pulse.stop()
             connection.close()
+            self._slot.release()
+
+    def _listen(self) -> None:
+        """Subscribe, if it is this worker's part."""
+        if not self._shared and self._slot.number > 0:
+            return
+        self._link = Link(
+            self._broker,
+            f"{self._slot.client_id}-devices",
+            telemetry_filters(shared=self._shared),
+            receive_maximum=RECEIVE_MAXIMUM,
+            packet_bytes=PACKET_BYTES,
+            former=telemetry_filters(shared=not self._shared),
+        )
+        self._link.start()
+
+    def _take_over(self) -> None:
+        """Take the first place if whoever had it is gone."""
+        found = Slot(self._places, "devices")
+        if found.number > 0:
+            found.release()
+            return
+        self._slot.release()
+        self._slot = found
+        self._listen()
 
     def _next_batch(self) -> list[Arrived]:
+        if self._link is None:
+            self._stop.wait(IDLE_S)
+            return []
         incoming = self._link.incoming
         try:
             batch = [incoming.get(timeout=IDLE_S)]
@@ -121,7 +158,8 @@ class DeviceWorker:
             if self._stop.wait(wait):
                 return  # nothing was acknowledged: the broker keeps it
             wait = min(wait * 2, DATABASE_RETRY_S[1])
-        self._link.acknowledge(batch)
+        if self._link is not None:
+            self._link.acknowledge(batch)
         beats.count("device_messages", "accepted", taken.accepted)
         beats.count("device_messages", "refused", len(taken.refused))
         if taken.letters:
@@ -138,7 +176,9 @@ class DeviceWorker:
                 self._due["tick"] = 0
         if self._is_due("sweep", SWEEP_EVERY_MS):
             intake.sweep()
-        state, reason = self._link.state
+        if self._link is None and self._is_due("place", PLACE_EVERY_MS):
+            self._take_over()
+        state, reason = (CONNECTED, "") if self._link is None else self._link.state
         if state == CONNECTED:
             self._pulse.worked()
         self._pulse.beat(beats.WORKING if state == CONNECTED else state, reason)
@@ -166,11 +206,13 @@ def run_worker() -> None:
         PatrolError: the broker's settings or a device type are wrong.
     """
     device_types()
-    slot = Slot(settings.PATROL.data, "devices")
-    worker = DeviceWorker(settings.PATROL.broker, slot)
+    data = settings.PATROL.data
+    worker = DeviceWorker(
+        settings.PATROL.broker,
+        Slot(data, "devices"),
+        shared=settings.PATROL.telemetry == "shared",
+        places=data,
+    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
-    try:
-        worker.run()
-    finally:
-        slot.release()
+    worker.run()

@@ -47,6 +47,8 @@ KNOWN = {
     "BROKER_KEY_FILE": "key of the client certificate, PEM",
     "SERVICES": "folder with definitions of services of your own, *.toml; they replace shipped ones of the same code",
     "DEVICE_TYPES": "folder with types of devices of your own (*.toml), which take the place of shipped ones",
+    "TELEMETRY": "one (the default): one worker hears all devices, others stand by; shared: they share, where the broker"
+    " keeps shared subscriptions over a restart",
     "NOTICES_FILE": "TOML file that says how owners are warned; without it nobody is",
     "OWNERS_KEY_FILE": "file with the key of the owners' table; by default owners.key in the data folder",
     "OWNERS_KEY": "that key itself, instead of a file",
@@ -86,6 +88,7 @@ class Environment:
     broker: Broker = field(default_factory=lambda: Broker("127.0.0.1", 1883))
     services_folder: Path | None = None
     device_types_folder: Path | None = None
+    telemetry: str = "one"
     notices_file: Path | None = None
     owners_key_file: Path | None = None
     owners_key: str | None = field(default=None, repr=False)
@@ -148,6 +151,7 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         broker=broker,
         services_folder=_path(given, "SERVICES"),
         device_types_folder=_path(given, "DEVICE_TYPES"),
+        telemetry=_choice(given, "TELEMETRY", ("one", "shared")),
         notices_file=_path(given, "NOTICES_FILE"),
         owners_key_file=_path(given, "OWNERS_KEY_FILE"),
         owners_key=given.get("OWNERS_KEY"),

@@ -30,6 +30,7 @@ from central.dispatch import services as dispatch
 from central.dispatch.models import ReroutedCase, RerouteState, Rerouting, Shift
 from central.grids.models import Grid
 from central.ingest.intake import take_all
+from central.iot.models import Alarm, Device, DeviceState
 from central.pages import errors
 from central.people.models import Role
 from central.people.services import set_scope
@@ -70,7 +71,7 @@ NEVER = ("PUT", "PATCH", "DELETE")
 READS = r"cases/<int:case_id>/plate/"
 """A POST that only shows."""
 OBJECT = re.compile(
-    r"<\w+:(case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id)>|(devices|decide|sessions)/<int:number>"
+    r"<\w+:(case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|device_id|alarm_id)>|(devices|decide|sessions)/<int:number>"
 )
 OF_NO_GRID = re.compile(r"<int:shift_id>|devices/<int:number>")
 """Rosters and agents are the whole jurisdiction's: there is no other grid."""
@@ -159,7 +160,21 @@ def things(order, other, grid, person):
     question = ReroutedCase.rows.create(
         rerouting=run, case=other.case, order=other, officer=worker, state=RerouteState.ASKED
     )
+    detector = Device.objects.create(
+        jurisdiction_id=JURISDICTION, name="smoke-1", kind="smoke", grid=grid, made_at_ms=at
+    )
+    DeviceState.objects.create(device=detector)
+    alarm = Alarm.objects.create(
+        device=detector,
+        jurisdiction_id=JURISDICTION,
+        grid=grid,
+        kind="smoke",
+        severity="critical",
+        **dict.fromkeys(("since_ms", "raised_at_ms", "seen_at_ms", "last_at_ms"), at),
+    )
     return {
+        "device_id": detector.pk,
+        "alarm_id": alarm.pk,
         "attachment_id": attach(order.case, chief, photo(), "a.jpg", "k").pk,
         "alert_id": Alert.objects.get(key="k:dispatcher").pk,
         "party_id": whistle.parties.get().pk,
