@@ -226,19 +226,26 @@ def step(rules: Rules, before: State, message: Message) -> tuple[State, list[Eff
     return state, effects
 
 
-def tick(rules: Rules, before: State, now_ms: int) -> tuple[State, list[Effect]]:
-    """What the clock does: ends what waits, and misses a device that is not heard."""
+def tick(rules: Rules, before: State, now_ms: int, listened_ms: int = -1) -> tuple[State, list[Effect]]:
+    """What the clock does: ends what waits, and misses a device that is not heard.
+
+    Args:
+        rules: of its type.
+        before: its state.
+        now_ms: now, by the centre's clock.
+        listened_ms: since when the centre listens without a break. Whoever did not listen misses nobody.
+    """
     state, effects = before.copy(), list[Effect]()
     for rule in rules.alarms:
         kept = state.rules.get(rule.name)
         if kept is not None:
             _wait(rule, kept, now_ms - GRACE_MS, state, effects)
     silence = rules.silence
-    if state.heard_ms >= 0 and state.stage == 0 and now_ms >= state.heard_ms + silence.after_ms:
+    missed = max(state.heard_ms, listened_ms) + silence.after_ms
+    if state.heard_ms >= 0 and state.stage == 0 and now_ms >= missed:
         state.stage = 1
-        at = state.heard_ms + silence.after_ms
-        effects.append(Raise(SILENT, silence.severity, at, state.heard_ms))
-    escalates = state.heard_ms + silence.after_ms + silence.escalate_ms
+        effects.append(Raise(SILENT, silence.severity, missed, state.heard_ms))
+    escalates = missed + silence.escalate_ms
     if state.stage == 1 and now_ms >= escalates:
         state.stage = 2
         effects.append(Worse(SILENT, silence.escalated, escalates))
@@ -262,8 +269,8 @@ def end_by_hand(before: State, kind: str, at_ms: int) -> State:
     return state
 
 
-def due(rules: Rules, state: State) -> int | None:
-    """When `tick` has something to do next, if no message comes; None where never."""
+def due(rules: Rules, state: State, listened_ms: int = -1) -> int | None:
+    """When `tick` has something to do next, if no message comes; None where never. See `tick`."""
     times = []
     for rule in rules.alarms:
         kept = state.rules.get(rule.name)
@@ -271,7 +278,7 @@ def due(rules: Rules, state: State) -> int | None:
         if until is not None:
             times.append(until + GRACE_MS)
     if state.heard_ms >= 0 and state.stage < 2:
-        missed = state.heard_ms + rules.silence.after_ms
+        missed = max(state.heard_ms, listened_ms) + rules.silence.after_ms
         times.append(missed + rules.silence.escalate_ms if state.stage else missed)
     return min(times, default=None)
 

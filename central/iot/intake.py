@@ -70,6 +70,7 @@ class _Held:
     bucket: Bucket | None
     over: list[Bucket]
     changed: bool = False
+    listened_ms: int = -1
 
 
 def take(messages: Sequence[Incoming]) -> Taken:
@@ -126,8 +127,12 @@ def _apply(one: _Held, message: engine.Message, effects: list[tuple[Of, engine.E
     effects.extend((one.of, effect) for effect in found)
 
 
-def tick(most: int = TICKED) -> tuple[int, int]:
+def tick(most: int = TICKED, listened_ms: int = -1) -> tuple[int, int]:
     """Do what is due without a message; (how many devices were looked at, how many letters there are now).
+
+    Args:
+        most: devices at once.
+        listened_ms: since when the centre listens without a break; see `engine.tick`.
 
     Raises:
         DatabaseError: nothing was done.
@@ -144,9 +149,9 @@ def tick(most: int = TICKED) -> tuple[int, int]:
         rows = list(found.select_for_update(of=("self",), **({"skip_locked": True} if skip else {}))[:most])
         several = [_hold(*_facts(row)) for row in rows]
         for one in several:
-            one.changed, one.due_ms = True, None
+            one.changed, one.due_ms, one.listened_ms = True, None, listened_ms
             if one.made is not None:
-                one.state, new = engine.tick(one.made.rules, one.state, now)
+                one.state, new = engine.tick(one.made.rules, one.state, now, listened_ms)
                 effects.extend((one.of, effect) for effect in new)
         _write(several)
         letters = alarms.write(effects)
@@ -255,7 +260,7 @@ def _write(several: Sequence[_Held]) -> None:
 def _due(one: _Held) -> int | None:
     """No later than the moment at which something is to be done. It is written only where it must be earlier: it is indexed,
     and a device that is heard all the time would otherwise move it with each message."""
-    due = None if one.made is None else engine.due(one.made.rules, one.state)
+    due = None if one.made is None else engine.due(one.made.rules, one.state, one.listened_ms)
     if one.due_ms is None or due is None:
         return due
     return min(due, one.due_ms)

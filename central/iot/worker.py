@@ -17,6 +17,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db.models import Max
 
 from central.ingest.link import Incoming as Arrived
 from central.ingest.link import Link
@@ -27,6 +28,7 @@ from central.iot.decode import PAYLOAD_BYTES
 from central.iot.intake import Incoming
 from central.iot.known import device_types
 from central.live import beats
+from central.live.models import Heartbeat
 from central.project.broker import Broker
 from central.project.clock import now_ms
 from protocol.clock import SystemClock
@@ -48,6 +50,9 @@ CARRY_EVERY_MS = 1_000
 """How soon letters of other workers, which died or failed, are carried; one's own go out after each batch."""
 
 PLACE_EVERY_MS = 1_000
+GAP_MS = 60_000
+"""A break in listening that is too short to make a device look silent."""
+
 SWEEP_EVERY_MS = 60_000
 DATABASE_RETRY_S = (0.2, 10.0)
 
@@ -68,6 +73,8 @@ class DeviceWorker:
         self._stop = threading.Event()
         self._clock = SystemClock()
         self._pulse = beats.Pulse(beats.DEVICES, f"devices-{slot.installation}-{slot.number}")
+        self._listened_ms: int | None = None
+        self._deaf_ms: int | None = None
         self._due = {"tick": 0, "carry": 0, "sweep": 0, "place": 0}
 
     def stop(self) -> None:
@@ -78,6 +85,7 @@ class DeviceWorker:
         """Take messages until told to stop; database and broker may come and go."""
         wait = DATABASE_RETRY_S[0]
         try:
+            self._deaf_ms = self._last_heard()
             self._listen()
             while not self._stop.is_set():
                 batch = self._next_batch()
@@ -168,8 +176,9 @@ class DeviceWorker:
     def _upkeep(self) -> None:
         if self._is_due("carry", CARRY_EVERY_MS) and follow.carry() == follow.BATCH:
             self._due["carry"] = 0
-        if self._is_due("tick", TICK_EVERY_MS):
-            looked, letters = intake.tick()
+        listened = self._listened()
+        if listened is not None and self._is_due("tick", TICK_EVERY_MS):
+            looked, letters = intake.tick(listened_ms=listened)
             if letters:
                 self._due["carry"] = 0
             if looked == intake.TICKED:
@@ -182,6 +191,30 @@ class DeviceWorker:
         if state == CONNECTED:
             self._pulse.worked()
         self._pulse.beat(beats.WORKING if state == CONNECTED else state, reason)
+
+    @staticmethod
+    def _last_heard() -> int | None:
+        """When a worker of this kind was last at work, before this one."""
+        try:
+            return Heartbeat.objects.filter(kind=beats.DEVICES).aggregate(at=Max("success_at_ms"))["at"]  # type: ignore[no-any-return]
+        except DatabaseError:
+            return None
+
+    def _listened(self) -> int | None:
+        """Since when the centre hears devices without a break of more than `GAP_MS`; None where it does not now, or has yet
+        to take what waited for it. Nobody is missed for a time in which nobody listened."""
+        now = now_ms()
+        if self._link is None or self._link.state[0] != CONNECTED:
+            self._deaf_ms = self._deaf_ms or now
+            return None
+        if not self._link.incoming.empty():
+            return None
+        if self._listened_ms is None:
+            self._listened_ms = now if self._deaf_ms is None or now - self._deaf_ms > GAP_MS else 0
+        elif self._deaf_ms is not None and now - self._deaf_ms > GAP_MS:
+            self._listened_ms = now
+        self._deaf_ms = None
+        return self._listened_ms
 
     def _failed(self, error: DatabaseError | InterfaceError) -> None:
         self._pulse.failed(error)  # type: ignore[arg-type]
