@@ -349,6 +349,7 @@ def _late(rules: Rules, state: State, message: Message, effects: list[Effect]) -
             continue
         kept = state.rules.get(rule.name) or RuleState()
         if kept.phase == ACTIVE and rule.ends_ms is not None:
+            kept.since_ms = max(kept.since_ms, message.at_ms)
             effects.append(Again(rule.name, message.at_ms, value))
             continue
         if kept.phase != IDLE or message.at_ms <= kept.cleared_ms:

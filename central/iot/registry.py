@@ -17,6 +17,7 @@ from django.db import connection, transaction
 
 from central.grids.models import Grid
 from central.grids.services import leaf_code
+from central.iot import alarms
 from central.iot.known import device_types
 from central.iot.models import Device, DeviceState
 from central.project.clock import now_ms
@@ -116,6 +117,11 @@ def store(
                 )
                 for one in several[start : start + BATCH]
             ]
+            # What lasts by the rules of another type would never end.
+            kinds = {one.name: one.kind for one in several[start : start + BATCH]}
+            for known in Device.objects.filter(jurisdiction_id=jurisdiction_id, name__in=list(kinds)):
+                if known.kind != kinds[known.name]:
+                    alarms.end_all(known)
             Device.objects.bulk_create(
                 rows,
                 update_conflicts=True,
@@ -297,8 +303,6 @@ def by_key(secret: str) -> Device | None:
 
 def enable(device: Device, *, wanted: bool) -> None:
     """Listen to a device, or no more; its alarms that last are ended, since nobody would end them."""
-    from central.iot import alarms
-
     with transaction.atomic():
         Device.objects.filter(pk=device.pk).update(enabled=wanted)
         if not wanted:

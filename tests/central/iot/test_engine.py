@@ -113,7 +113,7 @@ def test_disorder_and_repetitions_lose_no_alarm_and_make_none_twice(steps, dice,
     for effect in effects + more:
         if isinstance(effect, Raise):
             assert not lasting, "a second one beside the first"
-            assert effect.at_ms > ends[-1], "it was over by then"
+            assert effect.at_ms >= ends[-1], "it was over by then"
             lasting = True
         elif isinstance(effect, Clear):
             assert lasting, "an end of nothing"
@@ -163,6 +163,10 @@ def test_a_device_that_falls_silent_is_missed_worse_missed_and_heard_again():
     assert engine.due(made, state) is None
     _, effects = run(made, [message(1000 + 4 * HOUR, 0.0)], state)
     assert effects == [Clear("silent", 1000 + 4 * HOUR, "heard")]
+    heard, _ = run(made, [message(1000, 0.0)])
+    late = 1000 + 5 * HOUR
+    assert engine.tick(made, heard, late, late)[1] == [], "nobody listened: nobody is missed"
+    assert engine.due(made, heard, late) == late + HOUR
     kept, _ = engine.tick(rules(hold=True), run(rules(hold=True), [message(1000, 20.0)])[0], 1000 + 9 * HOUR)
     assert kept.rules["hot"].phase == engine.ACTIVE, "a detector that burns is silent too"
 

@@ -164,6 +164,9 @@ def test_a_table_is_reported_row_by_row(centre, tmp_path):
     assert not Device.objects.exists()
     registry.import_rows(JURISDICTION, rows, skip_bad=True)
     assert [row.result for row in registry.import_rows(JURISDICTION, rows[:1]).rows] == ["unchanged"]
+    intake.take([say(centre, "a", smoke=50)])
+    registry.import_rows(JURISDICTION, [(2, {"name": "a", "type": "gas", "place": "三里河路"})])
+    assert Alarm.objects.get().cleared_why == "disabled", "the rules that raised it are not its own any more"
     assert DeviceState.objects.get().device.place == "三里河路"
     path.write_text("name,typ\n")
     with pytest.raises(PatrolError, match="not known"):
