@@ -25,6 +25,7 @@ from benchmarks.day import cli as day_cli
 from benchmarks.dispatch import cli as dispatch_cli
 from benchmarks.faults import cli as faults_cli
 from benchmarks.grids import cli as grids_cli
+from benchmarks.iot import cli as iot_cli
 from benchmarks.pages.cli import pages
 from benchmarks.plates.cli import plates
 from benchmarks.publish.cli import everything
@@ -55,6 +56,7 @@ app = typer.Typer(
     "patrol bench plates --condition day --out-pictures worst.png\n\n"
     "patrol bench bays --rate 100\n\n"
     "patrol bench faults --quick\n\n"
+    "patrol bench iot --devices 5000 --rate 200 --minutes 1\n\n"
     "patrol bench pages --database sqlite\n\n"
     "patrol bench day --json day.json\n\n"
     "patrol bench capacity --quick\n\n"
@@ -205,6 +207,7 @@ app.add_typer(grids_cli.app)
 app.add_typer(clocks_cli.app)
 app.add_typer(dispatch_cli.app)
 app.add_typer(faults_cli.app)
+app.add_typer(iot_cli.app)
 app.add_typer(day_cli.app)
 app.command(epilog="Example: patrol bench pages --database sqlite --json pages.json")(pages)
 

@@ -17,6 +17,7 @@ from central.dispatch import grids_cli
 from central.dispatch.cli import dispatch_app, rosters_app, zones_app
 from central.grids.cli import app as grids_app
 from central.hotline.cli import app as hotline_app
+from central.iot.cli import app as iot_app
 from central.notices.cli import app as notices_app
 from central.operations import cli as operations_cli
 from central.owners.cli import app as owners_app
@@ -54,6 +55,7 @@ grids_app.command("reroute", epilog="Example: patrol central grids reroute --jso
 app.add_typer(grids_app, name="grids")
 app.add_typer(keys_app, name="keys")
 app.add_typer(services_app, name="services")
+app.add_typer(iot_app, name="iot")
 app.add_typer(notices_app, name="notices")
 app.add_typer(owners_app, name="owners")
 app.add_typer(hotline_app, name="hotline")

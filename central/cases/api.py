@@ -202,9 +202,12 @@ def _small(request: HttpRequest) -> None:
         raise ProblemError(413, "too_large", "The body is too large", f"at most {BODY_BYTES} bytes")
 
 
-urls = api.urls
-for _pattern in urls[0]:
-    if _pattern.name in {"api-root", "openapi-json"}:
-        _pattern.callback = require_safe(_pattern.callback)
-    # The key decides, not a log-in: calls of strangers end in `KeyAuth`.
-    open_to_all(_pattern.callback)
+def addresses() -> Any:
+    """The addresses of the whole API, for `central.project.urls`, once every app has added its router."""
+    made = api.urls
+    for pattern in made[0]:
+        if pattern.name in {"api-root", "openapi-json"}:
+            pattern.callback = require_safe(pattern.callback)
+        # The key decides, not a log-in: calls of strangers end in `KeyAuth`.
+        open_to_all(pattern.callback)
+    return made

@@ -10,6 +10,7 @@ from django.db import transaction
 
 from central.cases import history, telling
 from central.cases.clustering import cluster, gate
+from central.cases.definition import PRIORITIES, Priority
 from central.cases.engine import participate
 from central.cases.models import Case, Reporter
 from central.cases.rules import service
@@ -40,6 +41,8 @@ class NewCase:
     reporter: Reporter | None = None
     collector: bool = False
     """Whether the actor found it himself, on a round: then he never handles it."""
+    priority: Priority | None = None
+    """Where it is known already how urgent it is; else as the service says."""
 
 
 def check(new: NewCase) -> None:
@@ -97,7 +100,9 @@ def open_case(new: NewCase) -> tuple[Case, bool]:
 
 
 def _fields(new: NewCase) -> dict[str, Any]:
+    urgency = {} if new.priority is None else {"priority": PRIORITIES[new.priority]}
     return {
+        **urgency,
         "source": new.source,
         "jurisdiction_id": new.jurisdiction_id,
         "opened_at_ms": new.at_ms,

@@ -23,8 +23,15 @@ from central.project import logs
 from central.project.clock import now_ms
 from protocol.clock import Clock, SystemClock
 
-INGEST, SWEEP, DISPATCH, NOTICES, HOTLINE = "ingest", "sweep", "dispatch", "notices", "hotline"
-KINDS = (INGEST, SWEEP, DISPATCH, NOTICES, HOTLINE)
+INGEST, SWEEP, DISPATCH, NOTICES, HOTLINE, DEVICES = (
+    "ingest",
+    "sweep",
+    "dispatch",
+    "notices",
+    "hotline",
+    "devices",
+)
+KINDS = (INGEST, SWEEP, DISPATCH, NOTICES, HOTLINE, DEVICES)
 """Workers that a whole centre has; at least one of each."""
 
 BEAT_MS = 5_000
@@ -37,6 +44,7 @@ WORKING, TROUBLE, STOPPED = "working", "trouble", "stopped"
 
 TALLIES: dict[str, tuple[str, ...]] = {
     "ingest_messages": ("accepted", "refused"),
+    "device_messages": ("accepted", "refused"),
     "dispatch_offers": ("offered", "accepted", "declined", "expired", "withdrawn"),
     "database_errors": ("web", *KINDS),
 }

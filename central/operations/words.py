@@ -19,6 +19,7 @@ NAMES = {
     "dispatch": _("Finds officers"),
     "notices": _("Sends messages to owners"),
     "hotline": _("Reminds of call-backs, talks with the city"),
+    "devices": _("Takes devices' messages"),
 }
 STATES = {
     "ok": _("in order"),

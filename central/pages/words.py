@@ -146,6 +146,9 @@ HISTORY = {
     "errand_done": _("Done"),
     "errand_cancelled": _("Not needed any more"),
     "city_withdrawn": _("The city took its work order back"),
+    "alarm_raised": _("The device raises an alarm again"),
+    "alarm_worse": _("The alarm has become worse"),
+    "alarm_cleared": _("The device says that it is well again"),
 }
 
 
@@ -202,6 +205,8 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
         kind = str(ERRANDS.get(facts.get("errand_kind"), ""))
         result = str(ERRAND_RESULTS.get(facts.get("result"), ""))
         detail = " · ".join(part for part in (kind, result, facts.get("reason", "")) if part)
+    elif entry.kind.startswith("alarm_"):
+        detail = facts.get("device", "")
     elif entry.kind == "bay_held":
         detail = facts.get("name", "")
     elif entry.kind == "grid":

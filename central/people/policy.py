@@ -173,6 +173,21 @@ RULES: tuple[Rule, ...] = (
         frozenset({DISPATCHER, ADMINISTRATOR, AUDITOR}),
         frozenset({DISPATCHER}),
     ),
+    Rule(
+        "devices",
+        "Devices that measure, and a day of what they measured",
+        "物联设备",
+        ALL,
+        frozenset({ADMINISTRATOR}),
+    ),
+    Rule(
+        "device_alarms",
+        "Alarms of devices",
+        "设备报警",
+        ALL,
+        frozenset({OFFICER, DISPATCHER, GRID_WORKER}),
+        "acknowledge, end by hand; devices raise them",
+    ),
 )
 
 _BY_THING = {rule.thing: rule for rule in RULES}

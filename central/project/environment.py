@@ -46,6 +46,9 @@ KNOWN = {
     "BROKER_CERT_FILE": "client certificate for mqtts, PEM",
     "BROKER_KEY_FILE": "key of the client certificate, PEM",
     "SERVICES": "folder with definitions of services of your own, *.toml; they replace shipped ones of the same code",
+    "DEVICE_TYPES": "folder with types of devices of your own (*.toml), which take the place of shipped ones",
+    "TELEMETRY": "one (the default): one worker hears all devices, others stand by; shared: they share, where the broker"
+    " keeps shared subscriptions over a restart",
     "NOTICES_FILE": "TOML file that says how owners are warned; without it nobody is",
     "HOTLINE_FILE": "TOML file of the hotline: subjects, times and the city platform; without it no city is asked",
     "OWNERS_KEY_FILE": "file with the key of the owners' table; by default owners.key in the data folder",
@@ -85,6 +88,8 @@ class Environment:
     bay_radius_m: int = 1000
     broker: Broker = field(default_factory=lambda: Broker("127.0.0.1", 1883))
     services_folder: Path | None = None
+    device_types_folder: Path | None = None
+    telemetry: str = "one"
     notices_file: Path | None = None
     hotline_file: Path | None = None
     owners_key_file: Path | None = None
@@ -147,6 +152,8 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         bay_radius_m=_whole(given, "BAY_RADIUS_M", 1000, 50, 20_000),
         broker=broker,
         services_folder=_path(given, "SERVICES"),
+        device_types_folder=_path(given, "DEVICE_TYPES"),
+        telemetry=_choice(given, "TELEMETRY", ("one", "shared")),
         notices_file=_path(given, "NOTICES_FILE"),
         hotline_file=_path(given, "HOTLINE_FILE"),
         owners_key_file=_path(given, "OWNERS_KEY_FILE"),

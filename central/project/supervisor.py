@@ -31,6 +31,7 @@ WORKERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("sweep", ("sweep",)),
     ("dispatch", ("dispatch", "work")),
     ("hotline", ("hotline", "work")),
+    ("devices", ("iot", "work")),
 )
 """Name and `patrol central …` command of each worker of which one process is enough here."""
 

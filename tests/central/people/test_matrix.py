@@ -32,6 +32,7 @@ from central.grids.models import Grid
 from central.hotline import errands
 from central.hotline import models as hotline
 from central.ingest.intake import take_all
+from central.iot.models import Alarm, Device, DeviceState
 from central.pages import errors
 from central.people.models import Role
 from central.people.services import set_scope
@@ -73,7 +74,8 @@ NEVER = ("PUT", "PATCH", "DELETE")
 READS = r"cases/<int:case_id>/plate/|hotline/calls/<int:call_id>/"
 """A POST that only shows."""
 OBJECT = re.compile(
-    r"<\w+:(case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|call_id|errand_id|report_id)>|(devices|decide|sessions)/<int:number>"
+    r"<\w+:(case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|call_id|errand_id|report_id|device_id|alarm_id)>"
+    r"|(devices|decide|sessions)/<int:number>"
 )
 OF_NO_GRID = re.compile(r"<int:shift_id>|devices/<int:number>")
 """Rosters and agents are the whole jurisdiction's: there is no other grid."""
@@ -175,10 +177,24 @@ def things(order, other, grid, person):
         jurisdiction_id=JURISDICTION, number="n", version=1, category="c", content=b"", state="waiting",
         case=order.case, received_at_ms=at, changed_at_ms=at,
     )  # fmt: skip
+    detector = Device.objects.create(
+        jurisdiction_id=JURISDICTION, name="smoke-1", kind="smoke", grid=grid, made_at_ms=at
+    )
+    DeviceState.objects.create(device=detector)
+    alarm = Alarm.objects.create(
+        device=detector,
+        jurisdiction_id=JURISDICTION,
+        grid=grid,
+        kind="smoke",
+        severity="critical",
+        **dict.fromkeys(("since_ms", "raised_at_ms", "seen_at_ms", "last_at_ms"), at),
+    )
     return {
         "call_id": call.pk,
         "errand_id": errands.make("visit", chief, key="k", **wanted).pk,
         "report_id": row.reports.create(key="k", kind="progress", body="{}", made_at_ms=at, next_at_ms=at).pk,
+        "device_id": detector.pk,
+        "alarm_id": alarm.pk,
         "attachment_id": attach(order.case, chief, photo(), "a.jpg", "k").pk,
         "alert_id": Alert.objects.get(key="k:dispatcher").pk,
         "party_id": whistle.parties.get().pk,
