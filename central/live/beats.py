@@ -23,8 +23,8 @@ from central.project import logs
 from central.project.clock import now_ms
 from protocol.clock import Clock, SystemClock
 
-INGEST, SWEEP, DISPATCH, NOTICES = "ingest", "sweep", "dispatch", "notices"
-KINDS = (INGEST, SWEEP, DISPATCH, NOTICES)
+INGEST, SWEEP, DISPATCH, NOTICES, WEBHOOKS = "ingest", "sweep", "dispatch", "notices", "webhooks"
+KINDS = (INGEST, SWEEP, DISPATCH, NOTICES, WEBHOOKS)
 """Workers that a whole centre has; at least one of each."""
 
 BEAT_MS = 5_000

@@ -18,6 +18,7 @@ NAMES = {
     "sweep": _("Warns of deadlines"),
     "dispatch": _("Finds officers"),
     "notices": _("Sends messages to owners"),
+    "webhooks": _("Tells other systems"),
 }
 STATES = {
     "ok": _("in order"),

@@ -30,6 +30,7 @@ WORKERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("notices", ("notices", "work")),
     ("sweep", ("sweep",)),
     ("dispatch", ("dispatch", "work")),
+    ("webhooks", ("webhooks", "work")),
 )
 """Name and `patrol central …` command of each worker of which one process is enough here."""
 
