@@ -118,6 +118,14 @@ RULES: tuple[Rule, ...] = (
     Rule("people", "People", "人员", frozenset({ADMINISTRATOR, AUDITOR}), frozenset({ADMINISTRATOR})),
     Rule("access_log", "Who saw what", "查阅日志", frozenset({AUDITOR}), NOBODY, "only ever grows"),
     Rule("own_account", "One's own account", "本人账户", ALL, ALL),
+    Rule(
+        "systems",
+        "Other systems: keys and webhooks",
+        "外部系统：密钥与推送",
+        frozenset({ADMINISTRATOR, AUDITOR}),
+        frozenset({ADMINISTRATOR}),
+        "secrets are shown at the command line alone, once",
+    ),
 )
 
 _BY_THING = {rule.thing: rule for rule in RULES}

@@ -37,6 +37,7 @@ def rows(jurisdictions: set[str] | None = None) -> list[dict[str, Any]]:
             "state": "active"
             if one.active and one.key.revoked_at_ms is None
             else one.reason or "key revoked",
+            "is_active": one.active,
             "waiting": one.waiting,
             "oldest": iso(one.oldest) if one.oldest else None,
             "oldest_ms": one.oldest,

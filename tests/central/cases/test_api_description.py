@@ -19,10 +19,10 @@ from schemathesis import GenerationMode
 from central.cases.apikeys import RIGHTS, add_key
 from central.project.brake import Brake
 from tests.central.cases.test_attachments import photo
-from tests.central.engines import ON_POSTGRESQL
+from tests.central.engines import ON_SQLITE
 
 RUN = settings(
-    max_examples=8,
+    max_examples=6,
     derandomize=True,
     database=None,
     deadline=None,
@@ -30,7 +30,7 @@ RUN = settings(
 )
 
 
-@ON_POSTGRESQL
+@ON_SQLITE
 def test_nothing_made_up_from_the_description_is_a_fault_of_ours(centre, monkeypatch):
     monkeypatch.setattr(Brake, "wait_s", lambda self, caller, per_minute=None: 0)
     secret = add_key("machine", "sanlihe", RIGHTS, "dispatcher")
@@ -76,7 +76,7 @@ QUERY = st.sampled_from(
 )
 
 
-@ON_POSTGRESQL
+@ON_SQLITE
 def test_open311_answers_whatever_is_sent(centre, monkeypatch):
     monkeypatch.setattr(Brake, "wait_s", lambda self, caller, per_minute=None: 0)
     monkeypatch.setattr(Brake, "waits_s", lambda self, caller: 0)
