@@ -81,7 +81,7 @@ def read(request: HttpRequest, language: str) -> Wanted:
     return Wanted(
         definition=definition,
         answers=answers,
-        text=_text(form.get("description", "").strip(), definition, answers, language),
+        text=_text(form.get("description", "").strip(), definition, answers, media_url, language),
         place=place or (f"#{address_id}" if position is None else ""),
         position=position,
         contact=_contact(form, language),
@@ -209,7 +209,7 @@ def _answers(form: QueryDict, definition: Definition) -> dict[str, Any]:
             raise Open311Error(400, f"attribute[{error.name}]: {error.reason}") from None
 
 
-def _text(said: str, definition: Definition, answers: dict[str, Any], language: str) -> str:
+def _text(said: str, definition: Definition, answers: dict[str, Any], media_url: str, language: str) -> str:
     """What the officer reads: the words, then what was answered. A picture alone is a report too."""
     if len(said) > reports.TEXT_LENGTH:
         raise Open311Error(400, f"description: at most {reports.TEXT_LENGTH} characters")
@@ -219,7 +219,12 @@ def _text(said: str, definition: Definition, answers: dict[str, Any], language: 
             value = answers[rule.name]
             shown = rule.choice_text(value, language) if rule.kind == "choice" else str(value)
             lines.append(f"{rule.titles.text(language)}: {shown}")
-    return "\n".join(lines)[: reports.TEXT_LENGTH]
+    if media_url:
+        lines.append(media_url)  # nobody's address is fetched by the centre: an officer may open it
+    text = "\n".join(lines)
+    if len(text) > reports.TEXT_LENGTH:
+        raise Open311Error(400, f"description: with the answers at most {reports.TEXT_LENGTH} characters")
+    return text
 
 
 def _contact(form: QueryDict, language: str) -> Contact | None:

@@ -91,14 +91,14 @@ def add(
         console.out.print(secret, soft_wrap=True, markup=False)
 
 
-@app.command(epilog="Example: patrol central webhooks test city-hub --json")
-def test(name: Name, as_json: Json = False) -> None:
+@app.command("test", epilog="Example: patrol central webhooks test city-hub --json")
+def try_(name: Name, as_json: Json = False) -> None:
     """Send a test message now and say what came back; exit code 1 if it was not received."""
     _ready()
     from central.webhooks import courier, services
     from central.webhooks.models import Delivery, DeliveryState
 
-    made = services.test(name)
+    made = services.send_test(name)
     found = courier.claim_one(made.pk)
     received = found is not None and courier.carry(found)
     made.refresh_from_db()

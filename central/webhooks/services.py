@@ -143,7 +143,7 @@ def remove(name: str) -> None:
     find(name).delete()
 
 
-def test(name: str) -> Delivery:
+def send_test(name: str) -> Delivery:
     """A message that says nothing, to be sent like every other.
 
     Raises:

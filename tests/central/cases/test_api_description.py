@@ -67,12 +67,36 @@ VALUES = st.one_of(
     st.text(max_size=40), st.sampled_from(["1", "-1", "1e999", "nan", "\x00", "2026-01-01T00:00:00Z", "true"])
 )
 NAMES = st.sampled_from(
-    ["service_code", "lat", "long", "address_string", "attribute[what]", "attribute[x][]", "email", "phone"]
-    + ["description", "media_url", "first_name", "jurisdiction_id", "extensions"]
+    [
+        "service_code",
+        "lat",
+        "long",
+        "address_string",
+        "attribute[what]",
+        "attribute[x][]",
+        "email",
+        "phone",
+        "description",
+        "media_url",
+        "first_name",
+        "jurisdiction_id",
+        "extensions",
+    ]
 ) | st.text(string.ascii_lowercase, max_size=8)
 QUERY = st.sampled_from(
-    ["jurisdiction_id", "service_request_id", "service_code", "start_date", "end_date", "status", "page"]
-    + ["page_size", "extensions", "token", "api_key"]
+    [
+        "jurisdiction_id",
+        "service_request_id",
+        "service_code",
+        "start_date",
+        "end_date",
+        "status",
+        "page",
+        "page_size",
+        "extensions",
+        "token",
+        "api_key",
+    ]
 )
 
 

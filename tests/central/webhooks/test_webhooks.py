@@ -128,9 +128,9 @@ def test_every_event_arrives_at_least_once_and_in_order_whatever_the_receiver_do
     _, secret = services.subscribe("hub", key, receiver.url)
     first, second = bring("one"), bring("two")
     bring("far", "elsewhere")
-    with pytest.raises(RuntimeError), transaction.atomic():  # what did not happen is told to nobody
+    with transaction.atomic():  # what did not happen is told to nobody
         bring("undone")
-        raise RuntimeError
+        transaction.set_rollback(True)
     actions.take(first.pk, DISPATCHER, "establish", {})
     actions.take(first.pk, DISPATCHER, "dispatch", {})
     actions.take(second.pk, DISPATCHER, "refuse", {"reason": "nothing there"})
@@ -255,7 +255,14 @@ def test_no_address_leads_inside():
         "0.0.0.0",
         "169.254.169.254",
         "100.64.0.1",
-    ] + ["::1", "fe80::1", "fc00::1", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "224.0.0.1"]
+        "::1",
+        "fe80::1",
+        "fc00::1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::",
+        "224.0.0.1",
+    ]
     for text in inside:
         assert not outward.may_call(ipaddress.ip_address(text)), text
         with pytest.raises(outward.NotSentError):  # also beside a public one
