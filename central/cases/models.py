@@ -16,6 +16,7 @@ from central.cases.records import (
     Participant,
     Reporter,
     ServiceDefinition,
+    ServiceVersion,
     Told,
 )
 from central.cases.states import CaseState, ProcessStep, Relation, Result, WorkKind, WorkState
@@ -41,6 +42,7 @@ __all__ = [
     "Scoped",
     "ScopedByCase",
     "ServiceDefinition",
+    "ServiceVersion",
     "Told",
     "WorkOrder",
 ]

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('cases', '0102_key_limits'),
+        ('cases', '0103_key_limits'),
     ]
 
     operations = [
