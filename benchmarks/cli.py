@@ -24,6 +24,7 @@ from benchmarks.clocks import cli as clocks_cli
 from benchmarks.day import cli as day_cli
 from benchmarks.dispatch import cli as dispatch_cli
 from benchmarks.faults import cli as faults_cli
+from benchmarks.flood.cli import flood
 from benchmarks.grids import cli as grids_cli
 from benchmarks.iot import cli as iot_cli
 from benchmarks.pages.cli import pages
@@ -57,6 +58,7 @@ app = typer.Typer(
     "patrol bench bays --rate 100\n\n"
     "patrol bench faults --quick\n\n"
     "patrol bench iot --devices 5000 --rate 200 --minutes 1\n\n"
+    "patrol bench flood --reports 10000\n\n"
     "patrol bench pages --database sqlite\n\n"
     "patrol bench day --json day.json\n\n"
     "patrol bench capacity --quick\n\n"
@@ -203,6 +205,7 @@ app.command(
     epilog="Examples:\n\npatrol bench all --out results\n\npatrol bench all --out results --only faults --render\n\n"
     "patrol bench all --from results",
 )(everything)
+app.command(epilog="Example: patrol bench flood --reports 10000 --rate 400 --json flood.json")(flood)
 app.add_typer(grids_cli.app)
 app.add_typer(clocks_cli.app)
 app.add_typer(dispatch_cli.app)

@@ -271,6 +271,10 @@ def _rules(definition: Definition, names: set[str]) -> Iterator[Fault]:
     for number, rule in enumerate(definition.fields):
         if (rule.kind == "choice") != bool(rule.choices):
             yield Fault(f"fields.{number}.choices", "a choice has choices, and nothing else has")
+        for name in sorted(set(rule.choice_titles) - set(rule.choices)):
+            yield Fault(f"fields.{number}.choice_titles", f"there is no choice {name!r}")
+        if rule.asked != "no" and rule.kind == "photo":
+            yield Fault(f"fields.{number}.asked", "a photo is sent as a file, it cannot be asked for here")
     if definition.duplicates is not None:
         merged = [found for found in definition.transitions if found.on == MERGED]
         targets = {found.to for found in merged} & names

@@ -186,6 +186,10 @@ class ApiKey(models.Model):
     role = models.CharField(
         max_length=20, blank=True, help_text="As what it takes steps of a case; none takes none."
     )
+    per_minute = models.PositiveIntegerField(
+        null=True,
+        help_text="Reports over Open311 and calls of the API in a minute; the usual number where empty.",
+    )
     made_at_ms = models.BigIntegerField()
     used_at_ms = models.BigIntegerField(null=True)
     revoked_at_ms = models.BigIntegerField(null=True)

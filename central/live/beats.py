@@ -23,15 +23,16 @@ from central.project import logs
 from central.project.clock import now_ms
 from protocol.clock import Clock, SystemClock
 
-INGEST, SWEEP, DISPATCH, NOTICES, HOTLINE, DEVICES = (
+INGEST, SWEEP, DISPATCH, NOTICES, HOTLINE, DEVICES, WEBHOOKS = (
     "ingest",
     "sweep",
     "dispatch",
     "notices",
     "hotline",
     "devices",
+    "webhooks",
 )
-KINDS = (INGEST, SWEEP, DISPATCH, NOTICES, HOTLINE, DEVICES)
+KINDS = (INGEST, SWEEP, DISPATCH, NOTICES, HOTLINE, DEVICES, WEBHOOKS)
 """Workers that a whole centre has; at least one of each."""
 
 BEAT_MS = 5_000

@@ -20,6 +20,7 @@ NAMES = {
     "notices": _("Sends messages to owners"),
     "hotline": _("Reminds of call-backs, talks with the city"),
     "devices": _("Takes devices' messages"),
+    "webhooks": _("Tells other systems"),
 }
 STATES = {
     "ok": _("in order"),

@@ -188,6 +188,14 @@ RULES: tuple[Rule, ...] = (
         frozenset({OFFICER, DISPATCHER, GRID_WORKER}),
         "acknowledge, end by hand; devices raise them",
     ),
+    Rule(
+        "systems",
+        "Other systems: keys and webhooks",
+        "外部系统：密钥与推送",
+        frozenset({ADMINISTRATOR, AUDITOR}),
+        frozenset({ADMINISTRATOR}),
+        "secrets are shown at the command line alone, once",
+    ),
 )
 
 _BY_THING = {rule.thing: rule for rule in RULES}

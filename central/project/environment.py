@@ -60,6 +60,7 @@ KNOWN = {
     "LOG_FORMAT": "text or json, one object a line",
     "METRICS_TOKEN_FILE": "file with the token that Prometheus brings; opens /metrics and details of /readyz",
     "METRICS_ALLOW": "addresses or networks that may read /metrics without a token, e.g. 127.0.0.1; none by default",
+    "WEBHOOK_NETWORKS": "networks that webhooks may call although they are not public, comma-separated",
     "TILES": "street map under the grids, e.g. https://tiles.example.org/{z}/{x}/{y}.png; WGS-84, none by default",
     "TILES_CREDIT": "who made that map; shown in its corner",
     "CLOCK": "SPEED@REAL_MS@SCALED_MS: a clock that runs fast, for simulated days only; never in production",
@@ -103,6 +104,7 @@ class Environment:
     pg_bin: Path | None = None
     metrics_token: str | None = field(default=None, repr=False)
     metrics_allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     clock: ScaledClock | None = None
 
     @property
@@ -172,6 +174,7 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         pg_bin=_path(given, "PG_BIN"),
         metrics_token=_metrics_token(given),
         metrics_allow=_networks(given, "METRICS_ALLOW"),
+        webhook_networks=_networks(given, "WEBHOOK_NETWORKS"),
         clock=_clock(given, data, broker),
     )
 

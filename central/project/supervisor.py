@@ -32,6 +32,7 @@ WORKERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("dispatch", ("dispatch", "work")),
     ("hotline", ("hotline", "work")),
     ("devices", ("iot", "work")),
+    ("webhooks", ("webhooks", "work")),
 )
 """Name and `patrol central …` command of each worker of which one process is enough here."""
 

@@ -181,13 +181,21 @@ def test_odd_bodies_and_strangers_get_problems(hotline, centre):
 @pytest.mark.parametrize("centre", ["sqlite"], indirect=True)  # it asks who may, whatever the database
 def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(hotline):
     number = hotline.post("/cases", BODY).json()["id"]
+    picture = hotline.post(f"/cases/{number}/attachments", photo(), "p", "image/jpeg").json()["id"]
     calls = {  # operation: (right, body)
         "open_case": ("open", {**BODY, "external_id": "table"}),
         "get_case": ("read", None),
         "take_transition": ("move", {"transition": "screen"}),
         "write_note": ("note", {"text": "x"}),
         "add_photo": ("photo", photo()),
+        "list_cases": ("read", None),
+        "get_history": ("read", None),
+        "list_photos": ("read", None),
+        "get_photo": ("read", None),
+        "export_csv": ("export", None),
+        "export_geojson": ("export", None),
     }
+    of_all = {"open_case", "list_cases", "export_csv", "export_geojson"}
     described = {
         call["operationId"]: (method, path.removeprefix("/api/v1"))
         for path, methods in Client().get("/api/v1/openapi.json").json()["paths"].items()
@@ -202,7 +210,7 @@ def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(h
 
     def ask(caller, operation):
         (method, path), (_, body) = described[operation], calls[operation]
-        path = path.replace("{case_id}", str(number))
+        path = path.replace("{case_id}", str(number)).replace("{photo_id}", str(picture))
         kind = "image/jpeg" if isinstance(body, bytes) else "application/json"
         return caller.get(path) if method == "get" else caller.post(path, body, f"t-{operation}", kind)
 
@@ -214,9 +222,15 @@ def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(h
                 assert answer.status_code in {200, 201}, (operation, answer.content)
             else:
                 problem(answer, 403, "right")
-        if operation != "open_case":  # what it opens lies in its own jurisdiction
+        if operation not in of_all:  # what it opens or lists lies in its own jurisdiction
             problem(ask(every, operation), 404, "missing")
+    for operation in of_all - {"open_case"}:
+        assert str(BODY["place"]) not in ask(every, operation).content.decode()
+        assert BODY["text"] not in ask(keys[calls[operation][0]], operation).content.decode()
     assert ask(every, "open_case").status_code == 201
+    pages = keys["export"].client.get("/api/v1/export/cases.csv?limit=1")
+    assert "after=" in pages["Link"]
+    assert len(keys["export"].get("/export/cases.geojson").json()["features"]) == 2
     assert Case.objects.filter(jurisdiction_id="yuetan").count() == 1
     rate = {"transition": "rate", "as_reporter": True}
     problem(keys["move"].post(f"/cases/{number}/transitions", rate), 403, "right")

@@ -64,10 +64,18 @@ OPEN = (
     r"ngsi-ld/.*",  # machines that report bays: a key each
     r"api/v1/.*",  # programs: a key each
     r"hotline/city/push/",  # the city platform: signed
+    r"open311/.*",  # Open311 is public by its specification: what strangers may read, and reports with a key
     r"service-worker\.js|manifest-.*|officer/offline/",  # a browser asks on its own; they say nothing about anybody
 )
 """What answers without a log-in. Think twice before you make this list longer."""
-EXEMPT = (r"n/<str:token>.*", r"notices/.*", r"ngsi-ld/.*", r"api/v1/.*", r"hotline/city/push/")
+EXEMPT = (
+    r"n/<str:token>.*",
+    r"notices/.*",
+    r"ngsi-ld/.*",
+    r"api/v1/.*",
+    r"hotline/city/push/",
+    r"open311/.*",
+)
 """What changes things without a CSRF token, because no cookie opens it."""
 OWN = r"logout/|account/.*|login/.*|language/|appearance/"
 NEVER = ("PUT", "PATCH", "DELETE")
@@ -107,7 +115,7 @@ def fill(route, values):
 @pytest.fixture
 def world(agent, person, browse, monkeypatch):
     """(values for routes, clients by column); nobody is braked, or lines would depend on those above them."""
-    monkeypatch.setattr(Brake, "wait_s", lambda self, caller: 0)
+    monkeypatch.setattr(Brake, "wait_s", lambda self, caller, per_minute=None: 0)
     # A thousand refusals say the same: each is written once. And nobody asks for the contexts of templates.
     said = {}
 
@@ -141,7 +149,7 @@ def world(agent, person, browse, monkeypatch):
         clients["other grid"].append(browse(away))
     clients["forged"] = [browse(person("forged", Role.DISPATCHER, JURISDICTION), csrf=True)]
     values = {"case_id": order.case_id, "order_id": order.pk, "sha256": sha256(PICTURE), "agent_id": AGENT}
-    values |= {"steps/name": "end", "services/code": "sidewalk_parking"}
+    values |= {"steps/name": "end", "services/code": "sidewalk_parking", "form": "json"}
     values |= things(order, other, grids[0], person) | {"devices/number": agent.pk}
     logging.getLogger("django.security.csrf").setLevel(logging.ERROR)
     yield values, clients
