@@ -118,6 +118,16 @@ RULES: tuple[Rule, ...] = (
     Rule("people", "People", "人员", frozenset({ADMINISTRATOR, AUDITOR}), frozenset({ADMINISTRATOR})),
     Rule("access_log", "Who saw what", "查阅日志", frozenset({AUDITOR}), NOBODY, "only ever grows"),
     Rule("own_account", "One's own account", "本人账户", ALL, ALL),
+    Rule(
+        "voice",
+        "What residents said",
+        "居民说事",
+        ALL,
+        frozenset({DISPATCHER, GRID_WORKER, OFFICER}),
+        "each step by the rules of the matter",
+    ),
+    Rule("round_tables", "Round tables and what was promised there", "圆桌议事与承诺", ALL, frozenset({DISPATCHER, GRID_WORKER})),
+    Rule("shown_photos", "Which photos everybody may see", "公开照片的审定", ALL, frozenset({DISPATCHER})),
 )
 
 _BY_THING = {rule.thing: rule for rule in RULES}
