@@ -10,7 +10,6 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from central.cases.definition import Definition
 from central.cases.models import HistoryEntry
 from central.cases.rules import by_hash
 from central.cases.states import CaseState
@@ -70,8 +69,8 @@ TITLES: dict[str, tuple[Any, Any]] = {
 def figures(cases: Any) -> Figures:
     """Count; `cases` is a query of those opened in the period, in somebody's scope."""
     total = Figures()
-    for number, entries in _histories(cases):
-        _count(total, number, entries)
+    for entries in _histories(cases):
+        _count(total, entries)
     total.matters = total.received - total.merged
     return total
 
@@ -84,7 +83,7 @@ def lines(found: Figures) -> list[Line]:
     return [Line(name, title, values[name], meaning) for name, (title, meaning) in TITLES.items()]
 
 
-def _histories(cases: Any) -> Iterator[tuple[int, list[tuple[str, dict[str, Any]]]]]:
+def _histories(cases: Any) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     numbers = list(cases.order_by("pk").values_list("pk", flat=True))
     for at in range(0, len(numbers), BATCH):
         found = (
@@ -96,19 +95,18 @@ def _histories(cases: Any) -> Iterator[tuple[int, list[tuple[str, dict[str, Any]
         here: dict[int, list[tuple[str, dict[str, Any]]]] = {}
         for case_id, kind, body in found:
             here.setdefault(case_id, []).append((kind, json.loads(body)))
-        yield from here.items()
+        yield from here.values()
 
 
-def _count(total: Figures, _number: int, entries: Iterable[tuple[str, dict[str, Any]]]) -> None:
-    definition: Definition | None = None
-    state, ending = "", None
+def _count(total: Figures, entries: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    known = list(entries)
+    rules = next((facts["definition"] for kind, facts in known if kind == "opened" and "definition" in facts), None)
+    if rules is None:
+        return  # its history does not begin as one of this service does
+    definition = by_hash(rules)
+    state, ending = definition.initial.name, None
     replied = late = table = again = False
-    for kind, facts in entries:
-        if kind == "opened":
-            definition = by_hash(facts["definition"])
-            state = definition.initial.name
-        if definition is None:
-            return  # its history does not begin as one of this service does
+    for kind, facts in known:
         given = facts.get("fields") or {}
         for _transition, name in facts.get("moved") or []:
             was, now = definition.by_name[state], definition.by_name[name]
@@ -124,8 +122,6 @@ def _count(total: Figures, _number: int, entries: Iterable[tuple[str, dict[str, 
         if stars:
             total.ratings += 1
             total.stars += int(stars)
-    if definition is None:
-        return
     total.received += 1
     if ending == "merged":
         total.merged += 1
