@@ -72,11 +72,13 @@ def contact_of(reporter: Reporter) -> Contact:
 
     Raises:
         PatrolError: sealed with another key, or changed.
+        UnavailableError: the key cannot be used now.
     """
     if reporter.sealed is None:
         return Contact(language=reporter.language)
+    key = the_key()
     try:
-        content = json.loads(the_key().unseal(bytes(reporter.sealed), _BOUND))
+        content = json.loads(key.unseal(bytes(reporter.sealed), _BOUND))
     except ValueError as error:
         raise PatrolError("this reporter cannot be unsealed", value=f"reporter {reporter.pk}") from error
     return Contact(content["name"], content["phone"], reporter.language)

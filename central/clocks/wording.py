@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.utils import formats, timezone
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from central.clocks.models import Alert, Kind
@@ -18,6 +18,7 @@ ALERTS = {
     "clock_breach": _("%(what)s is late: it was due at %(due)s."),
     "clock_escalated": _("%(what)s is late since %(due)s and has come up to %(grid)s."),
     "whistle": _("%(by)s calls %(party)s: %(reason)s"),
+    "reported_matter": _("What you reported, %(title)s: %(state)s."),
     "missing_year": _(
         "The calendar of %(jurisdiction)s has no days off for %(year)s: due dates in it are provisional."
     ),
@@ -62,6 +63,9 @@ def alert_text(alert: Alert) -> str:
         return alert.kind
     args = {**alert.args}
     args.setdefault("year", "")
+    if alert.kind == "reported_matter":
+        spoken = (get_language() or "").partition("-")[0]
+        args |= alert.args.get(spoken) or alert.args["zh"]
     if "due_at_ms" in args:
         args["due"] = moment(args["due_at_ms"])
         args["what"] = _what(args)

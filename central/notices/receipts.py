@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
+from central.contact import services as contact
 from central.notices import services
 from central.notices.models import Delivery, Notice, NoticeState, Receipt
 from central.owners import keys
@@ -58,6 +59,9 @@ def take(word: Word) -> bool:
         )
     notice_id = _notice_of(word)
     if notice_id is None:
+        contact.delivered(word.gateway, word.provider_id, word.reference, word.outcome, word.phone)
+        if word.reason == "opted_out" and word.phone:
+            note_answer(word.phone, "TD", source=word.gateway)
         return new
     with transaction.atomic():
         _, notice = services.locked(notice_id)

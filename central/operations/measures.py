@@ -13,9 +13,10 @@ from django.db.models import Count, Min, Q, Sum
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from central.cases.models import Case, Told, WorkOrder
+from central.cases.models import Case, WorkOrder
 from central.cases.states import OPEN_STATES, CaseState
 from central.clocks.models import Clock, Kind
+from central.contact.models import Message
 from central.dispatch.models import Assignment, AssignmentState, Push
 from central.fleet.models import Agent, Letter, Stranger
 from central.ingest.models import Quarantined
@@ -145,7 +146,7 @@ def _outboxes() -> Iterator[Metric]:
         "agent_letters": (Letter.objects.filter(confirmed_at_ms__isnull=True), "created_at_ms"),
         "owner_notices": (Notice.objects.filter(due_at_ms__isnull=False), "received_at_ms"),
         "device_pushes": (Push.objects.all(), "created_at_ms"),
-        "reporter_notices": (Told.objects.filter(sent_at_ms__isnull=True), "at_ms"),
+        "messages": (Message.objects.filter(due_at_ms__isnull=False), "made_at_ms"),
     }
     depth = GaugeMetricFamily("patrol_outbox_messages", "Messages that wait to leave.", labels=("kind",))
     age = GaugeMetricFamily(

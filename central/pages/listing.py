@@ -81,6 +81,11 @@ class Found:
         read = list(self.cases.order_by().values_list("pk", flat=True)[: FEW + 1])
         return read if len(read) <= FEW else None
 
+    def keyed(self, key: str) -> list[Key] | None:
+        """The cases themselves as rows of a list with this key, in no order; None where there are more than `FEW`."""
+        read = list(self.cases.order_by().values_list(key, "pk", "pk")[: FEW + 1])
+        return read if len(read) <= FEW else None
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -104,6 +109,8 @@ class Part:
     """Every case of `found` has a row here or in the part beside it."""
     rest: bool = False
     """What is left of the same cases by the part before: a case with a row there has none here."""
+    same: bool = False
+    """The rows are the cases of `found` themselves, all of them: one question instead of two."""
 
     def few(self, before: list[Key] | None = None) -> list[Key] | None:
         """All rows, in no order; None where there are more than `FEW` or nobody can tell without reading them.
@@ -113,6 +120,8 @@ class Part:
         """
         if self.found is None:
             return None
+        if self.same:
+            return self.found.keyed(self.key)
         if self.sharp:
             own = self.rows.order_by().values(self.number)[: FEW + 1].count() <= FEW
             rows = self._walk() if own or self.found.numbers is not None else None
@@ -297,7 +306,15 @@ def parts(user: User, filters: Filters) -> list[Part]:
         shown = _literally(cases, _OPEN) if filters.show == "open" else cases
         found = found.filter(state=CaseState.OPEN) if filters.show == "open" else found
         return [
-            Part("n", shown, Found(found) if filters.narrowed else None, "opened_at_ms", "pk", whole=True)
+            Part(
+                "n",
+                shown,
+                Found(found) if filters.narrowed else None,
+                "opened_at_ms",
+                "pk",
+                whole=True,
+                same=True,
+            )
         ]
     idle = _literally(cases, _OPEN)
     idle = idle.exclude(Exists(WorkOrder.objects.filter(case=OuterRef("pk"), state__in=OPEN_STATES)))
@@ -311,7 +328,7 @@ def parts(user: User, filters: Filters) -> list[Part]:
     if filters.show == "all":
         closed = _literally(cases, _CLOSED)
         ended_cases = Found(found.filter(state=CaseState.CLOSED)) if filters.narrowed else None
-        chain.append(Part("c", closed, ended_cases, "closed_at_ms", "pk", whole=True))
+        chain.append(Part("c", closed, ended_cases, "closed_at_ms", "pk", whole=True, same=True))
     return chain
 
 

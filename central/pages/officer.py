@@ -29,6 +29,8 @@ from central.people.access import EVERYONE, roles
 from central.project.clock import now_ms
 
 SHOWN = 60
+WAITING = 40
+"""Tasks that wait for anybody: the next ones. The list is fresh again at every look."""
 ENDED = 5
 
 USER_HEADER = "X-Patrol-User"
@@ -60,7 +62,7 @@ def tasks(request: HttpRequest) -> HttpResponse:
     others = offers.offered_to_others(request.user)
     offered = _with_leases(orders.filter(pk__in=leases, state=WorkState.NEW).order_by("due_at_ms"), leases)
     # Numbers first: to fetch whole rows and sort those takes longer the more there are.
-    waiting = listing.waiting(request.user, Q(pk__in=list(leases)) | Q(pk__in=others), SHOWN)
+    waiting = listing.waiting(request.user, Q(pk__in=list(leases)) | Q(pk__in=others), WAITING)
     ended = orders.filter(assignee=request.user, ended_at_ms__isnull=False).order_by("-ended_at_ms", "-pk")
     ended = ended.select_related(None).prefetch_related(None)
     groups = {

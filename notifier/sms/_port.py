@@ -10,6 +10,9 @@ from typing import Protocol
 
 from protocol.clock import Millis
 
+WARNING = "warning"
+"""Kind of the message to the owner of a vehicle."""
+
 
 @dataclass(frozen=True, slots=True)
 class SmsRequest:
@@ -21,6 +24,7 @@ class SmsRequest:
         text: what the driver reads; carries `reference(key)`.
         language: of the text; several are joined by ``+``.
         values: the words that went into the text, for gateways whose templates lie with the gateway.
+        kind: which of those templates: a warning, or what the centre calls another message.
     """
 
     key: str
@@ -28,6 +32,7 @@ class SmsRequest:
     text: str = field(repr=False)
     language: str = "zh-Hans"
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
+    kind: str = WARNING
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,9 +92,9 @@ class AliyunGateway:
 
     def send(self, request: SmsRequest) -> SmsResult:
         """Hand one message over."""
-        template = self._config.template_for(request.language)
+        template = self._config.template_for(request.language, request.kind)
         if template is None:
-            return Refused("no template for this language", "no_template")
+            return Refused("no template for this kind and language", "no_template")
         values = {**request.values, "reference": reference(request.key)}
         try:
             answer = self._client.send_sms_with_options(

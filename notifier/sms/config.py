@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from notifier._secrets import secret_from_environment, secret_from_file
-from notifier.sms._port import Refused, SmsGateway, SmsRequest, SmsResult
+from notifier.sms._port import WARNING, Refused, SmsGateway, SmsRequest, SmsResult
 from protocol.clock import Clock, Millis
 from protocol.errors import PatrolError
 
@@ -118,6 +118,14 @@ class AliyunTemplate(BaseModel):
         return {name: values.get(word, "") for name, word in self.params.items()}
 
 
+class OtherTemplate(AliyunTemplate):
+    """A template for another message; its words are those of that message."""
+
+    params: dict[str, str] = Field(  # type: ignore[assignment]
+        title="Variables", description="Variable of the template -> a word of the message.", min_length=1
+    )
+
+
 class AliyunConfig(BaseModel):
     """An account at Alibaba Cloud SMS (extra `aliyun`)."""
 
@@ -145,6 +153,11 @@ class AliyunConfig(BaseModel):
     )
     template: dict[Literal["zh-Hans", "en"], AliyunTemplate] = Field(
         title="Templates", description="One for each language.", min_length=1
+    )
+    other: dict[str, dict[Literal["zh-Hans", "en"], OtherTemplate]] = Field(
+        default_factory=dict,
+        title="Other templates",
+        description="Of the centre's messages that are no warnings: kind -> language -> template.",
     )
     api_base: Annotated[str, AfterValidator(_checked_base)] = Field(
         default="https://dysmsapi.aliyuncs.com", title="API base", description="Where the API is served."
@@ -181,9 +194,11 @@ class AliyunConfig(BaseModel):
             raise ValueError("give one of callback_token_file and callback_token_env")
         return self
 
-    def template_for(self, language: str) -> AliyunTemplate | None:
-        """The template of a language; of several joined by ``+``, the first that there is one for."""
-        return next((found for one in language.split("+") if (found := self.template.get(one))), None)  # type: ignore[call-overload]
+    def template_for(self, language: str, kind: str = WARNING) -> AliyunTemplate | None:
+        """The template of a kind and language; of several joined by ``+``, the first that there is one for."""
+        known: Mapping[str, AliyunTemplate]
+        known = self.template if kind == WARNING else self.other.get(kind, {})  # type: ignore[assignment]
+        return next((found for one in language.split("+") if (found := known.get(one))), None)
 
     def access_key_secret(self) -> str:
         """Read the secret from where it is kept.
