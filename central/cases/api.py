@@ -12,7 +12,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
-from ninja import Header, NinjaAPI
+from ninja import Header, NinjaAPI, Router
 
 from central.cases import actions, reports
 from central.cases.api_calls import (
@@ -202,9 +202,14 @@ def _small(request: HttpRequest) -> None:
         raise ProblemError(413, "too_large", "The body is too large", f"at most {BODY_BYTES} bytes")
 
 
-urls = api.urls
-for _pattern in urls[0]:
-    if _pattern.name in {"api-root", "openapi-json"}:
-        _pattern.callback = require_safe(_pattern.callback)
-    # The key decides, not a log-in: calls of strangers end in `KeyAuth`.
-    open_to_all(_pattern.callback)
+def addresses(**routers: Router) -> Any:
+    """Every address of the API, with those that other apps add to it, each below its own name. Called once."""
+    for name, router in routers.items():
+        api.add_router(f"/{name}", router)
+    urls = api.urls
+    for pattern in urls[0]:
+        if pattern.name in {"api-root", "openapi-json"}:
+            pattern.callback = require_safe(pattern.callback)
+        # The key decides, not a log-in: calls of strangers end in `KeyAuth`.
+        open_to_all(pattern.callback)
+    return urls

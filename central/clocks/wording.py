@@ -19,6 +19,7 @@ ALERTS = {
     "clock_escalated": _("%(what)s is late since %(due)s and has come up to %(grid)s."),
     "whistle": _("%(by)s calls %(party)s: %(reason)s"),
     "reported_matter": _("What you reported, %(title)s: %(state)s."),
+    "round_table": _("A matter has come to the round table: plan the meeting (%(number)s)."),
     "missing_year": _(
         "The calendar of %(jurisdiction)s has no days off for %(year)s: due dates in it are provisional."
     ),

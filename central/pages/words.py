@@ -146,6 +146,11 @@ HISTORY = {
     "finding_refused": _("Found at the spot, the task had ended otherwise"),
     "sent_late": _("Done without a network, received later"),
     "field_note": _("The officer added a note"),
+    "me_too": _("Somebody has the same matter"),
+    "meeting_called": _("Round table called"),
+    "meeting_planned": _("Round table planned"),
+    "meeting_held": _("Round table held"),
+    "rated": _("Rated"),
 }
 
 

@@ -4,6 +4,7 @@ from django.urls import include, path
 
 from central.cases import api as cases_api
 from central.operations import views as operations
+from central.voice import api as voice_api
 
 urlpatterns = [
     path("healthz", operations.healthz, name="healthz"),
@@ -12,7 +13,7 @@ urlpatterns = [
     path("", include("central.people.door")),
     path("", include("central.people.urls")),
     path("", include("central.cases.urls")),
-    path("api/v1/", cases_api.urls),
+    path("api/v1/", cases_api.addresses(voice=voice_api.router)),
     path("", include("central.notices.urls")),
     path("", include("central.bays.urls")),
     path("", include("central.driver.urls")),

@@ -13,8 +13,10 @@ class VoiceConfig(AppConfig):
     def ready(self) -> None:
         from central.cases.actions import step_checks
         from central.cases.services import case_moved, case_opened
+        from central.contact.reporters import offer_link
         from central.pages.capabilities import Capability, offer
         from central.people.policy import readers
+        from central.voice.intake import link_for
         from central.voice.suggest import hear
         from central.voice.tables import call_by_itself, needs_a_meeting
 
@@ -26,6 +28,7 @@ class VoiceConfig(AppConfig):
 
         case_opened.connect(opened, dispatch_uid="voice.hear", weak=False)
         case_moved.connect(moved, dispatch_uid="voice.tables", weak=False)
+        offer_link(link_for)
         if needs_a_meeting not in step_checks:
             step_checks.append(needs_a_meeting)
         offer(

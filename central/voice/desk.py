@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from central.cases import actions, fields
@@ -32,10 +32,10 @@ from central.voice.models import Saying, ShownPhoto
 
 PAGE = 60
 TABS = {
-    "waiting": lazy("To be answered"),
-    "working": lazy("Answered, not finished"),
-    "table": lazy("At the round table"),
-    "closed": lazy("Finished"),
+    "waiting": gettext_lazy("To be answered"),
+    "working": gettext_lazy("Answered, not finished"),
+    "table": gettext_lazy("At the round table"),
+    "closed": gettext_lazy("Finished"),
 }
 
 
@@ -45,7 +45,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
     """Matters of residents in scope, by when the answer is due."""
     show = request.GET.get("show", "")
     show = show if show in TABS else "waiting"
-    reply = Clock._base_manager.filter(case=OuterRef("pk"), kind=Kind.REPLY, party__isnull=True).order_by("-round")
+    reply = Clock._base_manager.filter(case=OuterRef("pk"), kind=Kind.REPLY, party__isnull=True).order_by(
+        "-round"
+    )
     seen = (
         Case.objects.visible_to(request.user)
         .filter(service_code__in=codes_of_services(), parent__isnull=True)
@@ -174,7 +176,9 @@ def _matter(
         "children": case.children.order_by("opened_at_ms")[:50],
         "photos": [{"photo": photo, "shown": photo.pk in shown} for photo in case.attachments.all()],
         "may_show": request.user.role in writers("shown_photos"),
-        "steps": [] if reads else [_form(definition, choice, wrong) for choice in _choices(request, case, language)],
+        "steps": []
+        if reads
+        else [_form(definition, choice, wrong) for choice in _choices(request, case, language)],
         "meetings": case.meetings.all(),
         "ratings": case.ratings.all(),
         "wrong": wrong,
@@ -210,12 +214,12 @@ def _form(definition: Any, choice: dict[str, Any], wrong: dict[str, Any] | None)
 
 
 DEPARTMENTS = {
-    "community": lazy("Community committee"),
-    "property": lazy("Property manager"),
-    "city_management": lazy("City management"),
-    "housing": lazy("Housing office"),
-    "civil_affairs": lazy("Civil affairs"),
-    "public_security": lazy("Public security"),
+    "community": gettext_lazy("Community committee"),
+    "property": gettext_lazy("Property manager"),
+    "city_management": gettext_lazy("City management"),
+    "housing": gettext_lazy("Housing office"),
+    "civil_affairs": gettext_lazy("Civil affairs"),
+    "public_security": gettext_lazy("Public security"),
 }
 
 

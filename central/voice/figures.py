@@ -50,13 +50,25 @@ class Line:
 
 TITLES: dict[str, tuple[Any, Any]] = {
     "received": (_("Reports received"), _("Reports that came in the period, each counted once.")),
-    "merged": (_("Put together"), _("Of these, reports that were put together with another one of the same matter.")),
+    "merged": (
+        _("Put together"),
+        _("Of these, reports that were put together with another one of the same matter."),
+    ),
     "matters": (_("Matters"), _("Reports received less those put together.")),
     "me_too": (_("Me too"), _("How often somebody joined one of these matters with “me too”.")),
-    "replied": (_("Replied"), _("Matters of which somebody was given an answer, or a reason why it is not taken up.")),
+    "replied": (
+        _("Replied"),
+        _("Matters of which somebody was given an answer, or a reason why it is not taken up."),
+    ),
     "replied_percent": (_("Replied, %"), _("Replied, by matters.")),
-    "replied_late": (_("Replied late or not yet"), _("Matters whose reply clock was broken, whether answered since or not.")),
-    "escalated": (_("Escalated"), _("Matters that came to the round table at least once, whatever became of them.")),
+    "replied_late": (
+        _("Replied late or not yet"),
+        _("Matters whose reply clock was broken, whether answered since or not."),
+    ),
+    "escalated": (
+        _("Escalated"),
+        _("Matters that came to the round table at least once, whatever became of them."),
+    ),
     "closed": (_("Closed"), _("Matters that stand in a closed state now, put-together ones apart.")),
     "fixed": (_("Solved"), _("Of the closed ones, those that ended as solved, not as explained or refused.")),
     "closed_after_table": (_("Closed after the table"), _("Of the closed ones, those that were escalated.")),
@@ -100,7 +112,9 @@ def _histories(cases: Any) -> Iterator[list[tuple[str, dict[str, Any]]]]:
 
 def _count(total: Figures, entries: Iterable[tuple[str, dict[str, Any]]]) -> None:
     known = list(entries)
-    rules = next((facts["definition"] for kind, facts in known if kind == "opened" and "definition" in facts), None)
+    rules = next(
+        (facts["definition"] for kind, facts in known if kind == "opened" and "definition" in facts), None
+    )
     if rules is None:
         return  # its history does not begin as one of this service does
     definition = by_hash(rules)
@@ -110,7 +124,9 @@ def _count(total: Figures, entries: Iterable[tuple[str, dict[str, Any]]]) -> Non
         given = facts.get("fields") or {}
         for _transition, name in facts.get("moved") or []:
             was, now = definition.by_name[state], definition.by_name[name]
-            again |= was.coarse == CaseState.CLOSED and now.coarse != CaseState.CLOSED and was.ending != "merged"
+            again |= (
+                was.coarse == CaseState.CLOSED and now.coarse != CaseState.CLOSED and was.ending != "merged"
+            )
             table |= name == TABLE
             ending = now.ending or (ending if now.coarse == CaseState.CLOSED else None)
             replied |= bool(given.get("reply")) or now.ending == "refused"

@@ -37,15 +37,24 @@ def page(before_ms: int | None, language: str) -> tuple[list[Finished], int | No
     from central.voice.intake import number_of
 
     found = Case._base_manager.filter(
-        state=CaseState.CLOSED, service_code__in=codes_of_services(), parent__isnull=True, closed_at_ms__isnull=False
+        state=CaseState.CLOSED,
+        service_code__in=codes_of_services(),
+        parent__isnull=True,
+        closed_at_ms__isnull=False,
     ).exclude(process_state__in=("refused", "merged"))
     if before_ms is not None:
         found = found.filter(closed_at_ms__lt=before_ms)
     cases = list(found.order_by("-closed_at_ms", "-pk")[: PAGE + 1])
     more, cases = len(cases) > PAGE, cases[:PAGE]
-    kinds = dict(Saying._base_manager.filter(case__in=[case.pk for case in cases]).order_by("-pk").values_list("case", "category"))
+    kinds = dict(
+        Saying._base_manager.filter(case__in=[case.pk for case in cases])
+        .order_by("-pk")
+        .values_list("case", "category")
+    )
     stars = dict(
-        Rating._base_manager.filter(case__in=[case.pk for case in cases]).values_list("case").annotate(Avg("stars"))
+        Rating._base_manager.filter(case__in=[case.pk for case in cases])
+        .values_list("case")
+        .annotate(Avg("stars"))
     )
     lines = []
     for case in cases:

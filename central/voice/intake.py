@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
@@ -113,11 +114,16 @@ def submit(form: Form) -> Answer:
     saying, again = known
     for at, ((data, name), photo) in enumerate(zip(form.photos, photos, strict=True)):
         attach(saying.case, None, data, name, f"voice-{key[:40]}-{at}", actor=ACTOR, photo=photo)
-    return Answer(saying, token_of(form.key), again)
+    return Answer(saying, token_of(key), again)
 
 
-def me_too(case_id: int, form: Form) -> Answer:
+def me_too(case_id: int, form: Form, within: str = "") -> Answer:
     """Somebody has the same matter: he is counted and, where he leaves a number, told of each step.
+
+    Args:
+        case_id: the matter, or a report that was put together with it.
+        form: key and contact; its text, where there is one, becomes a note for those who work on it.
+        within: the only jurisdiction whose matters may be joined, or any.
 
     Raises:
         SayError: there is no such open matter, or something in the form cannot be taken.
@@ -127,11 +133,13 @@ def me_too(case_id: int, form: Form) -> Answer:
     content = _content(f"me too {case_id}", form)
     known = _known(key, content)
     if known is not None:
-        return Answer(known[0], token_of(form.key), True)
+        return Answer(known[0], token_of(key), True)
     with transaction.atomic():
         case = root_of(case_id)
-        if case is None or case.state == CaseState.CLOSED:
-            raise SayError(_("This matter is closed or not known. Please send your own report."), field="me_too")
+        if case is None or case.state == CaseState.CLOSED or (within and case.jurisdiction_id != within):
+            raise SayError(
+                _("This matter is closed or not known. Please send your own report."), field="me_too"
+            )
         reporter = _reporter(form, case.jurisdiction_id)
         case = Case._base_manager.select_for_update().get(pk=case.pk)
         first = case.sayings.filter(kind=Saying.Kind.REPORT).values_list("category", flat=True).first()
@@ -144,7 +152,7 @@ def me_too(case_id: int, form: Form) -> Answer:
             history.append(case, "me_too", now, ACTOR, reporter=reporter.pk if reporter else None)
             if form.text.strip():
                 actions.write_note(case.pk, ACTOR, form.text[: actions.NOTE_LENGTH], f"voice-{key[:60]}")
-    return Answer(saying, token_of(form.key), again)
+    return Answer(saying, token_of(key), again)
 
 
 def root_of(case_id: int) -> Case | None:
@@ -161,8 +169,19 @@ def find_saying(token: str) -> Saying | None:
     return found.select_related("case", "reporter").first()
 
 
+def link_for(case: Case, reporter: Reporter) -> str:
+    """The address of somebody's progress page of a matter, for messages; empty where no public address is set."""
+    mine = Saying._base_manager.filter(reporter=reporter)
+    own = mine.filter(case=case).order_by("pk").first()
+    found = own or mine.filter(case__parent=case, case__relation=Relation.DUPLICATE).order_by("pk").first()
+    base = settings.PATROL.public_url
+    if found is None or base is None:
+        return ""
+    return f"{base.rstrip('/')}{reverse('voice:progress', args=[token_of(found.key_sha256)])}"
+
+
 def token_of(key: str) -> str:
-    """The secret of the link that belongs to a form's key: the same for each repetition, and nothing that can be guessed."""
+    """The secret of a link, from the hash of its form's key: the same for each repetition, and nothing that can be guessed."""
     mac = salted_hmac("central.voice.link", key, algorithm="sha256").digest()
     return base64.urlsafe_b64encode(mac[:18]).decode()
 
@@ -224,7 +243,7 @@ def _write(
         reporter=reporter,
         key_sha256=key,
         content_sha256=content,
-        token_sha256=_sha256(token_of(form.key)),
+        token_sha256=_sha256(token_of(key)),
         code=None if where is None else where.code,
         language=form.language,
         at_ms=now_ms(),
@@ -279,7 +298,9 @@ def _reporter(form: Form, jurisdiction_id: str) -> Reporter | None:
     # Writers that come at the same moment with one number may pass together: it is a brake, not a promise.
     since = now_ms() - DAY_MS
     recent = list(
-        Saying._base_manager.filter(reporter=made, at_ms__gt=since).order_by("at_ms").values_list("at_ms", flat=True)
+        Saying._base_manager.filter(reporter=made, at_ms__gt=since)
+        .order_by("at_ms")
+        .values_list("at_ms", flat=True)
     )
     if len(recent) >= A_DAY:
         wait_s = max(60, (recent[-A_DAY] - since) // 1000)
@@ -297,12 +318,12 @@ def _photos(form: Form) -> list[Photo]:
     found = []
     for data, _name in form.photos:
         try:
-            found.append(
-                read_photo(data, most_bytes=settings.PATROL.picture_bytes, zone=settings.TIME_ZONE)
-            )
+            found.append(read_photo(data, most_bytes=settings.PATROL.picture_bytes, zone=settings.TIME_ZONE))
         except BadPhotoError as error:
             size = settings.PATROL.picture_bytes // 2**20
-            said = _("This file is not a photo that can be read, or larger than %(size)d MB.") % {"size": size}
+            said = _("This file is not a photo that can be read, or larger than %(size)d MB.") % {
+                "size": size
+            }
             raise SayError(said, field="photos") from error
     return found
 

@@ -82,7 +82,10 @@ WIDE: tuple[str, ...] = (
 
 _WIDE = tuple(re.compile(words, re.IGNORECASE) for words in WIDE)
 _THINGS = tuple(re.compile(words, re.IGNORECASE) for words in THINGS)
-_HOUSE = re.compile(r"([0-9一二三四五六七八九十]{1,4})\s*(?:号楼|号院|栋|幢|单元|门(?!禁))|(?:building|block)\s*([0-9]+)", re.IGNORECASE)
+_HOUSE = re.compile(
+    r"([0-9一二三四五六七八九十]{1,4})\s*(?:号楼|号院|栋|幢|单元|门(?!禁))|(?:building|block)\s*([0-9]+)",
+    re.IGNORECASE,
+)
 _DIGITS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 
 

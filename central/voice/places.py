@@ -68,6 +68,8 @@ def locate(
     words = words.strip()
     position = _position(longitude, latitude)
     code = code_of(token)
+    if code is not None and jurisdiction_id and code.jurisdiction_id != jurisdiction_id:
+        code = None  # a program speaks for its own jurisdiction
     if code is not None:
         if position is None and code.longitude is not None and code.latitude is not None:
             position = Position(longitude=code.longitude, latitude=code.latitude)
@@ -79,15 +81,16 @@ def locate(
     if not known:
         raise PatrolError(_("Nothing can be taken here yet: no area is set up."), field="place")
     if position is not None:
-        inside = [each for each in known if leaf_code(each, position.longitude, position.latitude)]
+        mine = [jurisdiction_id] if jurisdiction_id in known else list(known)
+        inside = [each for each in mine if leaf_code(each, position.longitude, position.latitude)]
         if inside:
             return Where(inside[0], words, position)
         if GridArea.objects.filter(valid_to_ms__isnull=True).exists():
             raise PatrolError(_("This place lies outside the area that we look after."), field="place")
-    mine = jurisdiction_id if jurisdiction_id in known else next(iter(known)) if len(known) == 1 else ""
-    if not mine:
+    one = jurisdiction_id if jurisdiction_id in known else next(iter(known)) if len(known) == 1 else ""
+    if not one:
         raise PatrolError(_("Please choose the area."), field="jurisdiction_id")
-    return Where(mine, words, position, None if position else _grid_by(mine, words))
+    return Where(one, words, position, None if position else _grid_by(one, words))
 
 
 def public_place(place: str) -> str:
@@ -108,6 +111,8 @@ def _grid_by(jurisdiction_id: str, words: str) -> Grid | None:
 def _position(longitude: float | None, latitude: float | None) -> Position | None:
     if longitude is None or latitude is None:
         return None
-    if not (math.isfinite(longitude) and math.isfinite(latitude) and abs(longitude) <= 180 and abs(latitude) <= 90):
+    if not (
+        math.isfinite(longitude) and math.isfinite(latitude) and abs(longitude) <= 180 and abs(latitude) <= 90
+    ):
         raise PatrolError(_("This point is not on the map."), field="place")
     return Position(longitude=round(longitude, 6), latitude=round(latitude, 6))

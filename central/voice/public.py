@@ -47,7 +47,12 @@ def say(request: HttpRequest, code: str = "") -> HttpResponse:
     """The form; posted, it becomes a matter or joins one."""
     found = code_of(code)
     if code and found is None:
-        return _say(request, _("This code is not in use any more. You can still write the address yourself."), 404, form=True)
+        return _say(
+            request,
+            _("This code is not in use any more. You can still write the address yourself."),
+            404,
+            form=True,
+        )
     if request.method != "POST":
         return _braked(request, LOOKING) or _page(request, code)
     braked = _braked(request, SENDING)
@@ -56,14 +61,20 @@ def say(request: HttpRequest, code: str = "") -> HttpResponse:
     try:
         form = form_of(request, code)
         joins = request.POST.get("me_too", "")
-        answer = intake.me_too(int(joins), form) if joins.isdigit() and len(joins) < 18 else intake.submit(form)
+        answer = (
+            intake.me_too(int(joins), form) if joins.isdigit() and len(joins) < 18 else intake.submit(form)
+        )
     except UnavailableError:
-        return _wrong(request, code, PatrolError(_("We cannot take it just now. Please try again soon.")), 503)
+        return _wrong(
+            request, code, PatrolError(_("We cannot take it just now. Please try again soon.")), 503
+        )
     except PatrolError as error:
         return _wrong(request, code, error, getattr(error, "status", 422))
     address = reverse("voice:progress", args=[answer.token])
     if request.headers.get("Accept", "").startswith("application/json"):
-        return _with(JsonResponse({"number": answer.number, "progress": address, "again": answer.again}), HEADERS)
+        return _with(
+            JsonResponse({"number": answer.number, "progress": address, "again": answer.again}), HEADERS
+        )
     response = HttpResponseRedirect(f"{address}?new=1")
     response.status_code = 303
     return _with(response, SECRET)
@@ -126,7 +137,9 @@ def act(request: HttpRequest, token: str, kind: str) -> HttpResponse:
         else:
             raise Http404
     except RefusedError as error:
-        said = _("Please write why.") if error.refusal.field == "reason" else _("This cannot be done any more.")
+        said = (
+            _("Please write why.") if error.refusal.field == "reason" else _("This cannot be done any more.")
+        )
         if error.refusal.field == "rating":
             said = _("Please choose one to five stars.")
         return _progress(request, saying, token, said, 422 if error.refusal.code == "field" else 409)
@@ -161,7 +174,9 @@ def done(request: HttpRequest) -> HttpResponse:
     if braked is not None:
         return braked
     before = request.GET.get("before", "")
-    rows, older = finished.page(int(before) if before.isdigit() and len(before) < 16 else None, get_language() or "")
+    rows, older = finished.page(
+        int(before) if before.isdigit() and len(before) < 16 else None, get_language() or ""
+    )
     return _with(render(request, "voice/done.html", {"rows": rows, "older": older}), HEADERS)
 
 
@@ -175,7 +190,9 @@ def form_of(request: HttpRequest, code: str) -> intake.Form:
     for file in request.FILES.getlist("photos")[: intake.PHOTOS_MOST + 1]:
         if (file.size or 0) > settings.PATROL.picture_bytes:
             size = settings.PATROL.picture_bytes // 2**20
-            raise intake.SayError(_("This photo is too large: at most %(size)d MB.") % {"size": size}, field="photos")
+            raise intake.SayError(
+                _("This photo is too large: at most %(size)d MB.") % {"size": size}, field="photos"
+            )
         if file.size:
             photos.append((file.read(), str(file.name or "")[:200]))
     given = request.POST
@@ -195,7 +212,9 @@ def form_of(request: HttpRequest, code: str) -> intake.Form:
     )
 
 
-def _page(request: HttpRequest, code: str, error: PatrolError | None = None, status: int = 200) -> HttpResponse:
+def _page(
+    request: HttpRequest, code: str, error: PatrolError | None = None, status: int = 200
+) -> HttpResponse:
     language = get_language() or "zh-hans"
     known = jurisdictions()
     found = code_of(code)
@@ -234,7 +253,9 @@ def _wrong(request: HttpRequest, code: str, error: PatrolError, status: int) -> 
     return _page(request, code, error, status)
 
 
-def _progress(request: HttpRequest, saying: Saying, token: str, wrong: str = "", status: int = 200) -> HttpResponse:
+def _progress(
+    request: HttpRequest, saying: Saying, token: str, wrong: str = "", status: int = 200
+) -> HttpResponse:
     language = get_language() or "zh-hans"
     case = progress.matter_of(saying)
     definition = definition_of(case)
@@ -246,7 +267,9 @@ def _progress(request: HttpRequest, saying: Saying, token: str, wrong: str = "",
         "number": intake.number_of(saying.case),
         "matter": intake.number_of(case) if case.pk != saying.case_id else "",
         "category": _category_of(case, language),
-        "place": case.place if saying.case_id == case.pk and saying.kind == Saying.Kind.REPORT else public_place(case.place),
+        "place": case.place
+        if saying.case_id == case.pk and saying.kind == Saying.Kind.REPORT
+        else public_place(case.place),
         "text": saying.case.text if saying.kind == Saying.Kind.REPORT else "",
         "state": state,
         "title": state.titles.text(language),

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db import connection
+from django.db import connection, transaction
 
 from central.cases.alike import METRES_PER_DEGREE, Report, pairs
 from central.cases.models import Case
@@ -101,7 +102,9 @@ def suggest(jurisdiction_id: str, typed: Report) -> list[Suggestion]:
         scores[root] = max(how, scores.get(root, 0.0))
     best = sorted(scores, key=lambda root: (-scores[root], root))[:SHOWN]
     cases = Case._base_manager.in_bulk(best)
-    return [Suggestion(cases[root], scores[root]) for root in best if _open_or_fresh(cases[root], typed.at_ms)]
+    return [
+        Suggestion(cases[root], scores[root]) for root in best if _open_or_fresh(cases[root], typed.at_ms)
+    ]
 
 
 def _open_or_fresh(case: Case, at_ms: int) -> bool:
@@ -157,3 +160,18 @@ def _square(longitude: float, latitude: float) -> tuple[int, int]:
 
 def _cell(east: int, north: int) -> int:
     return (east + 2**20) * 2**21 + north + 2**20
+
+
+def hear_missing(batch: int = 500) -> Iterator[int]:
+    """Put older matters into the index; yields how many after each batch."""
+    while True:
+        missing = Case._base_manager.filter(service_code__in=codes_of_services(), heard__isnull=True).exclude(
+            text=""
+        )
+        found = list(missing.order_by("pk")[:batch])
+        if not found:
+            return
+        with transaction.atomic():
+            for case in found:
+                hear(case)
+        yield len(found)

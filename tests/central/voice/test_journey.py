@@ -55,10 +55,20 @@ def test_from_the_report_to_the_end_and_back(centre, area, person, browse):
     public_page = browse()
     assert "I have something to say" in public_page.get("/say/").content.decode()
     first = link(
-        say(public_page, "first", phone="13800138000", photos=SimpleUploadedFile("a.jpg", photo(), "image/jpeg"))
+        say(
+            public_page,
+            "first",
+            phone="13800138000",
+            photos=SimpleUploadedFile("a.jpg", photo(), "image/jpeg"),
+        )
     )
     again = link(
-        say(public_page, "first", phone="13800138000", photos=SimpleUploadedFile("a.jpg", photo(), "image/jpeg"))
+        say(
+            public_page,
+            "first",
+            phone="13800138000",
+            photos=SimpleUploadedFile("a.jpg", photo(), "image/jpeg"),
+        )
     )
     assert first == again
     case = Case.objects.get()
@@ -100,8 +110,18 @@ def test_from_the_report_to_the_end_and_back(centre, area, person, browse):
     assert "has not met yet" in refused.content.decode()
     plan = {"meets_at": "2026-01-12T14:00", "place": "居委会", "guests": "物业\n居民代表", "agenda": "修电梯"}
     assert boss.post(page + "plan/", plan).status_code == 303
-    assert boss.post(page + "promise/", {"what": "换曳引机", "owner": "物业", "due": "2025-01-01T10:00"}).status_code == 422
-    assert boss.post(page + "promise/", {"what": "换曳引机", "owner": "物业", "due": "2026-01-16T18:00"}).status_code == 303
+    assert (
+        boss.post(
+            page + "promise/", {"what": "换曳引机", "owner": "物业", "due": "2025-01-01T10:00"}
+        ).status_code
+        == 422
+    )
+    assert (
+        boss.post(
+            page + "promise/", {"what": "换曳引机", "owner": "物业", "due": "2026-01-16T18:00"}
+        ).status_code
+        == 303
+    )
     assert boss.post(page + "minutes/", {"minutes": "物业答应更换曳引机。"}).status_code == 303
     assert "换曳引机" in public_page.get(first).content.decode()
     assert boss.post(f"/voice/{case.pk}/reply/agree/", {"reply": "本周五前修好"}).status_code == 303
@@ -188,7 +208,11 @@ def test_what_cannot_be_taken_says_why(centre, area, browse, monkeypatch):
         ({"longitude": "nan", "latitude": "1"}, "place", 422),
         ({"key": "short"}, "key", 422),
         ({"photos": SimpleUploadedFile("a.jpg", b"GIF89a<script>", "image/jpeg")}, "photos", 422),
-        ({"photos": [SimpleUploadedFile(f"{n}.jpg", photo(), "image/jpeg") for n in range(5)]}, "photos", 422),
+        (
+            {"photos": [SimpleUploadedFile(f"{n}.jpg", photo(), "image/jpeg") for n in range(5)]},
+            "photos",
+            422,
+        ),
         ({"me_too": "999"}, "me_too", 422),
     ):
         answer = page.post(
@@ -198,7 +222,14 @@ def test_what_cannot_be_taken_says_why(centre, area, browse, monkeypatch):
     assert Case.objects.count() == 0
     # One number has a limit by the day; an address one by the minute. Both say when to come back.
     for number in range(10):
-        link(say(page, f"many-{number}", phone="13800138000", text=f"第{number}件完全不同的事情" + chr(0x4E00 + number * 97) * 6))
+        link(
+            say(
+                page,
+                f"many-{number}",
+                phone="13800138000",
+                text=f"第{number}件完全不同的事情" + chr(0x4E00 + number * 97) * 6,
+            )
+        )
         public.SENDING.reset()
     over = say(page, "many-10", phone="13800138000")
     assert (over.status_code, int(over["Retry-After"]) > 3600) == (429, True)
