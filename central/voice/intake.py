@@ -25,7 +25,7 @@ from central.cases.rules import definition_of
 from central.cases.states import CaseState, Relation
 from central.project.clock import now_ms
 from central.voice.categories import VoiceCategory, category, codes_of_services, may_be_anonymous
-from central.voice.models import PlaceCode, Saying
+from central.voice.models import Saying
 from central.voice.places import Where, locate
 from protocol.errors import PatrolError
 

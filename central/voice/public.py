@@ -150,7 +150,7 @@ def act(request: HttpRequest, token: str, kind: str) -> HttpResponse:
 
 @open_to_all
 @require_safe
-def photo(request: HttpRequest, token: str, number: int) -> HttpResponse:
+def photo(request: HttpRequest, token: str, number: int) -> HttpResponse:  # noqa: ARG001
     """A photo that this link may show, small."""
     saying = _find(token)
     shown = progress.photos_of(progress.matter_of(saying), saying)
