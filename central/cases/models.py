@@ -17,6 +17,7 @@ from central.cases.records import (
     Participant,
     Reporter,
     ServiceDefinition,
+    ServiceVersion,
     Told,
 )
 from central.cases.states import CaseState, ProcessStep, Relation, Result, WorkKind, WorkState
@@ -43,6 +44,7 @@ __all__ = [
     "Scoped",
     "ScopedByCase",
     "ServiceDefinition",
+    "ServiceVersion",
     "Told",
     "WorkOrder",
 ]

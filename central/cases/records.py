@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from central.people.scopes import ScopedByCase
+from central.people.scopes import Scoped, ScopedByCase
 
 
 class ServiceDefinition(models.Model):
@@ -16,6 +16,27 @@ class ServiceDefinition(models.Model):
     service_code = models.CharField(max_length=40)
     body = models.TextField()
     kept_at_ms = models.BigIntegerField()
+
+
+class ServiceVersion(models.Model):
+    """What an administrator put in force for one jurisdiction. Nothing is overwritten: the newest row of a service counts."""
+
+    jurisdiction_id = models.CharField(max_length=64)
+    service_code = models.CharField(max_length=40)
+    definition = models.ForeignKey(
+        ServiceDefinition, on_delete=models.PROTECT, null=True, help_text="None: what the files say, again."
+    )
+    text = models.TextField(blank=True, help_text="As it was written, with its remarks.")
+    reason = models.CharField(max_length=300)
+    author = models.CharField(max_length=160)
+    at_ms = models.BigIntegerField()
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["jurisdiction_id", "service_code", "-id"], name="service_version_newest"),
+        )
 
 
 class Reporter(models.Model):

@@ -51,7 +51,7 @@ def check(new: NewCase) -> None:
     Raises:
         PatrolError: unknown service, a source that it does not take, no name where it needs one, nothing said.
     """
-    definition = service(new.service_code)
+    definition = service(new.service_code, new.jurisdiction_id)
     if new.source not in definition.sources:
         raise PatrolError(
             f"this service takes nothing from {new.source!r}",
@@ -80,7 +80,7 @@ def open_case(new: NewCase) -> tuple[Case, bool]:
         PatrolError: see `check`.
     """
     check(new)
-    definition = service(new.service_code)
+    definition = service(new.service_code, new.jurisdiction_id)
     with transaction.atomic():
         if definition.duplicates is not None:
             gate(new.jurisdiction_id, new.service_code)

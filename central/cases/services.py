@@ -103,7 +103,8 @@ def lock_case(
     case = locked.filter(source_key=source_key).first()
     if case is not None:
         return case, False
-    fresh = Case(source_key=source_key, **{**opening(service_code), **defaults})
+    begun = opening(service_code, defaults.get("jurisdiction_id", ""))
+    fresh = Case(source_key=source_key, **{**begun, **defaults})
     # Of two at once the second waits here and then finds the first one's case, whose history has begun.
     Case.objects.bulk_create([fresh], ignore_conflicts=True)
     case = locked.get(source_key=source_key)
@@ -122,8 +123,12 @@ def hold_cases(unit: Unit, wanted: dict[str, dict[str, Any]]) -> None:
     keys = sorted(wanted)
     cases = Case.objects.select_for_update().filter(source_key__in=keys).order_by("source_key")
     known = {case.source_key: case for case in cases}
-    begun = opening("sidewalk_parking") if len(known) < len(keys) else {}
-    missing = [Case(source_key=key, **{**begun, **wanted[key]}) for key in keys if key not in known]
+    new = [key for key in keys if key not in known]
+    places = {wanted[key]["jurisdiction_id"] for key in new}
+    begun = {place: opening("sidewalk_parking", place) for place in places}
+    missing = [
+        Case(source_key=key, **{**begun[wanted[key]["jurisdiction_id"]], **wanted[key]}) for key in new
+    ]
     Case.objects.bulk_create(missing)
     for case in known.values():
         unit.held[f"case {case.source_key}"] = (case, False)
@@ -174,7 +179,7 @@ def issue_work_order(
     """Give the officers a job, or None where one is open already. A job taken back before it came starts retracted."""
     first = untouched(case, "orders")
     if not first and case.work_orders.filter(state__in=OPEN_STATES).exists():
-        history.append(case, "task_repeated", issued_at_ms, actor, key=key)
+        history.append(case, "task_repeated", issued_at_ms, actor, key=key, **facts)
         return None
     now = now_ms()
     order = WorkOrder(

@@ -26,6 +26,18 @@ class WorkCalendar(models.Model):
     objects = Scoped.as_manager()
 
 
+class CalendarWeek(models.Model):
+    """What somebody made of the weekly hours, time zone and list of holidays. Nothing is overwritten; the newest row counts."""
+
+    calendar = models.ForeignKey(WorkCalendar, on_delete=models.PROTECT, related_name="weeks")
+    time_zone = models.CharField(max_length=64)
+    country = models.CharField(max_length=8)
+    week = models.JSONField(help_text="As in the calendar.")
+    reason = models.CharField(max_length=300, blank=True)
+    author = models.CharField(max_length=160)
+    at_ms = models.BigIntegerField()
+
+
 class DayKind(models.TextChoices):
     """What a person can make of a date."""
 

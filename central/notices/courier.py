@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 
 from central.cases.models import Case
-from central.notices import ledger, services
+from central.notices import ledger, services, texts
 from central.notices.config import NoticesFile
 from central.notices.models import Notice, NoticeState
 from central.notices.page import with_page
@@ -150,6 +150,8 @@ class Courier:
                     services.held(current, until_ms, reason)
                     return
             content = _with_page(case, current, content, now)
+            wording = {"wording": texts.wording_of(case.jurisdiction_id)}
+            content = content.model_copy(update={"letter": content.letter.model_copy(update=wording)})
             current.sealed = seal(key, current.key, content)
             written = content.letter.write(now, content.preferred)
             ledger.note(current, now)

@@ -66,11 +66,6 @@ EVIDENCE_ROLES = {
     "plate": _("Plate"),
 }
 
-SERVICES = {
-    "sidewalk_parking": _("Vehicle on the sidewalk"),
-}
-"""Kinds of cases, by service_code; a kind that is not here is shown by its code."""
-
 PROBLEMS = {
     "disk_full": _("disk full"),
     "storage": _("the disk refuses"),

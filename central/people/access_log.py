@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 from django.http import HttpRequest
 
-from central.people import policy
+from central.people import access_chain, policy
 from central.people.models import SensitiveRead, User
 from central.project.clock import now_ms
+from notifier import masking
 
 AGAIN_MS = 10 * 60_000
 """The same person looking at the same thing again so soon is the same look: a page refreshes itself."""
@@ -46,17 +47,19 @@ def note(user: User, case: Case, fields: str, purpose: str, *, address: str = ""
     same = SensitiveRead.objects.filter(user=user, subject="case", number=case.pk, at_ms__gt=at_ms - AGAIN_MS)
     if same.filter(fields=fields, purpose=purpose[:300]).exists():
         return False
-    SensitiveRead.objects.create(
-        at_ms=at_ms,
-        user=user,
-        name=user.get_username(),
-        role=user.role,
-        subject="case",
-        number=case.pk,
-        jurisdiction_id=case.jurisdiction_id,
-        fields=fields[:100],
-        purpose=purpose.strip()[:300],
-        address=address[:64],
+    access_chain.append(
+        SensitiveRead(
+            at_ms=at_ms,
+            user=user,
+            name=user.get_username(),
+            role=user.role,
+            subject="case",
+            number=case.pk,
+            jurisdiction_id=case.jurisdiction_id,
+            fields=fields[:100],
+            purpose=purpose.strip()[:300],
+            address=address[:64],
+        )
     )
     return True
 
@@ -94,9 +97,7 @@ def shows_task(request: HttpRequest, case: Case, assignee_id: int | None) -> boo
 
 def mask_plate(plate: str) -> str:
     """A plate that colleagues can tell apart and passers-by cannot read: the middle is hidden."""
-    if len(plate) < 5:
-        return "•" * len(plate)
-    return plate[:2] + "•" * (len(plate) - 4) + plate[-2:]
+    return masking.mask_plate(plate, "•")
 
 
 def _still_shown(request: HttpRequest) -> dict[str, int]:

@@ -141,7 +141,7 @@ def world(agent, person, browse, monkeypatch):
         clients["other grid"].append(browse(away))
     clients["forged"] = [browse(person("forged", Role.DISPATCHER, JURISDICTION), csrf=True)]
     values = {"case_id": order.case_id, "order_id": order.pk, "sha256": sha256(PICTURE), "agent_id": AGENT}
-    values["steps/name"] = "end"
+    values |= {"steps/name": "end", "services/code": "sidewalk_parking"}
     values |= things(order, other, grids[0], person) | {"devices/number": agent.pk}
     logging.getLogger("django.security.csrf").setLevel(logging.ERROR)
     yield values, clients
