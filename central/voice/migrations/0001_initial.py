@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('cases', '0102_follower'),
+        ('cases', '0103_follower'),
         ('grids', '0001_grids'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -97,7 +97,8 @@
     form.elements.latitude.value = at.lat.toFixed(6);
     if (pin) pin.setLatLng(at);
     else {
-      pin = L.marker(at, { draggable: true, keyboard: true, icon: L.divIcon({ className: "saypin", iconSize: [26, 26], iconAnchor: [13, 30] }) }).addTo(map);
+      pin = L.marker(at, { title: marked.dataset.marked, alt: marked.dataset.marked, draggable: true, keyboard: true, icon: L.divIcon({ className: "saypin", iconSize: [26, 26], iconAnchor: [13, 30] }) }).addTo(map);
+      pin.getElement().setAttribute("aria-label", marked.dataset.marked);
       pin.on("dragend", () => mark(pin.getLatLng(), "marked"));
     }
     marked.textContent = marked.dataset[word];

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('cases', '0101_figures'),
+        ('cases', '0102_service_versions'),
     ]
 
     operations = [
