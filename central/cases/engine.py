@@ -108,6 +108,8 @@ def resume(case: Case, at_ms: int) -> tuple[Decision, ...]:
 
 def happened(case: Case, event: str, at_ms: int) -> tuple[Decision, ...]:
     """Something that the centre itself noticed: the moves that it leads to. Nothing is written where it leads nowhere."""
+    if case.definition_id is None:
+        return ()  # a case without rules has no moves
     moves, _blocked = _react(case, event, CENTRE)
     if moves:
         _carry_out(case, moves, "moved", at_ms, CENTRE.name, transition=moves[0].transition, event=event)
