@@ -9,9 +9,9 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest
 from django.urls import reverse
-from ninja import Field, Header, Query, Router, Schema
+from ninja import Field, Header, Query, Router, Schema, Status
 
 from central.cases.alike import Report
 from central.cases.api_calls import BODY_BYTES, ProblemError, check_name, key_with, picture_limit, raw_body
@@ -106,7 +106,7 @@ def list_categories(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 @router.post("/reports", response={201: SayOut, 200: SayOut}, operation_id="say")
-def say(request: HttpRequest, body: SayIn, idempotency_key: str = IdempotencyKey) -> tuple[int, Any]:
+def say(request: HttpRequest, body: SayIn, idempotency_key: str = IdempotencyKey) -> Status[Any]:
     """Say something, or join a matter. 201 the first time, 200 with the same answer for each repetition."""
     key = key_with(request, "open")
     if len(request.body) > BODY_BYTES:
@@ -134,13 +134,14 @@ def say(request: HttpRequest, body: SayIn, idempotency_key: str = IdempotencyKey
         problem = ProblemError(error.status, "field", "This cannot be taken", error.problem, error.field)
         problem.wait_s = getattr(error, "wait_s", 0)
         raise problem from error
-    return (200 if made.again else 201), {
+    answer = {
         "number": made.number,
         "case": made.saying.case_id,
         "token": made.token,
         "progress": reverse("voice:progress", args=[made.token]),
         "again": made.again,
     }
+    return Status(200 if made.again else 201, answer)
 
 
 @router.post(
@@ -154,9 +155,7 @@ def say(request: HttpRequest, body: SayIn, idempotency_key: str = IdempotencyKey
         }
     },
 )
-def photo(
-    request: HttpRequest, token: str, idempotency_key: str = IdempotencyKey
-) -> HttpResponse | tuple[int, Any]:
+def photo(request: HttpRequest, token: str, idempotency_key: str = IdempotencyKey) -> Status[Any]:
     """Add a photo to what was sent: the body is the file. At most four."""
     key = key_with(request, "photo")
     saying = _find(key, token)
@@ -167,7 +166,7 @@ def photo(
     if mine.count() >= intake.PHOTOS_MOST and not mine.filter(key=name).exists():
         raise ProblemError(409, "content", "This cannot be taken", f"at most {intake.PHOTOS_MOST} photos")
     made = attach(saying.case, None, data, "", name, actor=intake.ACTOR)
-    return 201, {"id": made.pk}
+    return Status(201, {"id": made.pk})
 
 
 @router.get("/progress/{token}", response=ProgressOut, operation_id="voice_progress")
