@@ -32,6 +32,7 @@ from benchmarks.plates.cli import plates
 from benchmarks.publish.cli import everything
 from benchmarks.rehearsal.cli import app as rehearsal_app
 from benchmarks.suggest import cli as suggest_cli
+from benchmarks.voice.cli import voice
 from benchmarks.zones.cli import app as zones_app
 from patrol import console
 from protocol.errors import PatrolError, UnavailableError
@@ -62,6 +63,7 @@ app = typer.Typer(
     "patrol bench pages --database sqlite\n\n"
     "patrol bench day --json day.json\n\n"
     "patrol bench capacity --quick\n\n"
+    "patrol bench voice --reports 200000\n\n"
     "patrol bench all --out results --render",
 )
 
@@ -213,6 +215,7 @@ app.add_typer(faults_cli.app)
 app.add_typer(iot_cli.app)
 app.add_typer(day_cli.app)
 app.command(epilog="Example: patrol bench pages --database sqlite --json pages.json")(pages)
+app.command(epilog="Example: patrol bench voice --database postgresql --json voice.json")(voice)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

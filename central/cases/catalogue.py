@@ -33,6 +33,9 @@ _EVENTS: set[str] = {
     "accepted",
     "outcome",
     "camera_ended",
+    "response_breached",
+    "reply_breached",
+    "resolution_breached",
 }
 _DRIVEN: dict[str, frozenset[str]] = {}
 

@@ -144,6 +144,19 @@ class Likeness(models.Model):
         constraints = (models.UniqueConstraint(fields=["case", "other"], name="likeness_once"),)
 
 
+class Follower(models.Model):
+    """Somebody who said "me too" of a case: no report of his own, but told of each step as its reporters are."""
+
+    case = models.ForeignKey("cases.Case", on_delete=models.PROTECT, related_name="followers")
+    reporter = models.ForeignKey(Reporter, on_delete=models.PROTECT, related_name="follows")
+    at_ms = models.BigIntegerField()
+
+    objects = ScopedByCase.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["case", "reporter"], name="follows_once"),)
+
+
 class ClusterGate(models.Model):
     """One row to lock for each jurisdiction and service, so that two like cases at the same moment see one another."""
 

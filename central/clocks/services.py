@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from central.cases import history
+from central.cases.engine import happened
 from central.cases.models import Case
 from central.cases.states import CaseState
 from central.clocks import alerts
@@ -251,6 +252,9 @@ def run(case: Case, clock: Clock, now: Millis) -> list[Event]:
     clock.breached_at_ms, clock.level = standing.breached_at_ms, standing.level
     clock.next_at_ms = next_look(standing, climb)
     clock.save()
+    if clock.party_id is None and any(isinstance(event, Breach) for event in events):
+        # After the clock is stored: where the case goes may stop or pause this very clock.
+        happened(case, f"{clock.kind}_breached", now)
     return events
 
 

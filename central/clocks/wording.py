@@ -25,6 +25,7 @@ ALERTS = {
     "errand_supervision_late": _("An account is late: it was due at %(due)s."),
     "errand_return_visit_late": _("A return visit is late: it was due at %(due)s."),
     "reported_matter": _("What you reported, %(title)s: %(state)s."),
+    "round_table": _("A matter has come to the round table: plan the meeting (%(number)s)."),
     "missing_year": _(
         "The calendar of %(jurisdiction)s has no days off for %(year)s: due dates in it are provisional."
     ),

@@ -149,6 +149,11 @@ HISTORY = {
     "alarm_raised": _("The device raises an alarm again"),
     "alarm_worse": _("The alarm has become worse"),
     "alarm_cleared": _("The device says that it is well again"),
+    "me_too": _("Somebody has the same matter"),
+    "meeting_called": _("Round table called"),
+    "meeting_planned": _("Round table planned"),
+    "meeting_held": _("Round table held"),
+    "rated": _("Rated"),
 }
 
 

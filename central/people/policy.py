@@ -196,6 +196,23 @@ RULES: tuple[Rule, ...] = (
         frozenset({ADMINISTRATOR}),
         "secrets are shown at the command line alone, once",
     ),
+    ),
+    Rule(
+        "voice",
+        "What residents said",
+        "居民说事",
+        ALL,
+        frozenset({DISPATCHER, GRID_WORKER, OFFICER}),
+        "each step by the rules of the matter",
+    ),
+    Rule(
+        "round_tables",
+        "Round tables and what was promised there",
+        "圆桌议事与承诺",
+        ALL,
+        frozenset({DISPATCHER, GRID_WORKER}),
+    ),
+    Rule("shown_photos", "Which photos everybody may see", "公开照片的审定", ALL, frozenset({DISPATCHER})),
 )
 
 _BY_THING = {rule.thing: rule for rule in RULES}

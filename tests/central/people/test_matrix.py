@@ -20,8 +20,11 @@ from django.test.client import Client
 from django.test.utils import _TestState
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from central.cases.actions import take
 from central.cases.attachments import attach
+from central.cases.guards import Actor
 from central.cases.models import WorkOrder
+from central.cases.services import set_grid
 from central.clocks.alerts import DISPATCHERS, tell
 from central.clocks.models import Alert
 from central.clocks.whistle import Call, blow
@@ -38,6 +41,7 @@ from central.people.models import Role
 from central.people.services import set_scope
 from central.project.brake import Brake
 from central.project.clock import now_ms
+from central.voice import intake, tables
 from tests.central.cases.test_attachments import photo
 from tests.central.street import AGENT, JURISDICTION, MINUTE, TOPICS, picture, reference, sha256, task
 
@@ -65,6 +69,7 @@ OPEN = (
     r"api/v1/.*",  # programs: a key each
     r"hotline/city/push/",  # the city platform: signed
     r"open311/.*",  # Open311 is public by its specification: what strangers may read, and reports with a key
+    r"say/.*",  # residents: anybody may say something; what became of it opens with a secret link
     r"service-worker\.js|manifest-.*|officer/offline/",  # a browser asks on its own; they say nothing about anybody
 )
 """What answers without a log-in. Think twice before you make this list longer."""
@@ -82,7 +87,7 @@ NEVER = ("PUT", "PATCH", "DELETE")
 READS = r"cases/<int:case_id>/plate/|hotline/calls/<int:call_id>/"
 """A POST that only shows."""
 OBJECT = re.compile(
-    r"<\w+:(case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|call_id|errand_id|report_id|device_id|alarm_id)>"
+    r"<\w+:(commitment_id|case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|call_id|errand_id|report_id|device_id|alarm_id)>"
     r"|(devices|decide|sessions)/<int:number>"
 )
 OF_NO_GRID = re.compile(r"<int:shift_id>|devices/<int:number>")
@@ -109,7 +114,7 @@ def fill(route, values):
         plain = values.get(name, 1 if kind == "int" else "none")
         return f"{before}{values.get(f'{before}{name}', plain)}"
 
-    return "/" + re.sub(r"((?<=/)\w+/)?<(?:(\w+):)?(\w+)>", value, route)
+    return "/" + re.sub(r"((?<![^/])\w+/)?<(?:(\w+):)?(\w+)>", value, route)
 
 
 @pytest.fixture
@@ -211,6 +216,38 @@ def things(order, other, grid, person):
         "user_id": worker.pk,
         "sessions/number": UserSession.objects.create(user=worker, ip="192.0.2.1", session_key="s").pk,
         "decide/number": question.pk,
+        **matter(grid, worker),
+    }
+
+
+def matter(grid, worker):
+    """What a resident said, at the round table, with a promise and a photo."""
+    form = intake.Form(
+        key="k" * 24,
+        category="noise",
+        text="楼上装修太吵",
+        place="here",
+        jurisdiction_id=JURISDICTION,
+        photos=[(photo(), "a.jpg")],
+    )
+    said = intake.submit(form)
+    case = said.saying.case
+    case.refresh_from_db()  # its photo came last
+    with transaction.atomic():
+        set_grid(case, grid)
+    boss = Actor("user:boss", frozenset({"dispatcher"}))
+    take(case.pk, boss, "screen")
+    take(case.pk, boss, "escalate", {"reason": "nobody alone can solve it"})
+    meeting = case.meetings.get()
+    made = tables.promise(meeting, worker, what="quiet", owner="all", due_at_ms=now_ms() + MINUTE)
+    return {
+        "voice/case_id": case.pk,
+        "photos/attachment_id": case.attachments.get().pk,
+        "photos/number": case.attachments.get().pk,
+        "tables/meeting_id": meeting.pk,
+        "commitments/commitment_id": made.pk,
+        "reply/name": "agree",
+        "p/token": said.token,
     }
 
 
