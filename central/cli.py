@@ -24,8 +24,8 @@ from central.owners.cli import app as owners_app
 from central.people.cli import app as users_app
 from central.people.cli import log_app, print_link
 from central.statistics.cli import app as statistics_app
-from central.webhooks.cli import app as webhooks_app
 from central.voice.cli import app as voice_app
+from central.webhooks.cli import app as webhooks_app
 from patrol import console
 from protocol.errors import PatrolError
 

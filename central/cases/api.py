@@ -12,7 +12,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
-from ninja import Header, NinjaAPI, Router
+from ninja import Header, NinjaAPI
 
 from central.cases import actions, reports
 from central.cases.api_calls import (

@@ -196,7 +196,6 @@ RULES: tuple[Rule, ...] = (
         frozenset({ADMINISTRATOR}),
         "secrets are shown at the command line alone, once",
     ),
-    ),
     Rule(
         "voice",
         "What residents said",
