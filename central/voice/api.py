@@ -14,7 +14,9 @@ from django.urls import reverse
 from ninja import Field, Header, Query, Router, Schema, Status
 
 from central.cases.alike import Report
+from central.cases.api import PROBLEMS
 from central.cases.api_calls import BODY_BYTES, ProblemError, check_name, key_with, picture_limit, raw_body
+from central.cases.api_schemas import Problem
 from central.cases.attachments import attach
 from central.cases.models import ApiKey
 from central.cases.rules import definition_of
@@ -95,7 +97,9 @@ class ProgressOut(Schema):
     may: list[str]
 
 
-@router.get("/categories", response=list[CategoryOut], operation_id="voice_categories")
+@router.get(
+    "/categories", response={200: list[CategoryOut], PROBLEMS: Problem}, operation_id="voice_categories"
+)
 def list_categories(request: HttpRequest) -> list[dict[str, Any]]:
     """What people can say something about."""
     key_with(request, "read")
@@ -105,7 +109,7 @@ def list_categories(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-@router.post("/reports", response={201: SayOut, 200: SayOut}, operation_id="say")
+@router.post("/reports", response={201: SayOut, 200: SayOut, PROBLEMS: Problem}, operation_id="say")
 def say(request: HttpRequest, body: SayIn, idempotency_key: str = IdempotencyKey) -> Status[Any]:
     """Say something, or join a matter. 201 the first time, 200 with the same answer for each repetition."""
     key = key_with(request, "open")
@@ -146,7 +150,7 @@ def say(request: HttpRequest, body: SayIn, idempotency_key: str = IdempotencyKey
 
 @router.post(
     "/progress/{token}/photos",
-    response={201: dict[str, int]},
+    response={201: dict[str, int], PROBLEMS: Problem},
     operation_id="voice_photo",
     openapi_extra={
         "requestBody": {
@@ -169,7 +173,9 @@ def photo(request: HttpRequest, token: str, idempotency_key: str = IdempotencyKe
     return Status(201, {"id": made.pk})
 
 
-@router.get("/progress/{token}", response=ProgressOut, operation_id="voice_progress")
+@router.get(
+    "/progress/{token}", response={200: ProgressOut, PROBLEMS: Problem}, operation_id="voice_progress"
+)
 def follow(request: HttpRequest, token: str, language: str = "zh-hans") -> dict[str, Any]:
     """What became of it, and what may be done on its page: `rate`, `reopen`, `confirm`."""
     saying = _find(key_with(request, "read"), token)
@@ -188,7 +194,9 @@ def follow(request: HttpRequest, token: str, language: str = "zh-hans") -> dict[
     }
 
 
-@router.get("/suggestions", response=list[SuggestionOut], operation_id="voice_suggestions")
+@router.get(
+    "/suggestions", response={200: list[SuggestionOut], PROBLEMS: Problem}, operation_id="voice_suggestions"
+)
 def suggestions(
     request: HttpRequest,
     text: str = Query(..., max_length=600),

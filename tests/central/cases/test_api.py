@@ -212,6 +212,7 @@ def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(h
         call["operationId"]: (method, path.removeprefix("/api/v1"))
         for path, methods in Client().get("/api/v1/openapi.json").json()["paths"].items()
         for method, call in methods.items()
+        if call["operationId"] != "send_telemetry"  # a device's own key, asked in tests/central/iot
     }
     assert set(described) == set(calls), "a new call needs a line"
     keys = {

@@ -104,6 +104,17 @@ FILTERS = (
     ("/administration/grids/", "level"),
     ("/administration/grids/", "page"),
     ("/administration/calendar/", "year"),
+    ("/administration/services/sidewalk_parking/", "version"),
+    ("/hotline/", "j"),
+    ("/hotline/new/places/", "place"),
+    ("/hotline/figures/", "days"),
+    ("/hotline/due/", "kind"),
+    ("/hotline/city/", "state"),
+    ("/voice/", "show"),
+    ("/voice/figures/", "days"),
+    ("/say/done/", "before"),
+    ("/iot/", "severity"),
+    ("/iot/devices/", "show"),
     ("/statistics/", "grid"),
     ("/statistics/", "period"),
     ("/statistics/", "from"),
@@ -111,8 +122,11 @@ FILTERS = (
     ("/statistics/figures.csv", "grid"),
 )
 """(address, parameter): all that a log-in's pages take from an address. The next test knows when one is missing."""
-OF_OTHERS = {"notice", "lang", "whole", "next", "before"}
-"""Of gateways, drivers and probes, whose tests ask them; `next` and `before` have tests of their own here."""
+OF_OTHERS = {
+    *("notice", "lang", "whole", "next", "before", "new"),
+    *("api_key", "jurisdiction_id", "start_date", "end_date", "extensions", "token"),
+}
+"""Of gateways, drivers, residents, Open311 and probes, whose tests ask them; `next` and `before` have tests of their own here."""
 
 
 def test_no_filter_is_missing_from_the_list():
