@@ -157,6 +157,8 @@ def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
         "d-",
         "z-",
         "at",
+        "hour",
+        "val",
         "hl-fields",
         "sev-",
     }

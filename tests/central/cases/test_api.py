@@ -245,7 +245,7 @@ def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(h
     assert ask(every, "open_case").status_code == 201
     pages = keys["export"].client.get("/api/v1/export/cases.csv?limit=1")
     assert "after=" in pages["Link"]
-    assert len(keys["export"].get("/export/cases.geojson").json()["features"]) == 3
+    assert len(keys["export"].get("/export/cases.geojson").json()["features"]) == 4
     assert ask(every, "say").json()["token"] != token
     assert len(ask(keys["read"], "voice_suggestions").json()) >= 1
     assert ask(every, "voice_suggestions").json()[0]["case"] != number
