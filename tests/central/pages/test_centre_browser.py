@@ -341,6 +341,7 @@ LOOKS = [("desk", "en"), ("phone", "zh")]
 @pytest.mark.timeout(900)
 def test_axe_finds_nothing_on_any_page(site, person):
     """One server and one browser; the other theme is put on without loading the page again, and its colours are looked at.
+    The pages take turns at the desk in English and on the phone in Chinese.
 
     `PATROL_PICTURES=folder` goes through both languages at both sizes and keeps a picture of each page in both themes.
     """
@@ -381,7 +382,9 @@ def test_axe_finds_nothing_on_any_page(site, person):
     for (size, language), (name, addresses) in product(looks, pages.items()):
         locale = {"en": "en-GB", "zh": "zh-CN"}[language]
         page = site.open_page(name, SIZES[size], color_scheme="light", locale=locale)
-        for address in addresses:
+        for turn, address in enumerate(addresses):
+            if folder is None and turn % 2 != (size == "phone"):
+                continue  # each page at one size here; `PATROL_PICTURES` looks at all of them
             page.goto(site.url + address)
             if page.locator("#map").is_visible():
                 page.wait_for_selector("#map[data-ready]")
