@@ -15,8 +15,9 @@ from edge_agent.frames import Frame
 from edge_agent.perception import Eyes
 from edge_agent.plates import PlateDesk
 from edge_agent.stays import CameraState, Stay, StayEnded, StayEvent, StayRules, StayWatched
-from edge_agent.stays.model import VEHICLES
-from edge_agent.stays.pieces import needed_score
+from edge_agent.stays.appearance import look_at
+from edge_agent.stays.model import VEHICLES, Seen
+from edge_agent.stays.pieces import as_whole, cut_off, needed_score
 from protocol.clock import Millis
 
 CaseOf = Callable[[Stay], Case | None]
@@ -42,8 +43,14 @@ class Camera:
 def look_closer(
     camera: Camera, frame: Frame, state: CameraState, events: tuple[StayEvent, ...], case_of: CaseOf
 ) -> Outlook:
-    """Before a case is opened: make sure that what stands there is a vehicle."""
+    """Before a case is opened: make sure that what stands there is a vehicle, and all of it.
+
+    Of a vehicle that the picture's edge cuts a detector likes to find the end that shows, and a closer look finds that again. So
+    where the whole was seen in any look before, it is looked at for itself, and taken if there is a vehicle: the stay
+    is that from the next look on.
+    """
     looked: dict[str, Stay] = {}
+    larger: set[str] = set()
     for event in events:
         if not isinstance(event, StayWatched) or not event.proven or case_of(event.stay) is not None:
             continue
@@ -52,7 +59,28 @@ def look_closer(
             score = camera.eyes.examine(frame.image, stay.anchor, VEHICLES)
             checks = (*stay.checks, score)[-camera.rules.max_checks :]
             looked[stay.id] = replace(stay, checks=checks, checked_ms=frame.at_ms)
+            whole = _whole(camera, frame, stay)
+            if whole is not None:
+                looked[stay.id] = replace(
+                    as_whole(stay, whole), checks=(whole.score,), checked_ms=frame.at_ms
+                )
+                larger.add(stay.id)
+    events = tuple(
+        replace(event, proven=False) if isinstance(event, StayWatched) and event.stay.id in larger else event
+        for event in events
+    )
     return _with_stays(state, events, looked)
+
+
+def _whole(camera: Camera, frame: Frame, stay: Stay) -> Seen | None:
+    """The vehicle of which the stay is the end that the picture's edge leaves to be seen, if it is to be found."""
+    index = camera.eyes.index
+    if stay.whole is None or not cut_off(stay.whole, (index.width, index.height)):
+        return None
+    score = camera.eyes.examine(frame.image, stay.whole, VEHICLES, piece=stay.anchor)
+    if score < needed_score(stay, camera.rules):
+        return None
+    return Seen(stay.whole, stay.label, score, look_at(frame.image, stay.whole))
 
 
 def _wants_check(camera: Camera, stay: Stay, at_ms: Millis) -> bool:

@@ -43,15 +43,7 @@ from edge_agent.rechecks import Rechecks
 from edge_agent.rests import NoRestLog, RestKeeper
 from edge_agent.rule_change import plain_zone_id
 from edge_agent.ruling import NoPermits, Permits, RuleDesk, unclear_why
-from edge_agent.stays import (
-    GapKind,
-    Seen,
-    Stay,
-    StayEnded,
-    StayEvent,
-    StaySettled,
-    StayWatched,
-)
+from edge_agent.stays import GapKind, Seen, Stay, StayEnded, StayEvent, StaySettled, StayWatched
 from edge_agent.stays import shift as shift_stays
 from edge_agent.stays import step as step_stays
 from edge_agent.store import Store
@@ -149,8 +141,9 @@ class Engine:
         """The stay's case, open or ended."""
         return self._case_of(stay)
 
-    def frame(self, frame: Frame, gap: GapKind = "offline") -> None:
-        """Look at a picture and decide. `gap` says why nothing was seen since the last one, if that was long ago.
+    def frame(self, frame: Frame, gap: GapKind = "offline", *, closer: bool = True) -> None:
+        """Look at a picture and decide. `gap` says why nothing was seen since the last one, if that was long ago;
+        `closer`, whether there is time for closer looks: if not, a later picture has them.
 
         Raises:
             UnavailableError: the disk refuses; then nothing has changed and the next picture tries again.
@@ -163,7 +156,8 @@ class Engine:
         terms = self.rules.terms(camera, frame.at_ms, self._case_of)
         state, events = step_stays(camera.state, seen, camera.eyes.index, camera.rules, terms)
         self._seen = seen.seen
-        state, events = look_closer(camera, frame, state, events, self._case_of)
+        if closer:
+            state, events = look_closer(camera, frame, state, events, self._case_of)
         if self._plates is not None:
             state, events = know_again(self._plates, frame, state, events, self._case_of)
             state, events = read_plates(camera, self._plates, frame, state, events, self._case_of)

@@ -27,6 +27,7 @@ from edge_agent.safe import Safe
 from edge_agent.second_log import DamagedError, is_damage, kind_of
 from edge_agent.stays import GapKind
 from edge_agent.timebase import Mark, boot_id, step_since
+from edge_agent.turns import Turns
 from edge_agent.vault import Vault
 from edge_agent.zone_rules import read_all_rules
 from edge_agent.zone_telling import through_outbox
@@ -132,7 +133,7 @@ class Agent:
         self._rechecks = Rechecks(self._identity.jurisdiction_id, self._identity.agent_id)
         self._problems: dict[str, str] = {}
         self._complaints: frozenset[str] = frozenset()
-        self._stop = threading.Event()
+        self._stop, self._turns = threading.Event(), Turns()
         if not (config.agent.data_dir / "agent.db").exists():  # no copy of earlier zones either
             read_all_rules(config.camera, config.zones)
         self._perceiver = _perceiver(config)
@@ -272,9 +273,9 @@ class Agent:
     def _look_round(self) -> bool:
         """Take the newest picture of each camera in turn. Whether there was any."""
         worked = False
+        self._turns.begin(self._clock.monotonic_ms())
         for camera_id, feed in self._feeds.items():
-            state = feed.source.health().state
-            if state != "live":
+            if (state := feed.source.health().state) != "live":
                 feed.gap = _GAPS.get(state, "offline")
             if self._engine.wants_fresh(camera_id, self._clock.utc_ms()):
                 feed.source.request_now()
@@ -302,7 +303,8 @@ class Agent:
             feed.problem = None
         if feed.problem is not None:
             return
-        self._engine.frame(frame, feed.gap)
+        closer = self._turns.may_look_closer(frame.camera_id, self._clock.monotonic_ms())
+        self._engine.frame(frame, feed.gap, closer=closer)
         feed.gap = "offline"
         self._wake()
 

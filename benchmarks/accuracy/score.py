@@ -132,8 +132,19 @@ class Judgement:
     faults: list[Fault] = field(default_factory=list)
 
 
-def due_ms(stay: TrueStay, looks: Sequence[int], rules: Rules) -> int | None:
-    """When an observer with these looks has seen it stand for long enough; None: never while it stands."""
+ROLL_MS = 1_000
+"""The last inch of braking takes this long (decision 0072): until then a vehicle that looks as if it stood may still roll."""
+
+
+def due_ms(stay: TrueStay, looks: Sequence[int], rules: Rules, roll_ms: int = 0) -> int | None:
+    """When an observer with these looks has seen it stand for long enough; None: never while it stands.
+
+    Args:
+        stay: who stands.
+        looks: instants of the looks.
+        rules: of the scene.
+        roll_ms: for how long after it stopped the observer still takes it for rolling.
+    """
     covered, before = 0, None
     for at_ms in looks[bisect_left(looks, stay.standing_ms) :]:
         if not stay.stands(at_ms):
@@ -144,7 +155,7 @@ def due_ms(stay: TrueStay, looks: Sequence[int], rules: Rules) -> int | None:
         if before is not None and at_ms - before <= rules.longest_ms:
             covered += at_ms - before
         before = at_ms
-        if covered >= rules.confirm_ms:
+        if covered >= rules.confirm_ms + roll_ms:
             return at_ms
     return None
 
@@ -153,11 +164,11 @@ def judge(stays: Sequence[TrueStay], log: Log, rules: Rules) -> Judgement:
     """Compare a scene's log with its truth."""
     out = Judgement()
     due = {stay.id: due_ms(stay, log.looks, rules) for stay in stays if stay.role == "event"}
-    wanted = {
-        id_: at
-        for id_, at in due.items()
-        if at is not None and at + WINDOW_MS <= _until(next(s for s in stays if s.id == id_), rules)
-    }
+    wanted = {}
+    for stay in stays:
+        at = _wanted_ms(stay, log.looks, rules, due.get(stay.id))
+        if at is not None and at + WINDOW_MS <= _until(stay, rules):
+            wanted[stay.id] = at
     of_case = _match_cases(stays, log)
     _judge_cases(stays, log, rules, wanted, of_case, out)
     _judge_window(stays, log, rules, wanted, out)
@@ -165,6 +176,13 @@ def judge(stays: Sequence[TrueStay], log: Log, rules: Rules) -> Judgement:
     _judge_identity(stays, log, out)
     _judge_tasks(stays, log, rules, due, of_case, out)
     return out
+
+
+def _wanted_ms(stay: TrueStay, looks: Sequence[int], rules: Rules, due: int | None) -> int | None:
+    """From when on a case is wanted. None may come before it is due; where something hides the vehicle within the second in
+    which it might still have been rolling, nobody could be sure before that has gone."""
+    sure = None if due is None else due_ms(stay, looks, rules, ROLL_MS)
+    return due if sure is not None and due is not None and sure - due <= rules.period_ms else sure
 
 
 def _until(stay: TrueStay, rules: Rules) -> int:

@@ -145,8 +145,8 @@ def main() -> None:
         reporter = Reporter(agent, watches, out)
         decide = Engine.frame
 
-        def frame(self: Engine, picture: Any, *rest: Any) -> None:
-            decide(self, picture, *rest)
+        def frame(self: Engine, picture: Any, *rest: Any, **more: Any) -> None:
+            decide(self, picture, *rest, **more)
             state = self.cameras[picture.camera_id].state
             reporter.looked(picture.camera_id, picture.at_ms, agent._clock.utc_ms(), state.stays)
 

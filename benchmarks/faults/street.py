@@ -122,7 +122,7 @@ class ScriptedEyes:
         self._before = frame.image
         return Observation(frame.at_ms, seen, looks, empty, calm)
 
-    def examine(self, image: Image, box: object, labels: object) -> float:  # noqa: ARG002
+    def examine(self, image: Image, box: object, labels: object, *, piece: object = None) -> float:  # noqa: ARG002
         """A closer look: everything here is a vehicle."""
         return 0.6
 

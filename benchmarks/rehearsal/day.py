@@ -138,7 +138,7 @@ class _Eyes:
         self.now = at_ms
         return Observation(frame.at_ms, tuple(sorted(seen, key=lambda s: s.box)), patches, empty, calm)
 
-    def examine(self, image: Image, box: Box, labels: object) -> float:  # noqa: ARG002
+    def examine(self, image: Image, box: Box, labels: object, *, piece: object = None) -> float:  # noqa: ARG002
         return 0.7
 
 

@@ -154,8 +154,24 @@ def share_changed(cells: Cells, box: Box) -> float:
     return float(part.mean()) if part.size else 0.0
 
 
+_AT_REST = 0.15
+"""Cells of shake that are none."""
+
+_SLOPE, _NOISE = 1.5, 4.0
+"""A shake changes a cell by no more than its slope times so many cells, and this many grey levels of noise."""
+
+_FITTING = 0.85
+"""Share of the cells that may have changed so, that a shake has to explain."""
+
+
 class Steadier:
-    """Follows small camera shake, by phase correlation against a slowly renewed reference."""
+    """Follows small camera shake against a slowly renewed reference.
+
+    A shake moves all of the picture, whatever came or left only a part. Phase correlation tells roughly how far, but what came drags
+    its answer along by up to a pixel or two of a picture 960 wide, and that is as much as tells a vehicle from its like. So the answer is
+    settled by least squares over the slopes of the reference, without the cells that have changed by more than any small shake
+    makes of their slope.
+    """
 
     def __init__(self) -> None:
         self._reference: Grey | None = None
@@ -169,11 +185,44 @@ class Steadier:
             return 0.0, 0.0
         # OpenCV 5.0 multiplies its inputs by the window in place.
         (right, down), response = cv2.phaseCorrelate(self._reference.copy(), grey.copy(), self._window)
-        share = right / SMALL_WIDTH, down / SMALL_WIDTH
-        if response < _SHAKE_TRUST or max(abs(share[0]), abs(share[1])) > _MAX_SHAKE:
+        if response < _SHAKE_TRUST or max(abs(right), abs(down)) > _MAX_SHAKE * SMALL_WIDTH:
             return 0.0, 0.0
-        self._reference = cv2.addWeighted(self._reference, 0.95, moved(grey, -right, -down), 0.05, 0)  # type: ignore[assignment]
-        return share if max(abs(right), abs(down)) > 0.15 else (0.0, 0.0)
+        if max(abs(right), abs(down)) > _AT_REST:
+            # From near by it finds the way itself, and begins where nothing is dragged along.
+            near = max(abs(right), abs(down)) < 1
+            right, down = _settled(self._reference, grey, (0.0, 0.0) if near else (right, down))
+        rests = max(abs(right), abs(down)) <= _AT_REST
+        steady = grey if rests else moved(grey, -right, -down)
+        self._reference = cv2.addWeighted(self._reference, 0.95, steady, 0.05, 0)  # type: ignore[assignment]
+        return (0.0, 0.0) if rests else (right / SMALL_WIDTH, down / SMALL_WIDTH)
+
+
+def _settled(reference: Grey, grey: Grey, start: tuple[float, float]) -> tuple[float, float]:
+    """How far a picture is moved against the reference, (right, down) in cells, from a rough answer; that if it leads away."""
+    # Every third row and second column: few numbers are asked of thousands of cells.
+    across = (reference[2:-2:3, 3:-1:2] - reference[2:-2:3, 1:-3:2]) / 2
+    along = (reference[3:-1:3, 2:-2:2] - reference[1:-3:3, 2:-2:2]) / 2
+    slope = _SLOPE * np.hypot(across, along) + _NOISE
+    before = reference[2:-2:3, 2:-2:2]
+    right, down = start
+    for _ in range(2):
+        steady = moved(grey, -right, -down) if right or down else grey
+        now = steady[2:-2:3, 2:-2:2]
+        # The light is another: a cloud, an exposure.
+        change = now * (np.median(before) / max(1.0, float(np.median(now)))) - before
+        same = np.abs(change) <= slope
+        terms = np.stack([-across[same], -along[same], np.ones(int(same.sum()), np.float32), before[same]])
+        change = change[same]
+        fits = np.ones(len(change), dtype=bool)
+        motion = np.zeros(4)
+        for _ in range(2):
+            kept = terms[:, fits]
+            motion = np.linalg.lstsq(kept @ kept.T, kept @ change[fits], rcond=None)[0]
+            rest = np.abs(change - motion @ terms)
+            fits = rest <= np.quantile(rest, _FITTING) if len(rest) else fits
+        right, down = right + float(motion[0]), down + float(motion[1])
+    astray = max(abs(right - start[0]), abs(down - start[1])) > _SLOPE
+    return start if astray else (right, down)
 
 
 class Ground:

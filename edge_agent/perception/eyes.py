@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from edge_agent.perception._change import (
     share_changed,
     shrink,
 )
+from edge_agent.perception.closer import SAME, Region, RegionDetector, as_box, closer_look
 from edge_agent.stays import CameraState, Observation, Seen
 from edge_agent.stays.appearance import Look, around, look_at
 from edge_agent.stays.pieces import is_whole
@@ -33,12 +33,6 @@ from models.detections import Detection, Detections
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
 from zones.geometry import iou, nested
-
-_VIEWS = (1.5, 2.2, 3.2, 4.5)
-"""Sides of the closer look's views, in sides of the box."""
-
-_SAME = 0.5
-"""Overlap from which a detection in a view is the thing that was looked at."""
 
 _NESTED = 0.6
 """Share of a box inside a better one from which both are one vehicle."""
@@ -48,16 +42,6 @@ _MOVED = 0.4
 
 _ROOM = 0.15
 """Room around a change that a region must show, in shares of the change's side."""
-
-Region = tuple[int, int, int, int]
-
-
-class RegionDetector(Protocol):
-    """What the eyes need of a detector."""
-
-    def detect_regions(self, picture: Image, regions: Sequence[Region]) -> Detections: ...
-
-    def detect(self, pictures: Sequence[Image]) -> list[Detections]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +143,10 @@ class Eyes:
         sure = _one_each([d for d in detections if d.score >= self._config.score], size)
         seen = tuple(
             Seen(
-                _moved(_as_box(d.box), -shift[0], -shift[1]),
+                _moved(as_box(d.box), -shift[0], -shift[1]),
                 d.label,
                 round(float(d.score), 4),
-                look_at(frame.image, _as_box(d.box)),
+                look_at(frame.image, as_box(d.box)),
             )
             for d in sure
         )
@@ -194,9 +178,9 @@ class Eyes:
             frame.at_ms, tuple(sorted(seen, key=lambda s: s.box)), patches, empty, calm, rings=rings
         )
 
-    def examine(self, image: Image, box: Box, labels: Collection[str]) -> float:
+    def examine(self, image: Image, box: Box, labels: Collection[str], *, piece: Box | None = None) -> float:
         """A closer look at one box, see `closer_look`."""
-        return closer_look(self._detector, image, box, labels)
+        return closer_look(self._detector, image, box, labels, piece=piece)
 
     def _detect(self, frame: Frame, grey: Grey, state: CameraState, *, force: bool) -> Detections:
         last, before = self._last_detections, self._last_grey
@@ -317,8 +301,8 @@ def _together(last: Detections, found: Detections, regions: Sequence[Region]) ->
         x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
         return any(r[0] <= x < r[2] and r[1] <= y < r[3] for r in regions)
 
-    old = [_as_box(box) for box in last.boxes]
-    new = [_as_box(box) for box in found.boxes]
+    old = [as_box(box) for box in last.boxes]
+    new = [as_box(box) for box in found.boxes]
     covered = {
         i
         for i, box in enumerate(new)
@@ -330,7 +314,7 @@ def _together(last: Detections, found: Detections, regions: Sequence[Region]) ->
         k
         for k, box in enumerate(old)
         if (not inside(box) or any(found.cut[i] and nested(new[i], box) >= _NESTED for i in covered))
-        and all(iou(box, new[i]) < _SAME for i in fresh)
+        and all(iou(box, new[i]) < SAME for i in fresh)
     ]
     first, second = last.take(np.array(kept, np.intp)), found.take(np.array(fresh, np.intp))
     return Detections(
@@ -339,40 +323,6 @@ def _together(last: Detections, found: Detections, regions: Sequence[Region]) ->
         [*first.labels, *second.labels],
         np.concatenate([first.cut, second.cut]),
     )
-
-
-def closer_look(detector: RegionDetector, image: Image, box: Box, labels: Collection[str]) -> float:
-    """How surely there is an object of these classes in a box, 0 to 1.
-
-    The detector sees the box in eight views (four widths of surroundings, each also mirrored). Road marks,
-    heaps and shadows that pass for a vehicle in one view do not in the others. The answer is the mean of the
-    better half, because a vehicle that fills or hardly fills its view scores low there without being less real.
-    """
-    height, width = image.shape[:2]
-    middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    scores = []
-    for factor in _VIEWS:
-        half = max(box[2] - box[0], box[3] - box[1]) * factor / 2
-        left, top = max(0, int(middle[0] - half)), max(0, int(middle[1] - half))
-        right, bottom = min(width, int(middle[0] + half) + 1), min(height, int(middle[1] + half) + 1)
-        view = image[top:bottom, left:right]
-        here: Box = (box[0] - left, box[1] - top, box[2] - left, box[3] - top)
-        there: Box = (view.shape[1] - here[2], here[1], view.shape[1] - here[0], here[3])
-        mirrored = np.ascontiguousarray(view[:, ::-1])
-        for picture, place in ((np.ascontiguousarray(view), here), (mirrored, there)):
-            found = detector.detect([picture])[0]
-            scores.append(
-                max(
-                    (
-                        float(d.score)
-                        for d in found
-                        if d.label in labels and iou(_as_box(d.box), place) >= _SAME
-                    ),
-                    default=0.0,
-                )
-            )
-    better = sorted(scores, reverse=True)[: len(scores) // 2]
-    return round(sum(better) / len(better), 4)
 
 
 def _one_each(detections: list[Detection], size: tuple[float, float]) -> list[Detection]:
@@ -385,21 +335,16 @@ def _one_each(detections: list[Detection], size: tuple[float, float]) -> list[De
             other
             for other in kept
             if "person" not in (item.label, other.label)
-            and nested(_as_box(item.box), _as_box(other.box)) >= _NESTED
+            and nested(as_box(item.box), as_box(other.box)) >= _NESTED
         ]
         if not same:
             kept.append(item)
         elif len(same) == 1 and is_whole(
-            item.label, _as_box(item.box), item.score, _as_box(same[0].box), same[0].score, size
+            item.label, as_box(item.box), item.score, as_box(same[0].box), same[0].score, size
         ):
             # Its best piece says as surely that it is a vehicle.
             kept[kept.index(same[0])] = replace(item, score=same[0].score)
     return kept
-
-
-def _as_box(values: object) -> Box:
-    left, top, right, bottom = (round(float(v), 2) for v in values)  # type: ignore[attr-defined]
-    return (left, top, right, bottom)
 
 
 def _moved(box: Box, right: float, down: float) -> Box:

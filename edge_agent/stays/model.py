@@ -104,6 +104,7 @@ class Stay:
         doubt: it was out of sight since last proven; only a strict match may clear that.
         absent: consecutive observations in which it was visibly not there, since `absent_ms`.
         hidden_ms: since when something unknown has been standing still in its place.
+        remnant: how its place looked while something hid it so shortly after its last proof that what shows must be it.
         different: consecutive observations in which something else stood there.
         unseen_as: why it was last not proven; names the gap when it is proven again.
         returned: it was out of sight for a while; where a plate is known, it must be read again before anything is
@@ -111,7 +112,7 @@ class Stay:
         votes: class -> summed scores; the class with the most is the label.
         checks: scores of the closer looks at it, the last at `checked_ms`.
         masked: it was found behind another vehicle, with its feet hidden.
-        whole: the box of a larger vehicle of which this may be a piece, seen in `wholes` looks.
+        whole: the box of a larger vehicle of which this may be a piece, last seen in `wholes` looks more than the piece alone.
         counts: whether its standing there counts: the zone is in its hours, and nothing exempts the vehicle.
         counted_ms: the part of `covered_ms` since `counts_from_ms` in which it counted. A violation is made of this.
         counts_from_ms: when the counting began that goes on, or was the last.
@@ -140,6 +141,7 @@ class Stay:
     absent: int = 0
     absent_ms: Millis = 0
     hidden_ms: Millis | None = None
+    remnant: Look | None = None
     different: int = 0
     verdict: Verdict = "present"
     unseen_as: GapKind = "absent"

@@ -18,6 +18,9 @@ _CELLS = 24
 """Cells of a look, of 576, from which a part of it can be compared for itself."""
 
 _WHOLE_SCORE, _WHOLE_SIZE, _WHOLE_SHARE, _WHOLE_HEIGHT = 0.7, 1.4, 0.8, 1.7
+_EDGE = 0.01
+"""Share of the picture's width from which on a box is cut by its edge."""
+
 _LONG = frozenset({"car", "bus", "truck"})
 """Vehicles of which a piece may be taken for one."""
 
@@ -43,6 +46,17 @@ def is_whole(label: str, box: Box, score: float, piece: Box, best: float, size: 
 
 def _clipped(box: Box, size: tuple[float, float]) -> Box:
     return (max(0.0, box[0]), max(0.0, box[1]), min(size[0], box[2]), min(size[1], box[3]))
+
+
+def cut_off(box: Box, size: tuple[float, float]) -> bool:
+    """Whether the picture's edge cuts a box, so that only a part of what stands there is to be seen.
+
+    Args:
+        box: which, pixels.
+        size: width and height of the picture.
+    """
+    near = _EDGE * size[0]
+    return box[0] <= near or box[1] <= near or box[2] >= size[0] - near or box[3] >= size[1] - near
 
 
 def match(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> int | None:
@@ -77,14 +91,23 @@ def nearer(stay: Stay, seen: Sequence[Seen], *apart: Seen | None) -> list[Seen]:
 
 def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
     """Whether a detection within the place of a vehicle that stands is what still shows of it, the rest being hidden: what
-    nothing nearer covers of that part looks as it did."""
+    nothing nearer covers of that part looks as it did, or as it did just after the vehicle was last proven. In so short a time
+    nobody drives away and another comes to stand there: what showed then, on no nearer ground, was the vehicle."""
     patch = seen.patches.get(stay.id)
     if patch is None or covered_share(item.box, stay.anchor) < rules.piece_share:
         return False
     cells = within(stay.spot, item.box)
     free = uncovered(stay.spot, (other.box for other in nearer(stay, seen.seen, item)))
     cells = cells if free is None else cells & free
-    return int(cells.sum()) >= _CELLS and likeness(stay.look, patch, cells) >= rules.keep_likeness
+    enough = int(cells.sum()) >= _CELLS
+    if enough and likeness(stay.look, patch, cells) >= rules.keep_likeness:
+        return True
+    if stay.absent or item.box[3] > stay.anchor[3] + 0.05 * (stay.anchor[3] - stay.anchor[1]):
+        return False
+    if stay.settled and seen.at_ms - stay.last_ms <= rules.swap_ms:
+        return True
+    remnant = stay.remnant
+    return enough and remnant is not None and likeness(remnant, patch, cells) >= rules.keep_likeness
 
 
 def grown(
@@ -93,6 +116,7 @@ def grown(
     """The stay, or the whole vehicle where its box turns out to be a piece of one, by looks that agree on the whole.
 
     Only as long as no closer look has found a vehicle in the box itself: in a dense row boxes around two are found now and then.
+    After that a whole that the picture's edge cuts is but remembered: the next closer look tells (`attention.look_closer`).
     That the piece stood all the while is proof enough that the vehicle did: its times stay. Closer looks begin anew.
 
     Args:
@@ -103,9 +127,10 @@ def grown(
         index: the zones.
         rules: thresholds.
     """
-    if stay.vehicle_score >= rules.vehicle_score:
-        return stay
     item = _whole_of(stay, place, seen, others, index, rules)
+    if stay.vehicle_score >= rules.vehicle_score:
+        cut = item is not None and cut_off(item.box, (index.width, index.height))
+        return replace(stay, whole=item.box) if item is not None and cut else stay
     if item is None:
         alone = match(stay, seen.seen, rules) is not None
         return replace(stay, wholes=stay.wholes - 1) if alone and stay.wholes else stay
@@ -113,10 +138,13 @@ def grown(
         return replace(stay, whole=item.box, wholes=1)
     if stay.wholes + 1 < rules.whole_hits:
         return replace(stay, whole=item.box, wholes=stay.wholes + 1)
+    return as_whole(replace(stay, label=item.label, votes=((item.label, round(item.score, 4)),)), item)
+
+
+def as_whole(stay: Stay, item: Seen) -> Stay:
+    """The stay with the place and look of the whole vehicle; its class by the votes, as it was."""
     return replace(
         stay,
-        label=item.label,
-        votes=((item.label, round(item.score, 4)),),
         score=item.score,
         spot=item.box,
         anchor=item.box,
@@ -126,6 +154,7 @@ def grown(
         checks=(),
         whole=None,
         wholes=0,
+        remnant=None,
     )
 
 
@@ -225,9 +254,10 @@ def may_begin(
 
 
 def is_part(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
-    """Whether a stay may be a piece of a larger vehicle, found while the rest was hidden: no longer detected for itself,
-    and no closer look has found a vehicle in it."""
-    return stay.vehicle_score < rules.vehicle_score and match(stay, seen, rules) is None
+    """Whether a stay may be a piece of a larger vehicle, found while the rest was hidden: no longer detected for itself as surely as
+    a stay begins, and no closer look has found a vehicle in it."""
+    sure = tuple(item for item in seen if item.score >= rules.begin_score)
+    return stay.vehicle_score < rules.vehicle_score and match(stay, sure, rules) is None
 
 
 def doubles(stays: Sequence[Stay], seen: tuple[Seen, ...], rules: StayRules) -> set[str]:

@@ -276,6 +276,7 @@ def _present(
         gaps=gaps,
         absent=0,
         hidden_ms=None,
+        remnant=None,
         different=0,
         doubt=False,
         verdict="present",
@@ -341,6 +342,8 @@ def _missing(stay: Stay, verdict: Verdict, seen: Observation, rules: StayRules, 
     at_ms = seen.at_ms
     cause: GapKind = seen.gap if late and stay.verdict == "present" else _GAP_OF[verdict]
     after = replace(stay, verdict=verdict, unseen_as=cause, doubt=True)
+    if verdict in ("occluded", "hidden") and not stay.absent and at_ms - stay.last_ms <= rules.swap_ms:
+        after = replace(after, remnant=seen.patches.get(stay.id))
     if verdict == "absent":
         just_before = stay.hidden_ms is not None and at_ms - stay.hidden_ms <= rules.max_interval_ms
         since = stay.absent_ms if stay.absent else stay.hidden_ms if just_before and stay.hidden_ms else at_ms

@@ -71,6 +71,10 @@ RIVAL, RIVALLED = 0.5, 0.5
 LEAST_CONTRAST = 8.0
 """Grey levels; noise of less is not stretched into characters."""
 
+LEAST_WIDTH = 36
+"""A narrower plate on a vehicle is not read: its characters are less than four pixels wide, of which nothing sure comes,
+slowly. By GA 36 a character has 45 of a plate's 440 mm."""
+
 CROP_WIDTH, CROP_PAD = 240, 48
 """A plate's own crop is enlarged to this width, with this border, before its corners are looked for: pixels."""
 
@@ -166,7 +170,7 @@ class PlateReader:
 
         A neighbour's plate may be in the crop as well: the largest and most central one is the vehicle's own, however
         well the other can be read. Where another plate stands out nearly as much, the reading is too doubtful to act
-        upon.
+        upon. Plates of less than `LEAST_WIDTH` pixels are not read.
         """
         check_picture(crop)
         readings = (self._own(crop, found) for found in self._searches(crop))
@@ -179,7 +183,8 @@ class PlateReader:
             stands = standing(plate.corners, width)
             if best is not None and stands <= RIVAL * most:
                 break
-            reading = self._read_found(crop, plate)
+            wide = plate.box[2] - plate.box[0] >= LEAST_WIDTH
+            reading = self._read_found(crop, plate) if wide else None
             if reading is None:
                 continue
             if best is None:

@@ -115,6 +115,17 @@ def test_the_window_waits_while_it_is_hidden_and_while_the_camera_is_away() -> N
     assert due_ms(stay(until=50_000, hidden=((15_000, 45_000),)), looks, RULES) is None
 
 
+@pytest.mark.parametrize(
+    ("at_ms", "expected"), [(64_000, (1, 0, 0)), (76_000, (0, 1, 1)), (26_000, (0, 1, 1))]
+)
+def test_who_is_hidden_the_moment_he_is_due_is_wanted_when_he_shows_again(
+    at_ms: int, expected: tuple[int, int, int]
+) -> None:
+    hidden = stay(hidden=((30_500, 60_500),))
+    assert due_ms(hidden, log().looks, RULES) == 30_000
+    assert counts(judge([hidden], log(case(at_ms)), RULES)) == expected
+
+
 @given(st.sets(st.integers(0, 100)), st.integers(0, 60_000))
 def test_fewer_looks_never_make_a_case_due_sooner(left_out: set[int], since: int) -> None:
     looks = log().looks

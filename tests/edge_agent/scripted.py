@@ -94,7 +94,7 @@ class ScriptedEyes:
         calm = {i: _alike(self.before, spots[i], look) for i, look in looks.items()}
         return Observation(frame.at_ms, seen, looks, empty, calm)
 
-    def examine(self, image: Image, box: object, labels: object) -> float:
+    def examine(self, image: Image, box: object, labels: object, *, piece: object = None) -> float:
         return 0.6
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from edge_agent.attention import Camera, look_closer
+from edge_agent.frames import Frame, Image
+from edge_agent.perception import Eyes, EyesConfig
+from edge_agent.perception.closer import closer_look
 from edge_agent.perception.eyes import _one_each
-from edge_agent.stays import StayEnded, StaySettled
-from edge_agent.stays.pieces import feet_hidden, needed_score, spans
-from models.detections import Detection
-from tests.edge_agent.test_stays import CAR, INDEX, PERIOD_S, PLACE, RULES, T0, Street, Vehicle
+from edge_agent.stays import StayEnded, StaySettled, StayWatched
+from edge_agent.stays.model import VEHICLES, Seen
+from edge_agent.stays.pieces import doubles, feet_hidden, needed_score, spans
+from models.detections import Detection, Detections
+from tests.edge_agent.test_stays import CAR, HEIGHT, INDEX, PERIOD_S, PLACE, RULES, T0, WIDTH, Street, Vehicle
 from zones import Box
 
 LEFT, TOP, RIGHT, BOTTOM = PLACE
@@ -40,14 +47,31 @@ def test_a_bus_that_stands_before_a_car_makes_neither_two_of_it_nor_none(known: 
     assert street.state.stays[0].covered_ms == 30_000 - RULES.roll_ms
 
 
-def test_another_car_behind_the_bus_is_another_stay() -> None:
+@pytest.mark.parametrize(("looks", "stays"), [(0, 1), (4, 2)])
+def test_what_looks_otherwise_behind_the_bus_is_another_stay_once_there_was_time_to_change_places(
+    looks: int, stays: int
+) -> None:
+    """Within a look of the last proof it is the same car with something before it: a mirror, a shadow."""
     street = Street()
     for _ in range(12):
         street.look([CAR])
     bus = Vehicle(BUS, seed=99, label="bus")
-    for _ in range(6):
+    for _ in range(looks):
+        street.look([replace(CAR, detected=False), bus])
+    for _ in range(12):
         street.look([Vehicle(PLACE, seed=8, detected=False), bus, box(REST)])
-    assert len(street.of(StaySettled)) == 2
+    assert len(street.of(StaySettled)) == stays
+
+
+def test_a_car_that_stops_before_another_is_another_stay_at_once() -> None:
+    """It stands on nearer ground, so it is not what still shows of the one behind."""
+    street = Street()
+    for _ in range(12):
+        street.look([CAR])
+    before = Vehicle((LEFT + 10, TOP + 12, RIGHT, BOTTOM + 10), seed=31)
+    for _ in range(6):
+        street.look([replace(CAR, detected=False), before])
+    assert [event.stay.anchor for event in street.of(StaySettled)] == [PLACE, before.box]
 
 
 def test_a_cab_that_is_found_first_becomes_the_lorry_and_keeps_its_time() -> None:
@@ -100,6 +124,25 @@ def test_a_box_over_two_cars_that_stand_is_no_third() -> None:
     assert not spans((135, 80, 190, 130), stays, RULES), "a third that looks out behind the two"
 
 
+def test_what_is_found_faintly_and_never_closely_ends_no_car_that_stands_over_it() -> None:
+    """A shop's window that once passed for a car."""
+    window: Box = (LEFT + 40, TOP, RIGHT + 15, BOTTOM - 10)
+    street = Street()
+    for _ in range(6):
+        street.look([box(window)])
+    (ghost,) = street.state.stays
+    street = Street()
+    for _ in range(6):
+        street.look([CAR])
+    (car,) = street.state.stays
+    car = replace(car, id="car", first_ms=ghost.first_ms + 20_000)
+    found = Seen(PLACE, "car", 0.66)
+    for score, checks, ended in ((0.24, (), set()), (0.5, (), {"car"}), (0.24, (0.3,), {"car"})):
+        there = (Seen(window, "car", score), found)
+        assert doubles([replace(ghost, checks=checks), car], there, RULES) == ended
+    assert doubles([ghost, replace(car, checks=(0.6,))], (found,), RULES) == {ghost.id}
+
+
 def test_boxes_that_tremble_by_half_a_lorry_restart_no_clock() -> None:
     lorry = Vehicle((60, 115, 220, 190), seed=9, label="truck", detected=False)
     street = Street()
@@ -138,3 +181,65 @@ def test_of_a_whole_and_its_piece_one_is_kept() -> None:
         (0.5, (112, 120, 178, 186)),
     ], "two cars in a box around both"
     assert kept(("person", 0.5, cab), ("car", 0.5, lorry)) == [(0.5, lorry), (0.5, cab)]
+
+
+class Knowing:
+    """A detector that knows what stands in the picture; each pixel says where it is."""
+
+    def __init__(self, known: Sequence[tuple[Box, float]]) -> None:
+        self.known = known
+
+    def detect(self, pictures: Sequence[Image]) -> list[Detections]:
+        (view,) = pictures
+        start, end = view[0, 0].astype(int), view[0, -1].astype(int)
+        mirrored = bool(start[0] + 256 * start[1] > end[0] + 256 * end[1])
+        left, top = min(p[0] + 256 * p[1] for p in (start, end)), start[2]
+        width = view.shape[1]
+        boxes = [(x1 - left, y1 - top, x2 - left, y2 - top) for (x1, y1, x2, y2), _ in self.known]
+        there = [
+            (width - x2, y1, width - x1, y2) if mirrored else (x1, y1, x2, y2) for x1, y1, x2, y2 in boxes
+        ]
+        return [Detections(there, [score for _, score in self.known], ["truck"] * len(there))]
+
+    def detect_regions(self, picture: Image, regions: object) -> Detections:
+        raise NotImplementedError
+
+
+LORRY = Vehicle((220, 110, 320, 184), seed=7, label="truck", detected=False)
+CAB = box((220, 118, 285, 182))
+
+
+@pytest.mark.parametrize(
+    ("lorry", "found", "becomes"),
+    [
+        (LORRY, True, LORRY.box),
+        (LORRY, False, CAB.box),
+        (replace(LORRY, box=(180, 110, 280, 184)), True, (180, 118, 245, 182)),
+    ],
+)
+def test_the_end_that_the_pictures_edge_leaves_of_a_lorry_becomes_the_lorry_by_a_closer_look(
+    lorry: Vehicle, found: bool, becomes: Box
+) -> None:
+    left, _, _, _ = lorry.box
+    cab = box((left, 118, left + 65, 182))
+    street = Street()
+    for moment in range(20):
+        street.look([lorry, cab] if moment != 5 else [replace(lorry, detected=True)])
+    (stay,) = street.state.stays
+    assert (stay.anchor, stay.whole) == (cab.box, lorry.box)
+    x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+    image = np.dstack([x % 256, x // 256, y]).astype(np.uint8)
+    detector = Knowing([(cab.box, 0.4), *([(lorry.box, 0.2)] if found else [])])
+    assert closer_look(detector, image, lorry.box, VEHICLES) == pytest.approx(0.4), "nearly the same box"
+    assert closer_look(detector, image, lorry.box, VEHICLES, piece=cab.box) == pytest.approx(0.2 * found)
+    camera = Camera("cam1", Eyes(INDEX, detector, 320, EyesConfig()), RULES, street.state, "", "")
+    watched = StayWatched(stay, street.now, proven=True)
+    state, (event,) = look_closer(
+        camera, Frame("cam1", street.now, image, 0), street.state, (watched,), lambda _: None
+    )
+    assert isinstance(event, StayWatched)
+    (after,) = state.stays
+    assert after == event.stay
+    assert after.anchor == becomes
+    assert (after.first_ms, after.covered_ms) == (stay.first_ms, stay.covered_ms)
+    assert event.proven is (becomes == cab.box), "nothing is opened by the look that tells"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
+import pytest
 
 from edge_agent.frames import Frame, Image
 from edge_agent.perception import Eyes, EyesConfig
@@ -144,3 +146,19 @@ def test_measuring_the_shake_leaves_the_picture_as_it_is() -> None:
     steadier.shift(grey)
     steadier.shift(grey)
     assert (grey == kept).all()
+
+
+@pytest.mark.parametrize(
+    ("right", "down", "light"), [(0, 0, 1.0), (4, -3, 0.88), (-9, 7, 1.0), (20, 13, 1.1)]
+)
+def test_what_comes_to_stand_is_no_shake(right: int, down: int, light: float) -> None:
+    """A bus that stands before a third of the picture shifts nothing, and hides no shift that there is."""
+    smooth = cv2.GaussianBlur(BACKGROUND.astype(np.float32), (0, 0), 9) * 2 - 90
+    bus = smooth.copy()
+    bus[500:900, 300:1300] = 205
+    bus[560:740, 340:1260:160] = bus[560:740, 380:1260:160] = 40
+    steadier = Steadier()
+    steadier.shift(shrink(smooth.astype(np.uint8)))
+    moved = np.roll(bus, (down, right), axis=(0, 1)) * light
+    answer = steadier.shift(shrink(np.clip(moved, 0, 255).astype(np.uint8)))
+    assert [share * WIDTH for share in answer] == pytest.approx([right, down], abs=0.5)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.frames import Frame, Image
-from edge_agent.perception.eyes import RegionDetector, closer_look
+from edge_agent.perception.closer import RegionDetector, closer_look
 from models.detections import Detection
 from models.labels import VEHICLES
 from protocol.errors import PatrolError

@@ -92,6 +92,18 @@ def test_real_crops_keep_the_accuracy_that_the_documentation_states(
     assert precision == 1.0
 
 
+@pytest.mark.parametrize(("width", "read"), [(26, False), (90, True)])
+def test_a_plate_too_small_to_be_read_costs_no_reading(
+    reader: PlateReader, monkeypatch: pytest.MonkeyPatch, width: int, read: bool
+) -> None:
+    conditions = drawn.Conditions(width=width)
+    crop, _ = drawn.scene(drawn.plate("沪A8K526", "civil_blue"), conditions, np.random.default_rng(3))
+    tried = []
+    monkeypatch.setattr(reader, "_read_found", lambda *_: tried.append(1))
+    reader.read_best(crop)
+    assert bool(tried) is read
+
+
 @pytest.mark.parametrize("kind", ["civil_blue", "energy_small"])
 def test_every_region_is_read_by_day(reader: PlateReader, kind: str) -> None:
     rng = np.random.default_rng(20)

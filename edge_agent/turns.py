@@ -1,0 +1,38 @@
+"""Who may take time for a closer look: checks of all cameras go before it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from protocol.clock import Millis
+
+_SPARE_MS = 1_000
+"""For so long a round of all cameras has time for closer looks. One takes up to a third of a second, and every camera waits."""
+
+_PUT_OFF_MOST = 2
+"""After so many pictures without one a camera's next picture has it, however late the round is."""
+
+
+class Turns:
+    """Puts closer looks off while a round takes long.
+
+    Several vehicles that come to rest at once, before several cameras, ask for seconds of the detector's time. Each closer look that is
+    put off is taken at one of that camera's next pictures, so its case may be opened later, never earlier. Nothing is put off where
+    a box has time.
+    """
+
+    def __init__(self) -> None:
+        self._began_ms: Millis = 0
+        self._put_off: defaultdict[str, int] = defaultdict(int)
+
+    def begin(self, now_ms: Millis) -> None:
+        """A round of all cameras begins. `now_ms` is monotonic."""
+        self._began_ms = now_ms
+
+    def may_look_closer(self, camera_id: str, now_ms: Millis) -> bool:
+        """Whether this camera's picture, which is looked at now, may have closer looks."""
+        if now_ms - self._began_ms <= _SPARE_MS or self._put_off[camera_id] >= _PUT_OFF_MOST:
+            self._put_off[camera_id] = 0
+            return True
+        self._put_off[camera_id] += 1
+        return False
