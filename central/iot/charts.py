@@ -75,7 +75,6 @@ class Strip:
     rows: tuple[tuple[int, int, str], ...]
     """From, until and word, the newest first."""
 
-
     hours: tuple[Tick, ...]
     view: str = f"0 0 {WIDTH:g} 62"
 

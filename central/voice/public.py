@@ -110,7 +110,14 @@ def suggestions(request: HttpRequest) -> HttpResponse:
         }
         for one in suggest(mine, typed)
     ]
-    return _with(render(request, "voice/_suggestions.html", {"found": found, "joinable": any(one["open"] for one in found)}), HEADERS)
+    return _with(
+        render(
+            request,
+            "voice/_suggestions.html",
+            {"found": found, "joinable": any(one["open"] for one in found)},
+        ),
+        HEADERS,
+    )
 
 
 @open_to_all
