@@ -290,7 +290,7 @@ def _pages(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "patrol", "central", "web", "--port", str(port)]
     env = {**os.environ, "NO_COLOR": "1"}
-    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, cwd=folder)  # noqa: S603
+    process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, cwd=folder)
     try:
         assert process.stderr is not None
         said = process.stderr.readline()
