@@ -61,7 +61,7 @@ def systems(request: HttpRequest) -> HttpResponse:
         dead = dead.filter(subscription__key__jurisdiction_id__in=mine)
     listed = list(keys)
     for key in listed:
-        key.rights_said = "、".join(str(RIGHTS_SAID.get(right, right)) for right in key.rights)
+        key.rights_said = _(", ").join(str(RIGHTS_SAID.get(right, right)) for right in key.rights)
         key.role_said = str(Role(key.role).label) if key.role in Role.values else key.role
     given_up = list(dead.order_by("-ended_at_ms")[:SHOWN])
     for one in given_up:
@@ -117,7 +117,7 @@ def _told_of(hook: dict[str, Any]) -> str:
     language = get_language() or ""
     events_ = [str(EVENTS_SAID.get(each, each)) for each in hook["events"]] or [_("everything")]
     parts = [events_, [title_of(code, language) for code in hook["services"]], hook["grids"]]
-    return " · ".join("、".join(part) for part in parts if part)
+    return " · ".join(_(", ").join(part) for part in parts if part)
 
 
 def _hook(request: HttpRequest, webhook_id: int) -> Subscription:
