@@ -35,7 +35,12 @@ def test_a_resident_says_something_on_a_phone(centre, tmp_path, free_port):
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "patrol", "central", "web", "--port", str(port)]
     path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    server = subprocess.Popen(command, env=centre.env(), stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        command,
+        env=centre.env(PATROL_CENTRAL_TILES=f"{url}/static/{{z}}/{{x}}/{{y}}.png"),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert "pages at" in server.stderr.readline()
         with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="1"), sync_playwright() as playwright:
