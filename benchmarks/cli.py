@@ -26,6 +26,7 @@ from benchmarks.dispatch import cli as dispatch_cli
 from benchmarks.faults import cli as faults_cli
 from benchmarks.flood.cli import flood
 from benchmarks.grids import cli as grids_cli
+from benchmarks.hotline.cli import hotline
 from benchmarks.iot import cli as iot_cli
 from benchmarks.pages.cli import pages
 from benchmarks.plates.cli import plates
@@ -60,6 +61,7 @@ app = typer.Typer(
     "patrol bench faults --quick\n\n"
     "patrol bench iot --devices 5000 --rate 200 --minutes 1\n\n"
     "patrol bench flood --reports 10000\n\n"
+    "patrol bench hotline --calls 10\n\n"
     "patrol bench pages --database sqlite\n\n"
     "patrol bench day --json day.json\n\n"
     "patrol bench capacity --quick\n\n"
@@ -215,6 +217,7 @@ app.add_typer(faults_cli.app)
 app.add_typer(iot_cli.app)
 app.add_typer(day_cli.app)
 app.command(epilog="Example: patrol bench pages --database sqlite --json pages.json")(pages)
+app.command(epilog="Example: patrol bench hotline --calls 10 --json hotline.json")(hotline)
 app.command(epilog="Example: patrol bench voice --database postgresql --json voice.json")(voice)
 
 

@@ -61,7 +61,7 @@ def show(
             ("desk", "hotline:desk", _("Today"), "hotline"),
             ("new", "hotline:new", _("New call"), ""),
             ("due", "hotline:due", _("To do"), "hotline_errands"),
-            ("city", "hotline:city", _("City platform"), "hotline_city"),
+            ("city", "hotline:city", _("City"), "hotline_city"),
             ("figures", "hotline:figures", _("Figures"), "hotline"),
         )
         if (role in policy.readers(thing) if thing else role in policy.writers("hotline"))

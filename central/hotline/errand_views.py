@@ -48,7 +48,7 @@ def due(request: HttpRequest) -> HttpResponse:
     seen = seen.exclude(state=ErrandState.OPEN) if done else seen.filter(state=ErrandState.OPEN)
     if kind in ErrandKind.values:
         seen = seen.filter(kind=kind)
-    order = ("-done_at_ms", "-pk") if done else ("next_at_ms", "pk")
+    order = ("-done_at_ms", "-pk") if done else ("due_at_ms", "pk")
     found = list(seen.order_by(*order)[:LISTED])
     context = {
         "rows": [row(errand, request.user) for errand in found],
@@ -64,6 +64,7 @@ def row(errand: Errand, user: User) -> dict[str, Any]:
     """An errand with its possible ends, for the pages."""
     return {
         "errand": errand,
+        "later": errand.state == ErrandState.OPEN and errand.tries > 0,
         "urgency": parts.urgency(errand.due_at_ms) if errand.state == ErrandState.OPEN else "none",
         "results": [(each, ErrandResult(each).label) for each in errands.RESULTS[errand.kind]],
         "may": errands.may_finish(errand, user),

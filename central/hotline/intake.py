@@ -178,7 +178,7 @@ def _form(
     if error is not None:
         words = refusal(error)
         if error.field == "subject" and several:
-            words = _("This may mean: %(names)s") % {"names": "、".join(title(each) for each in several)}
+            words = _("This may mean: %(names)s") % {"names": _(", ").join(title(each) for each in several)}
         wrong = {"field": (error.field or "").removeprefix("reporter."), "text": words}
     context = {
         "given": given,

@@ -12,7 +12,12 @@ from django.utils.translation import gettext
 from central.iot.points import QUARTER_MS, SLOTS, Bucket
 from central.iot.types import DeviceType, Measured
 
-WIDTH, HEIGHT, FOOT, LEFT = 960.0, 160.0, 22.0, 54.0
+WIDTH, HEIGHT, FOOT, LEFT = 640.0, 200.0, 30.0, 72.0
+"""In the units of the drawing: half a desk is wide, so that a phone shows the whole day as well."""
+
+WORD = 22.0
+"""The widest that one Chinese character is drawn, on a phone; a Latin letter takes half of it."""
+
 DAY_MS = SLOTS * QUARTER_MS
 
 
@@ -64,11 +69,14 @@ class Strip:
     """A flag or a word: the stretches for which it was so."""
 
     field: Measured
-    parts: tuple[tuple[float, float, str, str], ...]
-    """Left, width, the word as the type has it, and as people read it."""
+    parts: tuple[tuple[float, float, str, str, bool], ...]
+    """Left, width, how it is drawn, the word as people read it, and whether the word has room."""
+
+    rows: tuple[tuple[int, int, str], ...]
+    """From, until and word, the newest first."""
 
     hours: tuple[Tick, ...]
-    view: str = f"0 0 {WIDTH:g} 46"
+    view: str = f"0 0 {WIDTH:g} 62"
 
 
 def charts(made: DeviceType, quarters: Sequence[Bucket], now_ms: int, language: str) -> list[Chart | Strip]:
@@ -83,7 +91,7 @@ def charts(made: DeviceType, quarters: Sequence[Bucket], now_ms: int, language: 
         found.append(
             _chart(made, field, mine, first)
             if field.kind == "number"
-            else _strip(field, mine, first, language)
+            else _strip(made, field, mine, first, language)
         )
     return found
 
@@ -168,16 +176,27 @@ def _chart(made: DeviceType, field: Measured, mine: list[tuple[int, Any]], first
     )
 
 
-def _strip(field: Measured, mine: list[tuple[int, Any]], first: int, language: str) -> Strip:
-    parts: list[tuple[float, float, str, str]] = []
+def _strip(
+    made: DeviceType, field: Measured, mine: list[tuple[int, Any]], first: int, language: str
+) -> Strip:
+    """Stretches of one word each. What raises an alarm is drawn as that; of the others each word has its own shade."""
+    alarming = {rule.equals: rule.severity for rule in made.alarms if rule.field == field.name}
+    shades = list(dict.fromkeys(field.words.values())) if field.kind == "word" else [False, True]
+    stretches: list[tuple[int, int, Any]] = []
     for number, (at, value) in enumerate(mine):
-        text = value if isinstance(value, str) else "true" if value else "false"
         until = mine[number + 1][0] if number + 1 < len(mine) else at + QUARTER_MS
+        if stretches and stretches[-1][2] == value:
+            at = stretches.pop()[0]
+        stretches.append((at, until, value))
+    parts = []
+    for at, until, value in stretches:
         x, end = _x(at, first), _x(until, first)
-        if parts and parts[-1][2] == text:
-            x = parts.pop()[0]
-        parts.append((x, end - x, text, worded(field, value, language)))
-    return Strip(field, tuple(parts), _hours(first))
+        said = worded(field, value, language)
+        room = sum(WORD if ord(letter) > 0x2E80 else WORD / 2 for letter in said) + 12 < end - x
+        look = f"sev-{alarming[value]}" if value in alarming else f"shade-{shades.index(value) % 3}"
+        parts.append((x, end - x, look, said, room))
+    rows = tuple((at, until, worded(field, value, language)) for at, until, value in reversed(stretches))
+    return Strip(field, tuple(parts), rows, _hours(first))
 
 
 def _runs(mine: list[tuple[int, Any]]) -> list[list[tuple[int, Any]]]:

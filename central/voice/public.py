@@ -114,7 +114,14 @@ def suggestions(request: HttpRequest) -> HttpResponse:
         }
         for one in (suggest(mine, typed) if code is not None or mine in known else ())
     ]
-    return _with(render(request, "voice/_suggestions.html", {"found": found}), HEADERS)
+    return _with(
+        render(
+            request,
+            "voice/_suggestions.html",
+            {"found": found, "joinable": any(one["open"] for one in found)},
+        ),
+        HEADERS,
+    )
 
 
 @open_to_all

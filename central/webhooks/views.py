@@ -2,24 +2,51 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from central.cases.apikeys import revoke_key
 from central.cases.models import ApiKey
+from central.cases.rules import title_of
 from central.people.access import roles
-from central.people.models import User
+from central.people.models import Role, User
 from central.people.policy import readers, writers
 from central.people.scopes import unscoped
-from central.webhooks import services, state
+from central.webhooks import events, services, state
 from central.webhooks.models import Delivery, DeliveryState, Subscription
 
 SHOWN = 50
 """Deliveries that were given up and are listed."""
+
+
+RIGHTS_SAID = {
+    "open": gettext_lazy("bring cases"),
+    "read": gettext_lazy("read cases"),
+    "move": gettext_lazy("take steps"),
+    "reporter": gettext_lazy("take steps of the reporter"),
+    "note": gettext_lazy("add notes"),
+    "photo": gettext_lazy("add photos"),
+    "export": gettext_lazy("export cases"),
+    "webhook": gettext_lazy("be told of cases"),
+}
+"""Right of a key -> how people call it."""
+
+EVENTS_SAID = {
+    events.OPENED: gettext_lazy("new case"),
+    events.MOVED: gettext_lazy("step taken"),
+    events.CLOSED: gettext_lazy("case closed"),
+    events.REOPENED: gettext_lazy("case opened again"),
+    events.PLACED: gettext_lazy("case in another grid"),
+    events.TEST: gettext_lazy("test message"),
+}
+"""Kind of an event -> how people call it."""
 
 
 @require_safe
@@ -32,10 +59,17 @@ def systems(request: HttpRequest) -> HttpResponse:
     if mine is not None:
         keys = keys.filter(jurisdiction_id__in=mine)
         dead = dead.filter(subscription__key__jurisdiction_id__in=mine)
+    listed = list(keys)
+    for key in listed:
+        key.rights_said = _(", ").join(str(RIGHTS_SAID.get(right, right)) for right in key.rights)
+        key.role_said = str(Role(key.role).label) if key.role in Role.values else key.role
+    given_up = list(dead.order_by("-ended_at_ms")[:SHOWN])
+    for one in given_up:
+        one.said = str(EVENTS_SAID.get(one.event, one.event))
     context = {
-        "keys": keys,
-        "hooks": state.rows(mine),
-        "dead": dead.order_by("-ended_at_ms")[:SHOWN],
+        "keys": listed,
+        "hooks": [{**hook, "told_of": _told_of(hook)} for hook in state.rows(mine)],
+        "dead": given_up,
         "may_change": request.user.role in writers("systems"),
         "nav": "services",
     }
@@ -76,6 +110,14 @@ def replay(request: HttpRequest, webhook_id: int) -> HttpResponse:
         count = services.replay(hook, numbers)
     messages.success(request, _("%(count)s go out again.") % {"count": count})
     return _back()
+
+
+def _told_of(hook: dict[str, Any]) -> str:
+    """Which events of which services and grids, in the reader's words."""
+    language = get_language() or ""
+    events_ = [str(EVENTS_SAID.get(each, each)) for each in hook["events"]] or [_("everything")]
+    parts = [events_, [title_of(code, language) for code in hook["services"]], hook["grids"]]
+    return " · ".join(_(", ").join(part) for part in parts if part)
 
 
 def _hook(request: HttpRequest, webhook_id: int) -> Subscription:

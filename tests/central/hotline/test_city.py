@@ -12,6 +12,7 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
+from benchmarks.hotline import keyboard
 from benchmarks.hotline.city import NO_FAULTS, Faults, SimulatedCity
 from central.cases import actions
 from central.cases.engine import RefusedError
@@ -228,3 +229,11 @@ def test_a_wrong_file_is_refused_with_its_field(centre, tmp_path, text, field):
 
 def test_roles_are_known():
     assert {role for actor in STAFF for role in actor.roles} <= set(Role.values)
+
+
+def test_what_the_scripted_operator_types_is_known():
+    subjects = {one.titles.zh: one for one in config.check(config.SHIPPED).subjects}
+    for matter in keyboard.MATTERS:
+        found = subjects[matter.subject]
+        assert any(matter.letters in spelling for spelling in found.spellings), matter
+        assert not matter.takes_place or matter.place in keyboard.PLACES, matter

@@ -24,7 +24,12 @@ def test_a_resident_says_something_on_a_phone(chromium, centre, free_port):
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "patrol", "central", "web", "--port", str(port)]
-    server = subprocess.Popen(command, env=centre.env(), stderr=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        command,
+        env=centre.env(PATROL_CENTRAL_TILES=f"{url}/static/{{z}}/{{x}}/{{y}}.png"),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         assert "pages at" in server.stderr.readline()
         problems: list[str] = []

@@ -61,10 +61,13 @@
     say(got.told.problem || "failed");
     note.className = "note error";
     button.removeAttribute("aria-disabled");
-    const wrong = got.told.field && form.elements[got.told.field];
+    for (const marked of form.querySelectorAll("[aria-invalid]")) marked.removeAttribute("aria-invalid");
+    let wrong = got.told.field && form.elements[got.told.field];
+    if (wrong instanceof RadioNodeList) wrong = wrong[0];
     if (wrong && wrong.focus) {
-      wrong.setAttribute("aria-invalid", "true");
-      wrong.setAttribute("aria-describedby", "waiting");
+      const marked = wrong.type === "radio" ? wrong.closest("fieldset") : wrong;
+      marked.setAttribute("aria-invalid", "true");
+      marked.setAttribute("aria-describedby", "waiting");
       wrong.focus();
     } else note.scrollIntoView({ block: "center" });
   }
@@ -83,26 +86,30 @@
   window.addEventListener("online", again);
   again();
 
-  // The map.
-  const place = document.getElementById("saymap");
-  if (!place || typeof L === "undefined") return;
-  const box = place.closest("details");
+  // Where it is: by the phone, and on the map where the centre has one.
   const marked = document.getElementById("marked");
   const locate = document.getElementById("locate");
+  if (!locate) return;
+  const place = document.getElementById("saymap");
+  const box = place && typeof L !== "undefined" ? place.closest("details") : null;
   let map = null;
   let pin = null;
 
   function mark(at, word) {
     form.elements.longitude.value = at.lng.toFixed(6);
     form.elements.latitude.value = at.lat.toFixed(6);
+    if (map) drawPin(at);
+    marked.textContent = marked.dataset[word];
+    document.body.dispatchEvent(new Event("placed"));
+  }
+
+  function drawPin(at) {
     if (pin) pin.setLatLng(at);
     else {
       pin = L.marker(at, { title: marked.dataset.marked, alt: marked.dataset.marked, draggable: true, keyboard: true, icon: L.divIcon({ className: "saypin", iconSize: [26, 26], iconAnchor: [13, 30] }) }).addTo(map);
       pin.getElement().setAttribute("aria-label", marked.dataset.marked);
       pin.on("dragend", () => mark(pin.getLatLng(), "marked"));
     }
-    marked.textContent = marked.dataset[word];
-    document.body.dispatchEvent(new Event("placed"));
   }
 
   function open() {
@@ -115,15 +122,17 @@
     map.on("click", (event) => mark(event.latlng, "marked"));
     if (known) mark(map.getCenter(), "marked");
   }
-  box.addEventListener("toggle", open);
-  open();
+  if (box) {
+    box.addEventListener("toggle", open);
+    open();
+  }
   if (navigator.geolocation) {
     locate.hidden = false;
     locate.addEventListener("click", () => {
       navigator.geolocation.getCurrentPosition(
         (found) => {
-          const at = L.latLng(found.coords.latitude, found.coords.longitude);
-          map.setView(at, 17);
+          const at = { lat: found.coords.latitude, lng: found.coords.longitude };
+          if (map) map.setView(at, 17);
           mark(at, "marked");
         },
         () => { marked.textContent = marked.dataset.denied; },
