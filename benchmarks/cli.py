@@ -29,6 +29,7 @@ from benchmarks.pages.cli import pages
 from benchmarks.plates.cli import plates
 from benchmarks.publish.cli import everything
 from benchmarks.rehearsal.cli import app as rehearsal_app
+from benchmarks.shops.cli import shops
 from benchmarks.suggest import cli as suggest_cli
 from benchmarks.zones.cli import app as zones_app
 from patrol import console
@@ -56,6 +57,7 @@ app = typer.Typer(
     "patrol bench bays --rate 100\n\n"
     "patrol bench faults --quick\n\n"
     "patrol bench pages --database sqlite\n\n"
+    "patrol bench shops --database sqlite\n\n"
     "patrol bench day --json day.json\n\n"
     "patrol bench capacity --quick\n\n"
     "patrol bench all --out results --render",
@@ -207,6 +209,7 @@ app.add_typer(dispatch_cli.app)
 app.add_typer(faults_cli.app)
 app.add_typer(day_cli.app)
 app.command(epilog="Example: patrol bench pages --database sqlite --json pages.json")(pages)
+app.command(epilog="Example: patrol bench shops --database sqlite --json shops.json")(shops)
 
 
 def _interrupt(_number: int, _frame: object) -> None:
