@@ -20,6 +20,7 @@ from django.db.models import Count, Max, Q, QuerySet, Sum
 from central.cases.models import Case
 from central.cases.reports import NewCase, open_case
 from central.live.services import TASKS, announce
+from central.people.scopes import unscoped
 from central.project.clock import now_ms
 from central.shops.models import (
     Appeal,
@@ -63,11 +64,12 @@ def recolour(shops: QuerySet[Shop] | None = None, rule: Rule | None = None) -> R
     case, once for each red.
     """
     rule = rule or rule_in_force()
-    every = (Shop.objects.all() if shops is None else shops).filter(active=True)
+    every = (Shop.objects.unscoped("every shop") if shops is None else shops).filter(active=True)
     done = Recoloured()
-    numbers = list(every.order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(numbers), BATCH):
-        _batch(numbers[start : start + BATCH], rule, done)
+    with unscoped("a colour is computed for no person"):
+        numbers = list(every.order_by("pk").values_list("pk", flat=True))
+        for start in range(0, len(numbers), BATCH):
+            _batch(numbers[start : start + BATCH], rule, done)
     return done
 
 

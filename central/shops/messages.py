@@ -20,7 +20,7 @@ WARN_DAYS = (30, 7, 1)
 def tell(shop: Shop, *, key: str, kind: str, zh: str, en: str) -> bool:
     """A note for the merchant and an SMS to the owner, in the caller's transaction; False if it was told before."""
     words = {"kind": kind, "zh": zh[:500], "en": en[:500], "at_ms": now_ms()}
-    _note, fresh = Note.objects.get_or_create(key=f"{shop.pk}/{key}", defaults={"shop": shop, **words})
+    _note, fresh = shop.notes.get_or_create(key=f"{shop.pk}/{key}", defaults=words)
     owner = owner_of(shop) if shop.phone_mark else None
     if owner is not None and owner.phone:
         send(
@@ -41,7 +41,7 @@ def remind(shops: list[Shop], actor: str) -> int:
     with transaction.atomic():
         for shop in shops:
             key = f"remind/{day}"
-            if Note.objects.filter(key=f"{shop.pk}/{key}").exists():
+            if shop.notes.filter(key=f"{shop.pk}/{key}").exists():
                 continue
             zh, en = COLOURS[shop.colour]
             first = (
