@@ -1,0 +1,191 @@
+"""A shop from the register to its case: passers-by, the merchant and the regulator, by their pages, on both databases."""
+
+from __future__ import annotations
+
+import io
+import re
+
+import cv2
+import numpy as np
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import DatabaseError, transaction
+from django.urls import reverse
+
+from central.cases.models import Case
+from central.contact.models import Message
+from central.contact.sealing import unseal
+from central.owners.keys import the_key
+from central.shops import imports, plates, register, sweeping, voices
+from central.shops.checklists import current
+from central.shops.colours import recolour
+from central.shops.models import Code, Enforcement, Entry, Note, Session, Shop
+from central.shops.rules import DAY_MS
+from central.shops.sealing import Owner
+from tests.central.cases.test_attachments import photo
+from tests.central.engines import ON_SQLITE
+from tests.central.street import JURISDICTION
+
+PHONE = "+8613800138000"
+SIGNED = "M10 10L20.5 30L40 12"
+
+
+def a_shop(number: str = "S-1", category: str = "retail") -> Shop:
+    new = register.NewShop(number, "福顺便利店", category, address="文化路8号", owner=Owner("王五", PHONE))
+    register.register(JURISDICTION, [new], "test")
+    return Shop.objects.get(number=number)
+
+
+def upload(name: str = "p.jpg") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, photo(), content_type="image/jpeg")
+
+
+def form(shop: Shop, kind: str, key: str, fails: tuple[str, ...] = ()) -> dict[str, object]:
+    items = current(shop.category).asked_in(kind)
+    answers = {f"a-{item.id}": "fail" if item.id in fails else "ok" for item in items}
+    return {**answers, **{f"p-{item}": upload() for item in fails}, "key": key, "kind": kind}
+
+
+def test_from_the_door_to_the_case(centre, person, browse):
+    shop = a_shop()
+    token = Code.objects.get(shop=shop).token
+    door = reverse("shops:page", args=[token])
+    passer, merchant = browse(), browse()
+
+    # Anybody: stars once a day from a device, and a tip-off that counts only when somebody has looked.
+    assert passer.post(door + "/rate", {"stars": "9"}).status_code == 422
+    for stars in "42":
+        assert passer.post(door + "/rate", {"stars": stars}).status_code == 303
+    assert list(shop.ratings.values_list("stars", flat=True)) == [2]
+    tip = {"text": "后门被货物堵住了", "key": "tip-0001", "photo": upload()}
+    assert passer.post(door + "/tip-off", tip).status_code == 303
+    assert passer.post(door + "/tip-off", {**tip, "photo": upload()}).status_code == 303
+    assert shop.tip_offs.count() == 1 and b"Green" in passer.get(door).content
+
+    # The merchant: a code by SMS, wrong digits first; another number gets the same answer and no message.
+    owner = reverse("shops:owner", args=[token])
+    assert merchant.post(owner + "code", {"phone": "13900139000"})["Location"] == owner + "?sent=1"
+    assert not Message.objects.exists()
+    assert merchant.post(owner + "code", {"phone": PHONE}).status_code == 429
+    centre.clock.advance(61_000)
+    merchant.post(owner + "code", {"phone": PHONE})
+    digits = re.search(r"\d{6}", unseal(the_key(), Message.objects.get()).text)[0]
+    assert merchant.post(owner + "enter", {"digits": f"{(int(digits) + 1) % 10**6:06d}"}).status_code == 422
+    assert b"Go through" not in merchant.get(owner).content
+    assert merchant.post(owner + "enter", {"digits": digits}).status_code == 303
+    assert b"Go through the list" in merchant.get(owner).content
+    assert merchant.post(owner + "enter", {"digits": digits}).status_code == 422, "a code works once"
+
+    # The checklist: a failure without a photo is refused, with one it is a finding, and the code is red.
+    told = form(shop, "self", "inspection-1", ("exit_clear",))
+    refused = merchant.post(owner + "inspection", {k: v for k, v in told.items() if not k.startswith("p-")})
+    assert refused.status_code == 422 and b"needs a photo" in refused.content
+    assert merchant.post(owner + "inspection", told).status_code == 303
+    shop.refresh_from_db()
+    assert shop.colour == "red" and shop.reasons[0]["code"] == "open_finding_grave"
+    page = passer.get(door, headers={"accept-language": "zh-hans"}).content.decode()
+    assert "重大隐患未消除" in page and "王五" not in page and "138" not in page
+    finding = shop.findings.get()
+    assert merchant.get(owner + f"photo/{finding.photo_id}").status_code == 200
+    assert merchant.get(owner + f"photo/{shop.tip_offs.get().photo_id}").status_code == 404
+    assert passer.get(owner + f"photo/{finding.photo_id}").status_code == 303
+
+    # Red for a week: one case, however often it is looked at.
+    centre.clock.advance(8 * DAY_MS)
+    sweeping.sweep()
+    sweeping.sweep()
+    case = Case.objects.get(service_code="shop_safety")
+    assert Enforcement.objects.get().case_id == case.pk and "重大隐患" in case.text
+
+    # An appeal, decided by the regulator; the fact that it takes away counts no more.
+    centre.clock.advance(-8 * DAY_MS + 120_000)
+    assert merchant.post(owner + "appeal", {"text": "照片不是本店的后门"}).status_code == 303
+    chief = browse(person("chief", "dispatcher", JURISDICTION))
+    other = browse(person("away", "dispatcher", "elsewhere"))
+    here = reverse("shops:shop", args=[shop.pk])
+    assert other.get(here).status_code == 404
+    assert "福顺便利店" not in other.get("/shops/").content.decode()
+    assert "福顺便利店" in chief.get("/shops/?colour=red&q=福顺").content.decode()
+    appeal = shop.appeals.get()
+    decided = chief.post(f"{here}appeals/{appeal.pk}/", {"reason": ["0"], "note": "现场核实不是该店"})
+    assert decided.status_code == 302
+    shop.refresh_from_db()
+    assert shop.colour == "green"
+    assert Note.objects.filter(kind="appeal").exists()
+
+    # A verified tip-off makes it yellow; a patrol with signature; the mend is shown and agreed to.
+    chief.post(
+        f"{here}tip-offs/{shop.tip_offs.get().pk}/", {"severity": "major", "note": "属实"}
+    )  # fmt: skip
+    worker = browse(person("worker", "grid_worker", JURISDICTION))
+    patrol = {**form(shop, "patrol", "inspection-2", ("wiring",)), "signed_by": "王五", "signature": SIGNED}
+    bad = worker.post(f"{here}inspect/", {**patrol, "signature": 'M1 1" onload="x', "p-wiring": upload()})
+    assert bad.status_code == 422
+    assert worker.post(f"{here}inspect/", {**patrol, "p-wiring": upload()}).status_code == 302
+    found = shop.findings.get(item="wiring")
+    assert merchant.post(owner + f"mend/{found.pk}", {"photo": upload()}).status_code == 303
+    assert worker.post(f"{here}findings/{found.pk}/", {"good": "1"}).status_code == 302
+    found.refresh_from_db()
+    assert found.checked_by == "user:worker"
+    shop.refresh_from_db()
+    assert shop.colour == "yellow"
+    page = chief.get(here).content.decode()
+    assert SIGNED in page and "Compared with" not in page
+
+    # Reminded once a day; the log cannot be rewritten; a new code ends the old one and the merchant's session.
+    for _ in range(2):
+        chief.post("/shops/remind/", {"shop": [shop.pk]})
+    assert Entry.objects.filter(kind="reminded").count() == 1
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Entry.objects.all().update(actor="nobody")
+    chief.post(f"{here}code/", {"reason": "stolen"})
+    gone = passer.get(door)
+    assert gone.status_code == 410 and b"no longer in force" in gone.content
+    assert passer.get("/s/never-was-one").status_code == 404 and not Session.objects.exists()
+    assert Code.objects.filter(shop=shop, revoked_at_ms=None).count() == 1
+
+
+@ON_SQLITE
+def test_an_import_is_whole_or_nothing_and_plates_lead_to_their_shops(centre):
+    good = "编号,名称,类别,地址,手机\nS-1,张记面馆,餐饮,文化路1号,13800138000\nS-2,李记五金,零售,文化路2号,\n"
+    bad = good + "S-2,重复,零售,,\nS-3,没有类别,咖啡,,123\n"
+    report = imports.take(bad.encode("gb18030"), "a.csv", JURISDICTION, "test")
+    assert [(row.row, row.field) for row in report.bad] == [(4, "number"), (5, "category")]
+    assert not Shop.objects.exists()
+    from openpyxl import Workbook
+
+    book = Workbook()
+    for line in good.splitlines():
+        book.active.append(line.split(","))
+    data = io.BytesIO()
+    book.save(data)
+    assert imports.take(data.getvalue(), "a.xlsx", JURISDICTION, "test", dry_run=True).counts is None
+    assert imports.take(data.getvalue(), "a.xlsx", JURISDICTION, "test").counts.added == 2
+    again = imports.take(good.encode(), "a.csv", JURISDICTION, "test").counts
+    assert (again.added, again.unchanged) == (0, 2)
+
+    import pypdfium2
+
+    out = io.BytesIO()
+    codes = list(Code.objects.select_related("shop").order_by("shop__number"))
+    plates.pdf([plates.plate_of(code, "https://patrol.example.gov.cn") for code in codes], out)
+    document = pypdfium2.PdfDocument(out.getvalue())
+    for code, page in zip(codes, document, strict=True):
+        assert code.shop.name in page.get_textpage().get_text_range()
+        picture = np.ascontiguousarray(page.render(scale=2).to_numpy())
+        assert cv2.QRCodeDetector().detectAndDecode(picture)[0].endswith(f"/s/{code.token}")
+    document.close()
+
+
+@ON_SQLITE
+def test_one_network_cannot_flood_a_shop(centre):
+    shop = a_shop()
+    network = voices.network_of("192.0.2.1")
+    for number in range(voices.RATINGS_OF_NETWORK):
+        voices.rate(shop, 1, device=f"d{number}", network=network)
+    with pytest.raises(voices.TooManyError):
+        voices.rate(shop, 1, device="one more", network=network)
+    voices.rate(shop, 2, device="d0", network=network)  # a change of mind is no new voice
+    assert recolour().colours["yellow"] == 1
+    centre.clock.advance(DAY_MS)
+    assert voices.network_of("192.0.2.1") != network
