@@ -57,6 +57,7 @@ HEAD = """# Who gets what from each address. `login`: sent to the log-in. Number
 OPEN = (
     r"healthz|readyz|metrics|login/.*|language/",
     r"n/<str:token>.*",  # drivers: the link is signed
+    r"s/<str:token>.*",  # the code on a shop's door: opaque and revocable; the merchant logs in behind it
     r"notices/.*",  # gateways: signed, or with a secret in the address
     r"ngsi-ld/.*",  # machines that report bays: a key each
     r"api/v1/.*",  # programs: a key each
