@@ -83,5 +83,6 @@ def cut(letters: Iterable[str]) -> io.BytesIO:
     assert isinstance(font, TTFont)
     out = io.BytesIO()
     font.save(out)
+    font.close()
     out.seek(0)
     return out

@@ -109,7 +109,9 @@ def test_from_the_door_to_the_case(centre, person, browse):
     assert "福顺便利店" not in other.get("/shops/").content.decode()
     assert "福顺便利店" in chief.get("/shops/?colour=red&q=福顺").content.decode()
     appeal = shop.appeals.get()
-    decided = chief.post(f"{here}appeals/{appeal.pk}/", {"reason": ["0", "1", "2"], "note": "现场核实不是该店"})
+    decided = chief.post(
+        f"{here}appeals/{appeal.pk}/", {"reason": ["0", "1", "2"], "note": "现场核实不是该店"}
+    )
     assert decided.status_code == 302
     shop.refresh_from_db()
     assert shop.colour == "green"
