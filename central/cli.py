@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import socket
 from pathlib import Path
@@ -15,6 +16,8 @@ from central.clocks import cli as clocks_cli
 from central.dispatch import grids_cli
 from central.dispatch.cli import dispatch_app, rosters_app, zones_app
 from central.grids.cli import app as grids_app
+from central.hotline.cli import app as hotline_app
+from central.iot.cli import app as iot_app
 from central.notices.cli import app as notices_app
 from central.operations import cli as operations_cli
 from central.owners.cli import app as owners_app
@@ -22,6 +25,8 @@ from central.people.cli import app as users_app
 from central.people.cli import log_app, print_link
 from central.shops.cli import app as shops_app
 from central.statistics.cli import app as statistics_app
+from central.voice.cli import app as voice_app
+from central.webhooks.cli import app as webhooks_app
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -32,7 +37,7 @@ app = typer.Typer(
     epilog="Example: patrol central up --broker mqtt://127.0.0.1:1883",
 )
 agents_app = typer.Typer(help="Agents that the centre listens to.", no_args_is_help=True)
-audit_app = typer.Typer(help="The append-only history.", no_args_is_help=True)
+audit_app = typer.Typer(help="The append-only histories and access log.", no_args_is_help=True)
 app.add_typer(users_app, name="users")
 app.add_typer(bays_app, name="bays")
 app.add_typer(clocks_cli.calendar_app, name="calendar")
@@ -53,10 +58,14 @@ grids_app.command("reroute", epilog="Example: patrol central grids reroute --jso
 app.add_typer(grids_app, name="grids")
 app.add_typer(keys_app, name="keys")
 app.add_typer(services_app, name="services")
+app.add_typer(iot_app, name="iot")
 app.add_typer(notices_app, name="notices")
 app.add_typer(owners_app, name="owners")
+app.add_typer(hotline_app, name="hotline")
 app.add_typer(statistics_app, name="statistics")
+app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(rosters_app, name="rosters")
+app.add_typer(voice_app, name="voice")
 app.add_typer(shops_app, name="shops")
 app.add_typer(zones_app, name="zones")
 app.add_typer(agents_app, name="agents")
@@ -277,14 +286,16 @@ def audit_verify(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Walk every history and prove that nothing was changed, removed or put in between, and that each case stands where
-    its history and its rules lead."""
+    """Walk every history and the access log, and prove that nothing was changed, removed or put in between, and that each
+    case stands where its history and its rules lead."""
     _ready()
     from central.cases.audit import verify_files
     from central.cases.history import Audit, verify
+    from central.people import access_chain
 
-    audit = Audit()
+    audit, log = Audit(), access_chain.LogAudit()
     faults = list(verify(audit))
+    log_faults = list(access_chain.verify(log))
     if files:
         faults += verify_files()
     if as_json:
@@ -297,17 +308,28 @@ def audit_verify(
                     {"case": fault.case_id, "entry": fault.number, "problem": fault.problem}
                     for fault in faults
                 ],
+                "access_log": {
+                    "lines": log.lines,
+                    "digest": log.digest,
+                    "faults": [dataclasses.asdict(fault) for fault in log_faults],
+                },
             }
         )
     else:
         for fault in faults:
             console.out.print(f"[bold red]case {fault.case_id}, entry {fault.number}[/]: {fault.problem}")
-        console.out.print(
-            f"{audit.entries} entries of {audit.cases} cases: "
-            + ("[bold red]not as written[/]" if faults else "[bold green]as written[/]")
-        )
+        for bad in log_faults:
+            where = f"access log of {bad.jurisdiction_id}, line {bad.line}"
+            console.out.print(f"[bold red]{where}[/]: {bad.problem}")
+        for counted, found in (
+            (f"{audit.entries} entries of {audit.cases} cases", faults),
+            (f"{log.lines} lines of the access log", log_faults),
+        ):
+            verdict = "[bold red]not as written[/]" if found else "[bold green]as written[/]"
+            console.out.print(f"{counted}: {verdict}")
         console.out.print(f"digest {audit.digest}", soft_wrap=True)
-    if faults:
+        console.out.print(f"digest of the access log {log.digest}", soft_wrap=True)
+    if faults or log_faults:
         raise typer.Exit(1)
 
 

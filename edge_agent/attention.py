@@ -15,7 +15,8 @@ from edge_agent.frames import Frame
 from edge_agent.perception import Eyes
 from edge_agent.plates import PlateDesk
 from edge_agent.stays import CameraState, Stay, StayEnded, StayEvent, StayRules, StayWatched
-from edge_agent.stays.step import VEHICLES
+from edge_agent.stays.model import VEHICLES
+from edge_agent.stays.pieces import needed_score
 from protocol.clock import Millis
 
 CaseOf = Callable[[Stay], Case | None]
@@ -65,8 +66,8 @@ def _wants_check(camera: Camera, stay: Stay, at_ms: Millis) -> bool:
         return False
     if len(stay.checks) < 2:
         return not stay.checks or stood_ms >= confirm_ms
-    return (
-        stay.vehicle_score < camera.rules.vehicle_score and at_ms - stay.checked_ms >= camera.rules.recheck_ms
+    return at_ms - stay.checked_ms >= camera.rules.recheck_ms and stay.vehicle_score < needed_score(
+        stay, camera.rules
     )
 
 
@@ -89,7 +90,7 @@ def read_plates(
             continue
         stay = event.stay
         case = case_of(stay)
-        if case is None and (stay.vehicle_score < camera.rules.vehicle_score or not stay.counts):
+        if case is None and (stay.vehicle_score < needed_score(stay, camera.rules) or not stay.counts):
             continue
         if (case is None or not case.identified) and plates.wants(stay):
             read[stay.id] = plates.read(frame, stay)

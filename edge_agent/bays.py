@@ -18,7 +18,7 @@ from shapely import box as rectangle
 from edge_agent.frames import Frame
 from edge_agent.stays import Observation
 from edge_agent.stays.appearance import Look, blend, likeness, look_at
-from edge_agent.stays.step import VEHICLES
+from edge_agent.stays.model import VEHICLES
 from protocol.clock import Millis
 from protocol.messages import BayObservation, BayReport
 from zones import Box, ZoneIndex

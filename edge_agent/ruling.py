@@ -17,6 +17,7 @@ from edge_agent.cases import ENDED, Case
 from edge_agent.plates import PlateDesk
 from edge_agent.rule_change import plain_zone_id, tag_of
 from edge_agent.stays import Stay, Terms
+from edge_agent.stays.pieces import needed_score
 from protocol.clock import Millis
 from protocol.errors import PatrolError
 from zones import Zone, ZoneFile
@@ -175,7 +176,7 @@ class RuleDesk:
         stood_ms = stay.counted_ms if exempt is None else stay.covered_ms
         if stood_ms < zone.confirm_after_s * 1000:
             return None
-        if len(stay.checks) < 2 or stay.vehicle_score < camera.rules.vehicle_score:
+        if len(stay.checks) < 2 or stay.vehicle_score < needed_score(stay, camera.rules):
             return None
         if exempt is None and (not stay.counts or self._waits(zone, stay)):
             return None

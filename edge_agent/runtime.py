@@ -366,6 +366,8 @@ class Agent:
     def _note_time_base(self) -> None:
         saved = self._store.meta("time_base")
         if saved is None:
+            # Before the first picture: what is remembered of one is of no use where nobody knows by which clock.
+            self._mark_time()
             return
         now = self._mark()
         step = step_since(

@@ -13,6 +13,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from edge_agent.evidence._files import create_once
 from protocol.errors import PatrolError
 
 _NONCE = 12
@@ -36,17 +37,17 @@ class Vault:
     def open(cls, path: Path) -> Vault:
         """The vault whose key is in `path`; a new key is made there, readable by its owner only, if it is missing.
 
+        The key appears whole or not at all: a disk that is full at the first start must not leave half of one, with
+        which no start would ever succeed.
+
         Raises:
-            PatrolError: the file is no key, or cannot be read or written.
+            PatrolError: the file is no key, or cannot be read.
+            UnavailableError: a new one cannot be stored.
         """
         try:
             if not path.exists():
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(handle, "wb") as file:
-                    file.write(AESGCM.generate_key(256))
-                    file.flush()
-                    os.fsync(file.fileno())
+                create_once(path, AESGCM.generate_key(256), mode=0o600)
             key = path.read_bytes()
         except OSError as error:
             raise PatrolError(

@@ -45,6 +45,10 @@ class Letter(BaseModel):
     opt_out: str = ""
     link: str | None = None
     bays: tuple[LetterBay, ...] = ()
+    wording: dict[str, str] = Field(
+        default_factory=dict,
+        description="Words of the jurisdiction's own, by language; see notifier.wording.",
+    )
 
     def write(self, at_ms: Millis, language: str | None = None) -> Written:
         """The text as it is sent at `at_ms`, by the clock that the driver reads.
@@ -69,6 +73,6 @@ class Letter(BaseModel):
             opt_out=self.opt_out,
         )
         chosen = [language] if language is not None else list(self.languages)
-        parts = [render(facts, cast(Language, one)) for one in chosen]
+        parts = [render(facts, cast(Language, one), self.wording) for one in chosen]
         text = "\n".join(part.text for part in parts)
         return Written(Notice(text, segments(text), parts[0].values), told_ms, "+".join(chosen))

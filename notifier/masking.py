@@ -33,15 +33,16 @@ _CREDENTIALS = (
 )
 
 
-def mask_plate(plate: str) -> str:
+def mask_plate(plate: str, sign: str = "*") -> str:
     """``京A12345`` -> ``京A***45``: place of issue and two last characters stay.
 
-    A plate too short to keep four characters and hide two keeps the first only.
+    A plate too short to keep four characters and hide two keeps the first only. Pages hide by another `sign` than messages, whose
+    alphabet has few.
     """
     text = plate.strip()
     if len(text) < 6:
-        return text[:1] + "*" * max(len(text) - 1, 0)
-    return text[:2] + "*" * (len(text) - 4) + text[-2:]
+        return text[:1] + sign * max(len(text) - 1, 0)
+    return text[:2] + sign * (len(text) - 4) + text[-2:]
 
 
 def mask_phone(phone: str) -> str:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from notifier.masking import mask_plate
+from notifier.wording import fill, said_bays
 from protocol.clock import Millis
 from protocol.errors import PatrolError
 
@@ -117,8 +118,15 @@ def told_deadline(now_ms: Millis, grace_ms: int) -> Millis:
     return (now_ms + grace_ms) // unit * unit
 
 
-def render(facts: NoticeFacts, language: Language = "zh-Hans") -> Notice:
+def render(
+    facts: NoticeFacts, language: Language = "zh-Hans", wording: Mapping[str, str] | None = None
+) -> Notice:
     """Write the warning.
+
+    Args:
+        facts: what it says.
+        language: in which; two are joined by +.
+        wording: language -> words of the jurisdiction's own (`notifier.wording`); those of the distribution elsewhere.
 
     Raises:
         PatrolError: the time zone or the language is unknown.
@@ -147,11 +155,19 @@ def render(facts: NoticeFacts, language: Language = "zh-Hans") -> Notice:
         "bays": [{"name": bay.name, "metres": _rounded(bay.distance_m)} for bay in facts.bays],
         "opt_out": facts.opt_out,
     }
-    texts = [_environment().get_template(f"{one}/notice.j2").render(values) for one in language.split("+")]
+    texts = [_text(values, one, (wording or {}).get(one, "")) for one in language.split("+")]
     text = "\n".join(" ".join(part.split()) for part in texts)
     words = {name: value for name, value in values.items() if isinstance(value, str)}
     words["bays"] = "、".join(f"{bay['name']}{bay['metres']}m" for bay in values["bays"])
     return Notice(text, segments(text), words)
+
+
+def _text(values: dict[str, Any], language: str, own: str) -> str:
+    if not own:
+        return _environment().get_template(f"{language}/notice.j2").render(values)
+    bays = [(bay["name"], bay["metres"]) for bay in values["bays"]]
+    words = {name: value or "" for name, value in values.items() if name != "bays"}
+    return fill(own, {**words, "bays": said_bays(bays, language)})
 
 
 def _rounded(metres: float) -> int:

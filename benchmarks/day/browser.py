@@ -126,14 +126,19 @@ class Page:
         Raises:
             UnavailableError: something was refused.
         """
-        self._page.wait_for_function(
+        # The bar is away for a moment while it is drawn anew: one look at it says nothing.
+        self._page.evaluate("() => { globalThis.dayQuiet = 0; }")
+        settled = self._page.wait_for_function(
             "() => { const bar = document.getElementById('field-queue');"
-            " return !bar || bar.hidden || bar.textContent.includes('Understood'); }"
+            " if (bar && bar.textContent.includes('Understood')) return bar.textContent;"
+            " globalThis.dayQuiet = !bar || bar.hidden ? (globalThis.dayQuiet || 0) + 1 : 0;"
+            " return globalThis.dayQuiet > 3 ? 'nothing' : false; }",
+            polling=100,
         )
-        bar = self._page.locator("#field-queue")
-        if bar.is_hidden():
+        told = str(settled.json_value()).strip()
+        if told == "nothing":
             return
-        told = str(bar.text_content() or "").strip()
+        bar = self._page.locator("#field-queue")
         if bar.get_attribute("open") is None:
             bar.locator("summary span").click()
         understood = bar.get_by_role("button", name="Understood")

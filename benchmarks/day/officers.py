@@ -193,12 +193,14 @@ class Officer:
                 if self._tunnel is not None and plan.order != self._tunnel.order:
                     continue  # without a network nothing else goes either
                 self._plans.remove(plan)
-                self._through_tunnel(plan, now)
+                self._through_tunnel(plan)
                 if plan.tries > 1 and not _still_to_do(plan, phone.mine()):
                     continue
                 phone.again = plan.stay.again
                 try:
                     self._do(hands, plan)
+                    if plan.what == "taps offline":
+                        self._stay_in_tunnel(plan)
                 except Exception as error:  # as a person would, the officer tries again; it is counted
                     self.failures.append(
                         f"officer {self.number}, {plan.what} of stay {plan.stay.number}: {error}"
@@ -242,15 +244,18 @@ class Officer:
             self._plans.append(Plan(at - OFFLINE_MS, "taps offline", order, stay))
         self._plans.append(Plan(at, "closes", order, stay))
 
-    def _through_tunnel(self, plan: Plan, now: Millis) -> None:
-        """The network goes with the tap and is back at the closing, never less than three and a half minutes later."""
+    def _through_tunnel(self, plan: Plan) -> None:
+        """The network goes with the tap and is back at the closing."""
         if plan.what == "closes":
             self._tunnel = None
         if plan.what == "taps offline":
             self._tunnel = plan
-            for other in self._plans:
-                if other.order == plan.order and other.what == "closes":
-                    other.at_ms = max(other.at_ms, now + 7 * MINUTE // 2)
+
+    def _stay_in_tunnel(self, tap: Plan) -> None:
+        """The closing comes no less than four minutes after the tap, however long the tap itself took."""
+        for other in self._plans:
+            if other.order == tap.order and other.what == "closes":
+                other.at_ms = max(other.at_ms, self._world.clock.utc_ms() + OFFLINE_MS)
 
     def _do(self, hands: Hands, plan: Plan) -> None:
         note = f"第{plan.stay.number}号"

@@ -248,7 +248,10 @@ class Box:
 
     def _note_time_base(self) -> None:
         saved = self.store.meta("time_base")
-        if saved is not None:
+        if saved is None:
+            with self.store.transaction():
+                self.store.set_meta("time_base", self._mark().model_dump_json())
+        else:
             now = self._mark()
             step = step_since(
                 Mark.model_validate_json(saved),

@@ -1,62 +1,25 @@
-"""What the centre follows: kinds of cases with their rules, the calendar of working time, and the texts that owners get."""
+"""The calendar of working time."""
 
 from __future__ import annotations
 
 import calendar as months
-from datetime import UTC, date, datetime
+from datetime import date
 
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils import formats, translation
-from django.utils.translation import get_language
+from django.utils import formats
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from central.administration.common import back, chosen, jurisdictions, reads, show, told, writes
-from central.cases.rules import services as definitions
-from central.cases.states import ProcessStep
+from central.administration.common import back, chosen, reads, show, told, whole, writes
 from central.clocks import calendars
+from central.clocks.day_file import LARGEST, WEEKDAYS, days_of_text, read_date, read_hours, said_hours
 from central.clocks.models import DayKind
+from central.clocks.seed import COUNTRIES
 from central.project.clock import now_ms
-from notifier.notice import LANGUAGES, Bay, NoticeFacts, render, told_deadline
 from protocol.errors import PatrolError
 
-SAMPLE_GRACE_MS = 600_000
-
-
-@require_safe
-@reads("calendars")
-def services(request: HttpRequest) -> HttpResponse:
-    """Each kind of case: its states by the seven steps, who leads it where, and what is promised."""
-    language = "zh" if (get_language() or "").startswith("zh") else "en"
-    rows = []
-    for definition in sorted(definitions().values(), key=lambda each: each.service_code):
-        titles = {state.name: getattr(state.titles, language) for state in definition.states}
-        rows.append(
-            {
-                "code": definition.service_code,
-                "title": getattr(definition.titles, language),
-                "category": f"{definition.category.code} {getattr(definition.category.titles, language)}",
-                "states": [
-                    (titles[state.name], ProcessStep(state.step).label) for state in definition.states
-                ],
-                "transitions": [
-                    {
-                        "title": getattr(move.titles, language),
-                        "from": [titles[name] for name in move.sources],
-                        "to": titles[move.to],
-                    }
-                    for move in definition.transitions
-                ],
-                "clocks": [asdict_of(rule) for rule in definition.clocks],
-                "sha256": definition.sha256,
-            }
-        )
-    return show(request, "services", {"rows": rows})
-
-
-def asdict_of(rule: object) -> dict[str, object]:
-    """The promise as plain values for the page."""
-    return {name: getattr(rule, name) for name in ("kind", "amount", "unit", "warn_after")}
+KEPT = 10
+"""Changes of the weekly hours that the page lists."""
 
 
 @require_safe
@@ -93,51 +56,101 @@ def calendar(request: HttpRequest) -> HttpResponse:
         "kinds": DayKind.choices,
         "weekdays": [formats.date_format(date(2024, 1, 1 + n), "D") for n in range(7)],
         "zone": held.time_zone,
+        "week": [
+            (name, formats.date_format(date(2024, 1, 1 + n), "l"), said_hours(held.week[n]))
+            for n, name in enumerate(WEEKDAYS)
+        ],
+        "countries": [(name, COUNTRY_NAMES[name]()) for name in COUNTRIES],
+        "country": calendars.country_of(place),
+        "weeks": [
+            (row, ", ".join(said_hours(_windows(day)) or "–" for day in row.week))
+            for row in calendars.weeks_of(place)[:KEPT]
+        ],
     }
     return show(request, "calendar", context)
+
+
+COUNTRY_NAMES = {"cn": lambda: _("mainland China"), "none": lambda: _("nowhere: no holidays")}
 
 
 @require_POST
 @writes("calendars")
 def set_day(request: HttpRequest) -> HttpResponse:
-    """Make a date a day off, a make-up day, or again what the notices say; running clocks are reckoned anew."""
-    place = request.POST.get("j", "")
-    if place not in jurisdictions(request):
-        raise Http404
+    """Make a date a day off, a make-up day, one of its own hours, or again what the notices say; clocks are reckoned anew."""
+    place = whole(request)
+    asked = request.POST
     year = ""
     with told(request, _("The calendar was changed; running clocks follow.")):
-        try:
-            day = date.fromisoformat(request.POST.get("day", ""))
-        except ValueError:
-            raise PatrolError("not a date", field="day", value=request.POST.get("day", "")[:40]) from None
+        day = read_date(asked.get("day", "")[:40], "day")
         year = f"&year={day.year}"
-        kind, reason = request.POST.get("kind", ""), request.POST.get("reason", "").strip()
-        author = f"user:{request.user.get_username()}"
-        calendars.set_day(place, day, kind, reason=reason, author=author)
+        kind, hours = asked.get("kind", ""), read_hours(asked.get("hours", "")[:200], "hours")
+        calendars.set_day(
+            place,
+            day,
+            kind,
+            reason=_reason(request),
+            author=_author(request),
+            windows=hours if kind == DayKind.SHORTENED else (),
+        )
     return back("calendar", f"?j={place}{year}")
 
 
-@require_safe
-@reads("notices")
-def texts(request: HttpRequest) -> HttpResponse:
-    """The warning as an owner would read it now, in each language, with its length as phone networks count it."""
-    now = now_ms()
-    zone = calendars.calendar_for(chosen(request)).time_zone
-    rows = []
-    for language in LANGUAGES:
-        # The place and the sender are in the words of the message, whatever language the page is in.
-        with translation.override("en" if language == "en" else "zh-hans"):
-            facts = NoticeFacts(
-                plate="京A12345",
-                place=_("in front of 12 Sanlihe Road"),
-                deadline_ms=told_deadline(now, SAMPLE_GRACE_MS),
-                time_zone=zone,
-                reference="7KQ2",
-                sender=_("Sub-district office"),
-                link="https://example.org/n/4f7a2c",
-                bays=(Bay("P1", 120), Bay("P3", 260)),
-                opt_out="TD",
-            )
-        notice = render(facts, language)
-        rows.append({"language": language, "text": notice.text, "size": notice.size._asdict()})
-    return show(request, "texts", {"rows": rows, "at": datetime.fromtimestamp(now / 1000, UTC)})
+@require_POST
+@writes("calendars")
+def set_week(request: HttpRequest) -> HttpResponse:
+    """Other weekly hours, another time zone or list of holidays; running clocks are reckoned anew."""
+    place = whole(request)
+    asked = request.POST
+    with told(request, _("The calendar was changed; running clocks follow.")):
+        if not _reason(request):
+            raise PatrolError("other hours need a reason", field="reason")
+        calendars.set_week(
+            place,
+            week=[read_hours(asked.get(name, "")[:200], name) for name in WEEKDAYS],
+            time_zone=asked.get("zone", "").strip()[:64],
+            country=asked.get("country", ""),
+            author=_author(request),
+            reason=_reason(request),
+        )
+    return back("calendar", f"?j={place}")
+
+
+@require_POST
+@writes("calendars")
+def import_days(request: HttpRequest) -> HttpResponse:
+    """Days off and make-up days of a file, all or none; and that a year is complete with them."""
+    place = whole(request)
+    query = f"?j={place}"
+    with told(request, _("The calendar was changed; running clocks follow.")):
+        given, year = request.FILES.get("file"), request.POST.get("complete", "").strip()
+        if given is None and not year:
+            raise PatrolError("a file or a year is needed", field="file")
+        if year and not (year.isascii() and year.isdigit() and len(year) == 4):
+            raise PatrolError("this is no year of a calendar", field="year", value=year[:40])
+        found = [] if given is None else days_of_text(given.read(LARGEST + 1), given.name[:100])
+        outside = [change.day for change in found if year and change.day.year != int(year)]
+        if outside:
+            raise PatrolError(f"a day of another year than {year}", field="day", value=outside[0].isoformat())
+        if year and not _reason(request):
+            raise PatrolError("who vouches for a year says by what", field="reason")
+        calendars.set_days(
+            place,
+            found,
+            author=_author(request),
+            complete_year=int(year) if year else None,
+            reason=_reason(request),
+        )
+        query += f"&year={year or found[0].day.year}"
+    return back("calendar", query)
+
+
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").replace("\x00", "").strip()
+
+
+def _author(request: HttpRequest) -> str:
+    return f"user:{request.user.get_username()}"
+
+
+def _windows(day: list[list[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((start, end) for start, end in day)

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -52,18 +53,36 @@ def chosen(request: HttpRequest) -> str:
     return asked if asked in mine else (mine[0] if mine else "")
 
 
-def show(request: HttpRequest, section: str, context: dict[str, object], status: int = 200) -> HttpResponse:
-    """One page with the list of all that this person may open."""
+def whole(request: HttpRequest) -> str:
+    """The jurisdiction whose rules are to be changed: one of the person's, and all of it.
+
+    Raises:
+        Http404: it is none of the person's.
+        PermissionDenied: the person keeps some of its grids alone; rules bind them all.
+    """
+    place = request.POST.get("j", "")
+    if place not in jurisdictions(request):
+        raise Http404
+    if request.user.by_grid:
+        raise PermissionDenied
+    return place
+
+
+def show(
+    request: HttpRequest, page: str, context: dict[str, object], status: int = 200, *, section: str = ""
+) -> HttpResponse:
+    """One page with the list of all that this person may open; `section`: under which it stands, where it has another name."""
+    section = section or page
     role = request.user.role
     things = {
         "devices": "fleet",
         "zones": "zones",
         "grids": "grids",
         "rosters": "rosters",
-        "services": "calendars",
+        "services": "services",
         "calendar": "calendars",
         "people": "people",
-        "texts": "notices",
+        "texts": "notice_texts",
     }
     sections = [
         (name, reverse(f"administration:{name}"), NAMES[name]())
@@ -77,9 +96,10 @@ def show(request: HttpRequest, section: str, context: dict[str, object], status:
         "mine": jurisdictions(request),
         "j": chosen(request),
         "may_change": role in writers(things[section]),
+        "may_change_all": role in writers(things[section]) and not request.user.by_grid,
         "nav": "administration",
     }
-    return render(request, f"administration/{section}.html", {**common, **context}, status=status)
+    return render(request, f"administration/{page}.html", {**common, **context}, status=status)
 
 
 NAMES: dict[str, Callable[[], str]] = {
@@ -107,6 +127,6 @@ def told(request: HttpRequest, done: str) -> Iterator[None]:
             messages.success(request, done)
 
 
-def back(section: str, query: str = "") -> HttpResponseRedirect:
+def back(section: str, query: str = "", *args: object) -> HttpResponseRedirect:
     """To the page after a change, so that loading it again repeats nothing."""
-    return HttpResponseRedirect(reverse(f"administration:{section}") + query)
+    return HttpResponseRedirect(reverse(f"administration:{section}", args=args) + query)

@@ -4,7 +4,7 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
-from central.administration import catalogue, devices, duty, ground, people_pages, zones
+from central.administration import catalogue, devices, duty, ground, kinds, people_pages, texts, zones
 from central.people.access import EVERYONE, roles
 
 _HOME = RedirectView.as_view(pattern_name="administration:devices")
@@ -23,10 +23,16 @@ urlpatterns = [
     path("rosters/", duty.rosters, name="rosters"),
     path("rosters/add/", duty.add, name="add-shifts"),
     path("rosters/<int:shift_id>/remove/", duty.remove, name="remove-shift"),
-    path("services/", catalogue.services, name="services"),
+    path("services/", kinds.services, name="services"),
+    path("services/<slug:code>/", kinds.service, name="service"),
+    path("services/<slug:code>/change/", kinds.change_service, name="change-service"),
     path("calendar/", catalogue.calendar, name="calendar"),
     path("calendar/day/", catalogue.set_day, name="set-day"),
-    path("texts/", catalogue.texts, name="texts"),
+    path("calendar/week/", catalogue.set_week, name="set-week"),
+    path("calendar/import/", catalogue.import_days, name="import-days"),
+    path("texts/", texts.texts, name="texts"),
+    path("texts/change/", texts.change_text, name="change-text"),
+    path("texts/preview/", texts.preview, name="preview-text"),
     path("people/", people_pages.people, name="people"),
     path("people/add/", people_pages.add, name="add-person"),
     path("people/<int:user_id>/", people_pages.change, name="change-person"),

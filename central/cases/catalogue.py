@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from central.cases import fields
 from central.cases.definition import Definition, State, Transition
 from central.cases.guards import known_guards
-from central.cases.process import AT_ONCE, MERGED, REPORTER, UNMERGED
+from central.cases.process import AT_ONCE, MERGED, REPORTER, UNMERGED, WITHDRAWN
 from central.cases.states import CaseState, ProcessStep
 from protocol.errors import PatrolError
 
@@ -27,11 +27,15 @@ _EVENTS: set[str] = {
     AT_ONCE,
     MERGED,
     UNMERGED,
+    WITHDRAWN,
     "task_issued",
     "task_retracted",
     "accepted",
     "outcome",
     "camera_ended",
+    "response_breached",
+    "reply_breached",
+    "resolution_breached",
 }
 _DRIVEN: dict[str, frozenset[str]] = {}
 
@@ -66,24 +70,33 @@ def read(path: Path) -> Definition:
             raw = file.read(LARGEST + 1)
     except OSError as error:
         raise PatrolError(f"the file cannot be read: {error.strerror}", file=path) from error
+    definition, found = examine(raw)
+    if definition is None:
+        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+        raise PatrolError(found[0].problem + more, file=path, field=found[0].field or None)
+    return definition
+
+
+def examine(raw: bytes) -> tuple[Definition | None, list[Fault]]:
+    """What a text defines, or everything that is wrong with it; `Fault.field` is empty where it is the text as a whole.
+
+    Every way by which a definition comes in goes through here: files, the command line and the administration's page.
+    """
     if len(raw) > LARGEST:
-        raise PatrolError(f"the file has more than {LARGEST} bytes", file=path)
+        return None, [Fault("", f"it has more than {LARGEST} bytes")]
     try:
         content = tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise PatrolError(f"this is not TOML: {error}", file=path) from error
+        return None, [Fault("", f"this is not TOML: {error}")]
     try:
         definition = Definition.model_validate(content)
-        found = list(faults(definition))
     except ValidationError as error:
-        found = [
+        return None, [
             Fault(".".join(str(part) for part in one["loc"]), one["msg"])
             for one in error.errors(include_url=False, include_input=False, include_context=False)
         ]
-    if found:
-        more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-        raise PatrolError(found[0].problem + more, file=path, field=found[0].field)
-    return definition
+    found = list(faults(definition))
+    return (None if found else definition), found
 
 
 def load(own: Path | None = None) -> dict[str, Definition]:
@@ -109,6 +122,20 @@ def load(own: Path | None = None) -> dict[str, Definition]:
             here[code] = path
             known[code] = definition
     return known
+
+
+def text_of(service_code: str, own: Path | None = None) -> str:
+    """The text of the file that defines a service; empty where none does.
+
+    Raises:
+        PatrolError: see `read`.
+    """
+    found = ""
+    for folder in (SHIPPED, own):
+        for path in sorted(folder.glob("*.toml")) if folder is not None else ():
+            if read(path).service_code == service_code:
+                found = path.read_text("utf-8")
+    return found
 
 
 def faults(definition: Definition) -> Iterator[Fault]:
@@ -247,6 +274,10 @@ def _rules(definition: Definition, names: set[str]) -> Iterator[Fault]:
     for number, rule in enumerate(definition.fields):
         if (rule.kind == "choice") != bool(rule.choices):
             yield Fault(f"fields.{number}.choices", "a choice has choices, and nothing else has")
+        for name in sorted(set(rule.choice_titles) - set(rule.choices)):
+            yield Fault(f"fields.{number}.choice_titles", f"there is no choice {name!r}")
+        if rule.asked != "no" and rule.kind == "photo":
+            yield Fault(f"fields.{number}.asked", "a photo is sent as a file, it cannot be asked for here")
     if definition.duplicates is not None:
         merged = [found for found in definition.transitions if found.on == MERGED]
         targets = {found.to for found in merged} & names

@@ -22,12 +22,17 @@ keys_app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 Language = Annotated[str, typer.Option(help="Language of titles: en or zh.")]
+Whose = Annotated[
+    str, typer.Option("--jurisdiction", "-j", help="As it is in force there; else as files say.")
+]
+Where = Annotated[str, typer.Option("--jurisdiction", "-j", help="Whose new cases follow it.")]
+Reason = Annotated[str, typer.Option(help="Why; kept with your name.")]
 
 
 @services_app.command("list", epilog="Example: patrol central services list --json")
-def services_list(language: Language = "en", as_json: Json = False) -> None:
+def services_list(jurisdiction: Whose = "", language: Language = "en", as_json: Json = False) -> None:
     """List the services in force."""
-    _start()
+    _known(jurisdiction)
     from central.cases.rules import services
 
     rows: list[dict[str, Any]] = [
@@ -41,7 +46,7 @@ def services_list(language: Language = "en", as_json: Json = False) -> None:
             "clocks": len(definition.clocks),
             "sha256": definition.sha256,
         }
-        for definition in sorted(services().values(), key=lambda found: found.service_code)
+        for definition in sorted(services(jurisdiction).values(), key=lambda found: found.service_code)
     ]
     if as_json:
         console.print_json(rows)
@@ -60,15 +65,16 @@ def services_list(language: Language = "en", as_json: Json = False) -> None:
 )
 def services_show(
     code: Annotated[str, typer.Argument(help="The service's code.")],
+    jurisdiction: Whose = "",
     language: Language = "en",
     mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid state diagram.")] = False,
     as_json: Json = False,
 ) -> None:
     """Draw one service: its states, what leads where, who may do it."""
-    _start()
+    _known(jurisdiction)
     from central.cases.rules import service
 
-    definition = service(code)
+    definition = service(code, jurisdiction)
     if as_json:
         console.print_json({**definition.model_dump(mode="json", by_alias=True), "sha256": definition.sha256})
         return
@@ -95,6 +101,46 @@ def services_check(
     console.err.print(f"[bold green]{file.name} can be followed[/]")
 
 
+@services_app.command(
+    "put",
+    epilog="Example: patrol central services put our-street.toml -j tianlin --reason 'two days, not three'",
+)
+def services_put(
+    file: Annotated[Path, typer.Argument(help="A definition, TOML.")],
+    jurisdiction: Where,
+    reason: Reason,
+    as_json: Json = False,
+) -> None:
+    """Put a definition in force for new cases of a jurisdiction; open cases keep the rules that they have."""
+    _ready()
+    from central.cases import versions
+    from central.cases.catalogue import read
+
+    read(file)
+    version = versions.put(
+        file.read_text("utf-8"), jurisdiction, reason=reason, author=f"cli:{console.person()}"
+    )
+    if as_json:
+        console.print_json({"service_code": version.service_code, "sha256": version.definition_id})
+    else:
+        console.out.print(f"new cases of {version.service_code} in {jurisdiction} follow it", markup=False)
+
+
+@services_app.command(
+    "back",
+    epilog="Example: patrol central services back city_appearance -j tianlin --reason 'the trial is over'",
+)
+def services_back(
+    code: Annotated[str, typer.Argument(help="The service's code.")], jurisdiction: Where, reason: Reason
+) -> None:
+    """Go back to what the files say, for new cases."""
+    _ready()
+    from central.cases import versions
+
+    versions.take_back(code, jurisdiction, reason=reason, author=f"cli:{console.person()}")
+    console.out.print(f"new cases of {code} in {jurisdiction} follow the files again", markup=False)
+
+
 @keys_app.command(
     "add",
     epilog="Example: patrol central keys add hotline-12345 --jurisdiction sanlihe --right open --right read",
@@ -104,9 +150,14 @@ def keys_add(
     jurisdiction: Annotated[str, typer.Option(help="The jurisdiction whose cases it may see.")],
     right: Annotated[
         list[str] | None,
-        typer.Option(help="open, read, note, photo, move or reporter; by default the first four."),
+        typer.Option(
+            help="open, read, note, photo, move, reporter, export or webhook; by default the first four."
+        ),
     ] = None,
     role: Annotated[str, typer.Option(help="As what it takes steps, with --right move.")] = "",
+    per_minute: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Its own limit of calls and reports a minute.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key; it is shown this once."""
@@ -114,7 +165,7 @@ def keys_add(
     from central.cases.apikeys import USUAL, add_key
 
     rights = right or list(USUAL)
-    secret = add_key(name, jurisdiction, rights, role)
+    secret = add_key(name, jurisdiction, rights, role, per_minute)
     if as_json:
         console.print_json(
             {"name": name, "jurisdiction": jurisdiction, "rights": sorted(set(rights)), "key": secret}
@@ -139,6 +190,7 @@ def keys_list(as_json: Json = False) -> None:
             "jurisdiction": key.jurisdiction_id,
             "rights": ", ".join(key.rights),
             "role": key.role or None,
+            "a minute": key.per_minute,
             "state": "revoked" if key.revoked_at_ms else "valid",
             "made": iso(key.made_at_ms),
             "used": iso(key.used_at_ms) if key.used_at_ms else None,
@@ -150,7 +202,7 @@ def keys_list(as_json: Json = False) -> None:
         return
     from rich.table import Table
 
-    table = Table("name", "jurisdiction", "rights", "role", "state", "made", "used", box=None)
+    table = Table("name", "jurisdiction", "rights", "role", "a minute", "state", "made", "used", box=None)
     for row in rows:
         table.add_row(*("-" if cell is None else str(cell) for cell in row.values()))
     console.out.print(table)
@@ -190,6 +242,11 @@ def _start() -> None:
     from central.project import bootstrap
 
     bootstrap.start()
+
+
+def _known(jurisdiction: str) -> None:
+    """Files can be read without a database, what a jurisdiction put up cannot."""
+    (_ready if jurisdiction else _start)()
 
 
 def _ready() -> None:

@@ -56,6 +56,7 @@ def hand_on(order: WorkOrder, by: User, to: User, reason: str) -> WorkOrder:
         event="accepted" if new else None,
         by=Actor(name),
         officer=to.shown_name,
+        to=to.get_username(),
         before=before,
         reason=reason,
     )

@@ -11,11 +11,13 @@ from central.cases.records import (
     ClusterGate,
     Commitment,
     CommitmentState,
+    Follower,
     Likeness,
     Note,
     Participant,
     Reporter,
     ServiceDefinition,
+    ServiceVersion,
     Told,
 )
 from central.cases.states import CaseState, ProcessStep, Relation, Result, WorkKind, WorkState
@@ -31,6 +33,7 @@ __all__ = [
     "Commitment",
     "CommitmentState",
     "Evidence",
+    "Follower",
     "HistoryEntry",
     "Likeness",
     "Note",
@@ -41,6 +44,7 @@ __all__ = [
     "Scoped",
     "ScopedByCase",
     "ServiceDefinition",
+    "ServiceVersion",
     "Told",
     "WorkOrder",
 ]

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from central.people.scopes import ScopedByCase
+from central.people.scopes import Scoped, ScopedByCase
 
 
 class ServiceDefinition(models.Model):
@@ -16,6 +16,27 @@ class ServiceDefinition(models.Model):
     service_code = models.CharField(max_length=40)
     body = models.TextField()
     kept_at_ms = models.BigIntegerField()
+
+
+class ServiceVersion(models.Model):
+    """What an administrator put in force for one jurisdiction. Nothing is overwritten: the newest row of a service counts."""
+
+    jurisdiction_id = models.CharField(max_length=64)
+    service_code = models.CharField(max_length=40)
+    definition = models.ForeignKey(
+        ServiceDefinition, on_delete=models.PROTECT, null=True, help_text="None: what the files say, again."
+    )
+    text = models.TextField(blank=True, help_text="As it was written, with its remarks.")
+    reason = models.CharField(max_length=300)
+    author = models.CharField(max_length=160)
+    at_ms = models.BigIntegerField()
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=["jurisdiction_id", "service_code", "-id"], name="service_version_newest"),
+        )
 
 
 class Reporter(models.Model):
@@ -123,6 +144,19 @@ class Likeness(models.Model):
         constraints = (models.UniqueConstraint(fields=["case", "other"], name="likeness_once"),)
 
 
+class Follower(models.Model):
+    """Somebody who said "me too" of a case: no report of his own, but told of each step as its reporters are."""
+
+    case = models.ForeignKey("cases.Case", on_delete=models.PROTECT, related_name="followers")
+    reporter = models.ForeignKey(Reporter, on_delete=models.PROTECT, related_name="follows")
+    at_ms = models.BigIntegerField()
+
+    objects = ScopedByCase.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["case", "reporter"], name="follows_once"),)
+
+
 class ClusterGate(models.Model):
     """One row to lock for each jurisdiction and service, so that two like cases at the same moment see one another."""
 
@@ -164,6 +198,10 @@ class ApiKey(models.Model):
     rights = models.JSONField(default=list)
     role = models.CharField(
         max_length=20, blank=True, help_text="As what it takes steps of a case; none takes none."
+    )
+    per_minute = models.PositiveIntegerField(
+        null=True,
+        help_text="Reports over Open311 and calls of the API in a minute; the usual number where empty.",
     )
     made_at_ms = models.BigIntegerField()
     used_at_ms = models.BigIntegerField(null=True)

@@ -7,11 +7,13 @@ import threading
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from central.cases import catalogue
 from central.cases.definition import PRIORITIES, Definition
-from central.cases.models import Case, ServiceDefinition
+from central.cases.models import Case, ServiceDefinition, ServiceVersion
 from central.project.clock import now_ms
+from central.project.unit import current
 from protocol.errors import PatrolError
 
 _lock = threading.Lock()
@@ -21,8 +23,14 @@ _kept: set[tuple[str, str]] = set()
 """(database, hash) of definitions whose row is known to be committed."""
 
 
-def services() -> dict[str, Definition]:
-    """The services in force, by their code. Read once for each process: a changed file counts from its next start.
+def services(jurisdiction_id: str = "") -> dict[str, Definition]:
+    """The services in force, by their code: those of files, and over them what administrators put up for a jurisdiction.
+
+    Files are read once for each process: a changed one counts from its next start. What an administrator puts up counts from
+    its commit, in every process.
+
+    Args:
+        jurisdiction_id: whose; empty for what the files say.
 
     Raises:
         PatrolError: a file is wrong.
@@ -31,11 +39,22 @@ def services() -> dict[str, Definition]:
     with _lock:
         if folder not in _current:
             _current[folder] = catalogue.load(folder)
-        return _current[folder]
+        found = _current[folder]
+    if not jurisdiction_id:
+        return found
+    newest = (
+        _versions(jurisdiction_id)
+        .order_by("service_code", "-pk")
+        .values_list("service_code", "definition_id")
+    )
+    put: dict[str, str | None] = {}
+    for code, sha256 in newest:
+        put.setdefault(code, sha256)
+    return {code: _by_hash(put.get(code)) or definition for code, definition in found.items()}
 
 
-def service(code: str) -> Definition:
-    """The service of this code as it is in force.
+def service(code: str, jurisdiction_id: str = "") -> Definition:
+    """The service of this code as it is in force; one query where a jurisdiction is named, one in all for a unit.
 
     Raises:
         PatrolError: there is none.
@@ -48,12 +67,38 @@ def service(code: str) -> Definition:
             value=code,
             mend=f"Known: {', '.join(sorted(services()))}",
         )
-    return found
+    if not jurisdiction_id:
+        return found
+    unit, name = current(), f"service {code} {jurisdiction_id}"
+    if unit is not None and name in unit.held:
+        return unit.held[name]  # type: ignore[no-any-return]
+    rows = _versions(jurisdiction_id).filter(service_code=code).order_by("-pk")
+    definition = _by_hash(rows.values_list("definition_id", flat=True).first()) or found
+    if unit is not None:
+        unit.held[name] = definition
+    return definition
 
 
-def opening(code: str) -> dict[str, object]:
+def title_of(code: str, language: str) -> str:
+    """What a kind of case is called in lists, by the files; one whose file is gone keeps its code."""
+    found = services().get(code)
+    return code if found is None else found.titles.text(language)
+
+
+def _versions(jurisdiction_id: str) -> QuerySet[ServiceVersion]:
+    every: QuerySet[ServiceVersion] = ServiceVersion.objects.unscoped(
+        "rules of a jurisdiction bind whoever has a case in it"
+    )
+    return every.filter(jurisdiction_id=jurisdiction_id)
+
+
+def _by_hash(sha256: str | None) -> Definition | None:
+    return None if sha256 is None else by_hash(sha256)
+
+
+def opening(code: str, jurisdiction_id: str = "") -> dict[str, object]:
     """The fields with which a case of this service begins. Its rules are kept, in the caller's transaction."""
-    definition = service(code)
+    definition = service(code, jurisdiction_id)
     keep(definition)
     first = definition.initial
     return {

@@ -30,6 +30,7 @@ from central.cases.states import (
     next_state,
 )
 from central.fleet.models import Agent
+from central.grids.models import Grid
 from central.grids.services import leaf_of
 from central.live.services import TASKS, announce
 from central.people.models import User
@@ -48,6 +49,7 @@ __all__ = [
     "lock_case",
     "name_evidence",
     "retract",
+    "set_grid",
     "set_place",
     "tie_pictures",
     "work_order_closed",
@@ -101,7 +103,8 @@ def lock_case(
     case = locked.filter(source_key=source_key).first()
     if case is not None:
         return case, False
-    fresh = Case(source_key=source_key, **{**opening(service_code), **defaults})
+    begun = opening(service_code, defaults.get("jurisdiction_id", ""))
+    fresh = Case(source_key=source_key, **{**begun, **defaults})
     # Of two at once the second waits here and then finds the first one's case, whose history has begun.
     Case.objects.bulk_create([fresh], ignore_conflicts=True)
     case = locked.get(source_key=source_key)
@@ -120,8 +123,12 @@ def hold_cases(unit: Unit, wanted: dict[str, dict[str, Any]]) -> None:
     keys = sorted(wanted)
     cases = Case.objects.select_for_update().filter(source_key__in=keys).order_by("source_key")
     known = {case.source_key: case for case in cases}
-    begun = opening("sidewalk_parking") if len(known) < len(keys) else {}
-    missing = [Case(source_key=key, **{**begun, **wanted[key]}) for key in keys if key not in known]
+    new = [key for key in keys if key not in known]
+    places = {wanted[key]["jurisdiction_id"] for key in new}
+    begun = {place: opening("sidewalk_parking", place) for place in places}
+    missing = [
+        Case(source_key=key, **{**begun[wanted[key]["jurisdiction_id"]], **wanted[key]}) for key in new
+    ]
     Case.objects.bulk_create(missing)
     for case in known.values():
         unit.held[f"case {case.source_key}"] = (case, False)
@@ -153,12 +160,17 @@ def set_place(case: Case, place: str, position: Position | None) -> None:
         case.longitude, case.latitude = position.longitude, position.latitude
         grid = leaf_of(case.jurisdiction_id, case.longitude, case.latitude)
         if grid is not None and case.grid_id != grid.pk:
-            before, case.grid = case.grid_id, grid
-            save(case, "place", "longitude", "latitude", "grid")
-            history.append(case, "grid", now_ms(), "centre", code=grid.code, name=grid.name)
-            case_placed.send(sender=Case, case=case, before=before)
+            set_grid(case, grid, "place", "longitude", "latitude")
             return
     save(case, "place", "longitude", "latitude")
+
+
+def set_grid(case: Case, grid: Grid, *changed: str) -> None:
+    """In which grid it is. Told in the history; `changed` are further fields of the case to save."""
+    before, case.grid = case.grid_id, grid
+    save(case, "grid", *changed)
+    history.append(case, "grid", now_ms(), "centre", code=grid.code, name=grid.name)
+    case_placed.send(sender=Case, case=case, before=before)
 
 
 def issue_work_order(
@@ -167,7 +179,7 @@ def issue_work_order(
     """Give the officers a job, or None where one is open already. A job taken back before it came starts retracted."""
     first = untouched(case, "orders")
     if not first and case.work_orders.filter(state__in=OPEN_STATES).exists():
-        history.append(case, "task_repeated", issued_at_ms, actor, key=key)
+        history.append(case, "task_repeated", issued_at_ms, actor, key=key, **facts)
         return None
     now = now_ms()
     order = WorkOrder(

@@ -15,7 +15,15 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from central.clocks.calendar import WEEK, Calendar, Windows
-from central.clocks.models import CalendarDay, CalendarYear, Clock, ClockState, DayKind, WorkCalendar
+from central.clocks.models import (
+    CalendarDay,
+    CalendarWeek,
+    CalendarYear,
+    Clock,
+    ClockState,
+    DayKind,
+    WorkCalendar,
+)
 from central.clocks.seed import COUNTRIES, Occasion, occasions, seeded_days, seeded_years
 from central.project.clock import now_ms
 from central.project.unit import current
@@ -118,6 +126,8 @@ def set_week(
     week: Sequence[Windows] | None = None,
     time_zone: str | None = None,
     country: str | None = None,
+    author: str,
+    reason: str = "",
 ) -> None:
     """Other weekly hours, another time zone or other holidays from now on; running clocks are reckoned anew.
 
@@ -146,6 +156,27 @@ def set_week(
             ) from error
         row.stamp = _new_stamp()
         row.save()
+        CalendarWeek.objects.create(
+            calendar=row,
+            time_zone=row.time_zone,
+            country=row.country,
+            week=row.week,
+            reason=reason.strip()[:300],
+            author=author[:160],
+            at_ms=now_ms(),
+        )
+
+
+def weeks_of(jurisdiction_id: str) -> QuerySet[CalendarWeek]:
+    """Who changed the weekly hours, newest first."""
+    return CalendarWeek.objects.filter(calendar_id=jurisdiction_id).order_by("-pk")
+
+
+def country_of(jurisdiction_id: str) -> str:
+    """Whose list of holidays counts: one of `COUNTRIES`."""
+    return (
+        _calendars().filter(jurisdiction_id=jurisdiction_id).values_list("country", flat=True).first() or "cn"
+    )
 
 
 def set_day(

@@ -26,6 +26,18 @@ class WorkCalendar(models.Model):
     objects = Scoped.as_manager()
 
 
+class CalendarWeek(models.Model):
+    """What somebody made of the weekly hours, time zone and list of holidays. Nothing is overwritten; the newest row counts."""
+
+    calendar = models.ForeignKey(WorkCalendar, on_delete=models.PROTECT, related_name="weeks")
+    time_zone = models.CharField(max_length=64)
+    country = models.CharField(max_length=8)
+    week = models.JSONField(help_text="As in the calendar.")
+    reason = models.CharField(max_length=300, blank=True)
+    author = models.CharField(max_length=160)
+    at_ms = models.BigIntegerField()
+
+
 class DayKind(models.TextChoices):
     """What a person can make of a date."""
 
@@ -70,6 +82,12 @@ class Kind(models.TextChoices):
     REPLY = "reply", _("Reply")
     RESOLUTION = "resolution", _("Resolution")
     ACKNOWLEDGEMENT = "acknowledgement", _("Acknowledgement")
+    OUTER_RESPONSE = "outer_response", _("Response, set by a higher authority")
+    OUTER_RESOLUTION = "outer_resolution", _("Resolution, set by a higher authority")
+
+
+OUTSIDE = frozenset({Kind.OUTER_RESPONSE, Kind.OUTER_RESOLUTION})
+"""Deadlines that nobody here pauses or extends; see `central.clocks.outside`."""
 
 
 class ClockState(models.TextChoices):

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from central.contact.models import Message, MessageState
 from central.contact.sealing import Content, unseal
@@ -21,6 +21,7 @@ from central.contact.services import settle
 from central.owners import keys
 from central.owners.services import has_opted_out
 from central.project.clock import now_ms
+from central.project.leases import take_due
 from notifier.backoff import system_dice
 from notifier.masking import mask_text
 from notifier.notice import segments
@@ -66,7 +67,8 @@ class Carrier:
         Raises:
             DatabaseError: the database cannot be used; nothing is lost.
         """
-        message = take_due(self.lease_ms)
+        # Whoever waits with the phone in hand goes first.
+        message = take_due(Message.objects.order_by("-urgent", "due_at_ms", "pk"), self.lease_ms)
         if message is None:
             return False
         try:
@@ -161,23 +163,6 @@ class Carrier:
         Message.objects.filter(pk=message.pk, state=message.state, attempts=message.attempts).update(
             due_at_ms=now_ms() + wait_ms, reason=reason[:500]
         )
-
-
-def take_due(lease_ms: int) -> Message | None:
-    """The message that has been due for longest, put off for the length of a lease, so that a crash repeats its step."""
-    now = now_ms()
-    # Whoever waits with the phone in hand goes first.
-    due = Message.objects.filter(due_at_ms__lte=now).order_by("-urgent", "due_at_ms", "pk")
-    if not due.exists():
-        return None
-    with transaction.atomic():
-        if connection.features.has_select_for_update_skip_locked:
-            due = due.select_for_update(skip_locked=True, of=("self",))
-        message = due.first()
-        if message is not None:
-            message.due_at_ms = now + lease_ms
-            message.save(update_fields=["due_at_ms"])
-    return message
 
 
 def _request(message: Message, content: Content) -> SmsRequest:

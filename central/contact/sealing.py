@@ -49,7 +49,7 @@ def unseal(key: OwnersKey, message: Message) -> Content:
 def reseal(old: OwnersKey, new: OwnersKey, **_: Any) -> None:
     """The key changes: what is under seal is sealed anew, with a new mark; marks without it are of no use."""
     Message.objects.filter(sealed=None).exclude(phone_mark="").update(phone_mark="")
-    for message in Message.objects.exclude(sealed=None).iterator(chunk_size=500):
+    for message in list(Message.objects.exclude(sealed=None)):
         content = unseal(old, message)
         message.sealed = seal(new, message.key, content)
         message.phone_mark = phone_mark(new, content.phone)

@@ -19,12 +19,13 @@ from central.dispatch.choose import rank
 from central.dispatch.models import Assignment, Offer, OfferState
 from central.dispatch.words import ENDED, REASONS, why_words
 from central.people.access import EVERYONE, roles
-from central.people.models import Role, User
+from central.people.models import User
+from central.people.policy import writers
 from protocol.errors import PatrolError
 from protocol.messages import Position
 
 PART = "dispatch/_case.html"
-MAY_GIVE = frozenset({Role.DISPATCHER})
+MAY_GIVE = writers("reassigning")
 ORDERS = 5
 """So many work orders are shown with their offers, the newest first."""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from central.cases import history
 from central.cases.models import Case, WorkOrder
@@ -80,6 +81,17 @@ def counted(state: OfferState) -> None:
 def open_offer(order: WorkOrder) -> Offer | None:
     """The one offer of an order that is open or accepted."""
     return Offer.rows.filter(order=order, state__in=OPEN).select_related("officer").first()
+
+
+def open_to(user: User) -> QuerySet[Offer]:
+    """What this officer may answer now: offers within their lease, in the person's scope. Pages and programs ask here.
+
+    Their numbers first, by the index of open offers: joined at once, a database that has not counted its rows yet begins at
+    the wrong end.
+    """
+    running = Offer.rows.filter(officer=user, state=OfferState.OFFERED, expires_at_ms__gt=now_ms())
+    seen: QuerySet[Offer] = Offer.objects.visible_to(user)
+    return seen.filter(pk__in=list(running.values_list("pk", flat=True)))
 
 
 def settle(assignment: Assignment, state: AssignmentState, due_at_ms: int | None, reason: str = "") -> None:

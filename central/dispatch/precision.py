@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
@@ -95,6 +96,13 @@ def precision_of(orders: QuerySet[WorkOrder]) -> list[ZonePrecision]:
         found = counted.setdefault(tuple(key), {})
         found[result] = found.get(result, 0) + count
         names[tuple(key)] = name
+    return rows_of(counted, names)
+
+
+def rows_of(
+    counted: Mapping[tuple[str, ...], dict[str, int]], names: Mapping[tuple[str, ...], str]
+) -> list[ZonePrecision]:
+    """Rows of what was counted by (jurisdiction, agent, camera, zone, version) and result; a name for each."""
     rows = [_row(key, names[key], results) for key, results in counted.items()]
     return sorted(
         rows,

@@ -14,12 +14,13 @@ from pydantic import ValidationError
 
 from central.cases.models import WorkOrder
 from central.cases.states import NotPossibleError, WorkState
-from central.dispatch import desk, positions, services
-from central.dispatch.models import Assignment, AssignmentState, Offer, OfferState, Shift
+from central.dispatch import desk, offers, positions, services
+from central.dispatch.models import Assignment, AssignmentState, Offer, Shift
 from central.dispatch.words import REASONS, why_words
 from central.people import access_log
 from central.people.access import roles
 from central.people.models import Role, User
+from central.people.policy import writers
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 
@@ -49,34 +50,27 @@ def mine(request: HttpRequest) -> JsonResponse:
 
     `?after=N` gives offers above that number alone: a page that knows the rest asks for news.
     """
-    # Their numbers first, by the index of open offers: joined at once, a database that has not counted its rows yet
-    # begins at the wrong end.
-    open_ = Offer.rows.filter(officer=request.user, state=OfferState.OFFERED, expires_at_ms__gt=now_ms())
+    offered = offers.open_to(request.user)
     after = request.GET.get("after", "")
     news = after.isascii() and after.isdigit() and len(after) < 19
     if news:
-        open_ = open_.filter(pk__gt=int(after))
-    offered = (
-        Offer.objects.visible_to(request.user)
-        .filter(pk__in=list(open_.values_list("pk", flat=True)))
-        .select_related("order__case__stay")
-        .only(*SHOWN_OF_OFFER)
-        .order_by("expires_at_ms", "pk")
-    )
+        offered = offered.filter(pk__gt=int(after))
+    offered = offered.select_related("order__case__stay").only(*SHOWN_OF_OFFER)
+    offered = offered.order_by("expires_at_ms", "pk")
     mine = (
         WorkOrder.objects.visible_to(request.user)
         .filter(assignee=request.user, state="accepted")
         .select_related("case__stay")
         .order_by("due_at_ms", "pk")
     )
-    offers = [_offer(request, offer) for offer in offered[:SHOWN]]
+    shown = [_offer(request, offer) for offer in offered[:SHOWN]]
     if news:
-        return _answer({"offers": offers})
+        return _answer({"offers": shown})
     shift = desk.on_duty(request.user)
     return _answer(
         {
             "on_duty_until_ms": None if shift is None else shift.to_ms,
-            "offers": offers,
+            "offers": shown,
             "tasks": [_order(request, order) for order in mine[:SHOWN]],
         }
     )
@@ -123,7 +117,7 @@ def decline(request: HttpRequest, order_id: int) -> JsonResponse:
 
 
 @require_POST
-@roles(Role.DISPATCHER)
+@roles(*writers("reassigning"))
 def reassign(request: HttpRequest, order_id: int) -> JsonResponse:
     """Give a task to `officer` (log-in name), with a `reason`, whoever has it now."""
     facts = _facts(request)

@@ -7,14 +7,14 @@ from typing import Any
 from django.db.models import QuerySet
 
 from central.dispatch.models import Offer, OfferState
+from central.dispatch.offers import open_to
 from central.people.models import User
 from central.project.clock import now_ms
 
 
 def leases_of(user: User) -> dict[int, int]:
     """Work orders that are offered to this officer now -> until when, UTC ms."""
-    mine = _running(user).filter(officer=user, expires_at_ms__isnull=False)
-    return dict(mine.values_list("order_id", "expires_at_ms"))
+    return dict(open_to(user).values_list("order_id", "expires_at_ms"))
 
 
 def offered_to_others(user: User) -> QuerySet[Any]:

@@ -12,16 +12,17 @@ import random
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 
 from central.cases.models import Case
-from central.notices import ledger, services
+from central.notices import ledger, services, texts
 from central.notices.config import NoticesFile
 from central.notices.models import Notice, NoticeState
 from central.notices.page import with_page
 from central.notices.sealing import Content, seal, unseal
 from central.owners import keys
 from central.owners import services as owners
+from central.project import leases
 from central.project.clock import now_ms
 from notifier.backoff import system_dice
 from notifier.letter import Written
@@ -150,6 +151,8 @@ class Courier:
                     services.held(current, until_ms, reason)
                     return
             content = _with_page(case, current, content, now)
+            wording = {"wording": texts.wording_of(case.jurisdiction_id)}
+            content = content.model_copy(update={"letter": content.letter.model_copy(update=wording)})
             current.sealed = seal(key, current.key, content)
             written = content.letter.write(now, content.preferred)
             ledger.note(current, now)
@@ -231,21 +234,8 @@ class Courier:
 
 
 def take_due(lease_ms: int) -> Notice | None:
-    """The notice that has been due for longest, put off for the length of a lease, so that a crash repeats its step
-    and another worker takes another one."""
-    now = now_ms()
-    due = Notice.objects.filter(due_at_ms__lte=now).order_by("due_at_ms", "pk")
-    if not due.exists():
-        return None
-    with transaction.atomic():
-        if connection.features.has_select_for_update_skip_locked:
-            due = due.select_for_update(skip_locked=True, of=("self",))
-        notice = due.first()
-        if notice is None:
-            return None
-        notice.due_at_ms = now + lease_ms
-        notice.save(update_fields=["due_at_ms"])
-    return notice
+    """The notice that has been due for longest, leased."""
+    return leases.take_due(Notice.objects.order_by("due_at_ms", "pk"), lease_ms)
 
 
 def too_late(notice: Notice, now: Millis) -> bool:

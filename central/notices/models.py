@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from central.cases.models import Case, ScopedByCase
 from central.fleet.models import Agent
+from central.people.scopes import Scoped
 
 
 class NoticeState(models.TextChoices):
@@ -120,3 +121,21 @@ class Receipt(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["gateway", "provider_id", "status", "code"], name="receipt_once"),
         )
+
+
+class NoticeText(models.Model):
+    """The words in which a jurisdiction warns. Nothing is overwritten: the newest row of a language counts."""
+
+    jurisdiction_id = models.CharField(max_length=64)
+    language = models.CharField(max_length=10)
+    text = models.CharField(
+        max_length=400, blank=True, help_text="Empty: the words of the distribution, again."
+    )
+    reason = models.CharField(max_length=300)
+    author = models.CharField(max_length=160)
+    at_ms = models.BigIntegerField()
+
+    objects = Scoped.as_manager()
+
+    class Meta:
+        indexes = (models.Index(fields=["jurisdiction_id", "language", "-id"], name="notice_text_newest"),)

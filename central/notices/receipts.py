@@ -60,9 +60,14 @@ def take(word: Word) -> bool:
     notice_id = _notice_of(word)
     if notice_id is None:
         contact.delivered(word.gateway, word.provider_id, word.reference, word.outcome, word.phone)
-        if word.reason == "opted_out" and word.phone:
-            note_answer(word.phone, "TD", source=word.gateway)
-        return new
+    else:
+        _apply(word, notice_id)
+    if word.reason == "opted_out" and word.phone:
+        note_answer(word.phone, "TD", source=word.gateway)
+    return new
+
+
+def _apply(word: Word, notice_id: int) -> None:
     with transaction.atomic():
         _, notice = services.locked(notice_id)
         if notice.state in (NoticeState.SENDING, NoticeState.UNKNOWN):
@@ -72,9 +77,6 @@ def take(word: Word) -> bool:
                 notice.provider_id = word.provider_id
                 notice.save(update_fields=["provider_id"])
             services.apply_receipts(notice)
-    if word.reason == "opted_out" and word.phone:
-        note_answer(word.phone, "TD", source=word.gateway)
-    return new
 
 
 def _notice_of(word: Word) -> int | None:

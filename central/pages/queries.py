@@ -10,15 +10,15 @@ from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 
 from central.cases.models import Case, Evidence, WorkOrder
+from central.cases.rules import title_of
 from central.cases.states import CaseState, WorkState
 from central.fleet.models import Agent, Camera, Stranger
 from central.fleet.services import HEALTH_STALE_MS
 from central.grids.models import Grid
 from central.ingest.state import IngestState, ingest_state
-from central.pages import words
 from central.pages.kept import Kept
 from central.pages.rows import CLOCK_RUNS, WORK_IS_COUNTED
 from central.parking.models import Stay
@@ -135,7 +135,7 @@ def choices(user: User, grid: str = "") -> Choices:
     if grid and grid not in {code for code, _ in offered}:
         offered.append((grid, grid))
     return Choices(
-        [(code, str(words.SERVICES.get(code, code))) for code in services()],
+        [(code, title_of(code, get_language() or "")) for code in services()],
         offered,
         [(each, each) for each in sorted(f"{agent}/{camera}" for agent, camera in named)],
         _officers(user),

@@ -14,9 +14,11 @@ from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
 from central.cases.models import Case, Evidence, WorkOrder
 from central.cases.parts import urgency
+from central.cases.rules import title_of
 from central.cases.states import OPEN_STATES, CaseState, Result, WorkKind, WorkState
 from central.pages import words
 from central.pages.sayings import say
@@ -181,10 +183,14 @@ def render(rows: list[Row]) -> SafeString:
     """The rows as items of a list, in the language that is active."""
     addresses = Addresses()
     known: dict[tuple[str, str], str] = {}
+    language = get_language() or ""
 
     def word(table: str, value: str) -> str:
         if (table, value) not in known:
-            known[table, value] = str(_TABLES[table].get(value, value))
+            service = table == "service"
+            known[table, value] = (
+                title_of(value, language) if service else str(_TABLES[table].get(value, value))
+            )
         return known[table, value]
 
     shown = [_shown(row, word, addresses) for row in rows]
@@ -193,7 +199,6 @@ def render(rows: list[Row]) -> SafeString:
 
 _TABLES: dict[str, dict[str, Any]] = {
     "vehicle": words.VEHICLES,
-    "service": words.SERVICES,
     "role": words.EVIDENCE_ROLES,
     "at camera": words.AGENT_STATES,
     "case": dict(CaseState.choices),

@@ -125,6 +125,9 @@ def apply_record(agent: Agent, record: CaseRecord) -> None:
         reason=record.reason,
         clock_ends_ms=record.clock_ends_ms,
         outcome_id=record.outcome_id,
+        # Once: figures by zone can be counted again from the history.
+        zone=None if stay.zone_id else record.zone_id[:200],
+        zone_name=None if stay.zone_id else record.zone_name[:200],
     )
     if counts:
         stay.agent_state, stay.agent_state_at_ms = record.state, record.at_ms

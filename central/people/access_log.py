@@ -6,9 +6,10 @@ from typing import Any, Protocol
 
 from django.http import HttpRequest
 
-from central.people import policy
+from central.people import access_chain, policy
 from central.people.models import SensitiveRead, User
 from central.project.clock import now_ms
+from notifier import masking
 
 AGAIN_MS = 10 * 60_000
 """The same person looking at the same thing again so soon is the same look: a page refreshes itself."""
@@ -19,9 +20,12 @@ SHOWN_MS = 10 * 60_000
 SHOWN = "patrol_shown"
 _SHOWN_AT_MOST = 50
 
-PLATE, PICTURE = "plate", "picture"
+PLATE, PICTURE, CONTACT = "plate", "picture", "contact"
 
-OWN_TASK, EVIDENCE, ATTACHMENT = "own task", "evidence", "attachment"
+CASE, CALL = "case", "call"
+"""What is looked at."""
+
+OWN_TASK, EVIDENCE, ATTACHMENT, TELEPHONE = "own task", "evidence", "attachment", "telephone"
 """Why, where nobody has to say it: the words are in `central.pages.words.PURPOSES`."""
 
 
@@ -32,7 +36,9 @@ class Case(Protocol):
     jurisdiction_id: str
 
 
-def note(user: User, case: Case, fields: str, purpose: str, *, address: str = "") -> bool:
+def note(
+    user: User, case: Case, fields: str, purpose: str, *, address: str = "", subject: str = CASE
+) -> bool:
     """Write the look down; False where the same look is written already.
 
     Args:
@@ -41,29 +47,35 @@ def note(user: User, case: Case, fields: str, purpose: str, *, address: str = ""
         fields: what is shown in full, a space between two.
         purpose: why.
         address: from where.
+        subject: what kind of thing it is, where it is no case; `case` is then that thing.
     """
     at_ms = now_ms()
-    same = SensitiveRead.objects.filter(user=user, subject="case", number=case.pk, at_ms__gt=at_ms - AGAIN_MS)
+    same = SensitiveRead.objects.filter(
+        user=user, subject=subject, number=case.pk, at_ms__gt=at_ms - AGAIN_MS
+    )
     if same.filter(fields=fields, purpose=purpose[:300]).exists():
         return False
-    SensitiveRead.objects.create(
-        at_ms=at_ms,
-        user=user,
-        name=user.get_username(),
-        role=user.role,
-        subject="case",
-        number=case.pk,
-        jurisdiction_id=case.jurisdiction_id,
-        fields=fields[:100],
-        purpose=purpose.strip()[:300],
-        address=address[:64],
+    access_chain.append(
+        SensitiveRead(
+            at_ms=at_ms,
+            user=user,
+            name=user.get_username(),
+            role=user.role,
+            subject=subject,
+            number=case.pk,
+            jurisdiction_id=case.jurisdiction_id,
+            fields=fields[:100],
+            purpose=purpose.strip()[:300],
+            address=address[:64],
+        )
     )
     return True
 
 
-def note_read(request: HttpRequest, case: Case, fields: str, purpose: str) -> bool:
+def note_read(request: HttpRequest, case: Case, fields: str, purpose: str, *, subject: str = CASE) -> bool:
     """The same for the person who asks."""
-    return note(request.user, case, fields, purpose, address=request.META.get("REMOTE_ADDR", ""))
+    address = request.META.get("REMOTE_ADDR", "")
+    return note(request.user, case, fields, purpose, address=address, subject=subject)
 
 
 def may_show_plate(user: Any) -> bool:
@@ -94,9 +106,7 @@ def shows_task(request: HttpRequest, case: Case, assignee_id: int | None) -> boo
 
 def mask_plate(plate: str) -> str:
     """A plate that colleagues can tell apart and passers-by cannot read: the middle is hidden."""
-    if len(plate) < 5:
-        return "•" * len(plate)
-    return plate[:2] + "•" * (len(plate) - 4) + plate[-2:]
+    return masking.mask_plate(plate, "•")
 
 
 def _still_shown(request: HttpRequest) -> dict[str, int]:

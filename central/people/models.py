@@ -96,10 +96,19 @@ class UsedCode(models.Model):
         constraints = (models.UniqueConstraint(fields=["user", "code_sha256"], name="code_used_once"),)
 
 
+class AccessChain(models.Model):
+    """How many lines a jurisdiction's access log has and the hash of the last one. Its row is the lock under which it grows."""
+
+    jurisdiction_id = models.CharField(max_length=64, primary_key=True)
+    length = models.BigIntegerField(default=0)
+    head_sha256 = models.CharField(max_length=64, blank=True)
+
+
 class SensitiveRead(models.Model):
     """Who saw what of whom, and why. Never changed, never deleted: the database itself refuses.
 
-    The name and role are copied, as they were at that moment.
+    The name and role are copied, as they were at that moment. Each line holds the hash of the one before it in its
+    jurisdiction (`central.people.access_chain`).
     """
 
     at_ms = models.BigIntegerField()
@@ -114,8 +123,14 @@ class SensitiveRead(models.Model):
     fields = models.CharField(max_length=100, help_text="What was shown in full, a space between two.")
     purpose = models.CharField(max_length=300)
     address = models.CharField(max_length=64, blank=True)
+    line = models.BigIntegerField(help_text="Its number in the log of its jurisdiction, from 1.")
+    previous_sha256 = models.CharField(max_length=64)
+    sha256 = models.CharField(max_length=64)
 
     class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["jurisdiction_id", "line"], name="access_log_without_forks"),
+        )
         indexes = (
             models.Index(fields=["-at_ms", "-id"], name="read_newest"),
             models.Index(fields=["user", "subject", "number", "-at_ms"], name="read_again"),

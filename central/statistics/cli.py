@@ -85,66 +85,76 @@ def verify(
     jurisdiction: Jurisdiction = "",
     as_json: Json = False,
 ) -> None:
-    """Compute the rates again from the append-only history alone; exit code 1 where they differ."""
+    """Compute every figure again from the append-only histories alone; exit code 1 where they differ."""
     source, asked = _source(period, first, last, jurisdiction)
     from dataclasses import asdict
 
-    from central.statistics import figures
-    from central.statistics.replay import replay
-
-    shown = {
-        "departure": asdict(figures.departure(source, asked)),
-        "on_time": asdict(figures.on_time(source, asked)),
-    }
     from rich.progress import Progress
 
+    from central.statistics import figures
+    from central.statistics.endings import endings
+    from central.statistics.replay import differences, replay
+
+    shown, ended = figures.all_figures(source, asked), endings(source, asked)
     with Progress(console=console.err, transient=True, disable=not console.err.is_terminal) as progress:
         reading = progress.add_task("reading the histories", total=source.cases.count())
         again = replay(source.cases, asked, source.now_ms, on_case=lambda: progress.advance(reading))
-    history = {"departure": asdict(again.departure), "on_time": asdict(again.on_time)}
-    same = shown == history
+    found = differences(shown, ended, again)
+    same = "differs" not in found.values()
     if as_json:
+        sides = (
+            {**_as_json(figures_), "endings": [asdict(row) for row in rows]}
+            for figures_, rows in ((shown, ended), (again.figures, again.endings))
+        )
         console.print_json(
             {
                 "from": asked.first.isoformat(),
                 "to": asked.last.isoformat(),
                 "same": same,
-                "shown": shown,
-                "history": history,
+                "parts": found,
+                **dict(zip(("shown", "history"), sides, strict=True)),
                 "cases": again.cases,
                 "entries": again.entries,
-                "tasks_without_deadline": again.without_deadline,
+                "untold": again.untold,
             }
         )
     else:
-        from rich.table import Table
-
-        table = Table(title=f"{asked.first} to {asked.last}", title_justify="left")
-        for head in ("figure", "shown", "history"):
-            table.add_column(head, justify="left" if head == "figure" else "right")
-        for group, values in shown.items():
-            for name, value in values.items():
-                other = history[group][name]
-                table.add_row(
-                    f"{group}: {name}".replace("_", " "),
-                    str(value),
-                    str(other) if value == other else f"[bold red]{other}[/]",
-                )
-        console.out.print(table)
-        console.out.print(
-            f"{again.entries} entries of {again.cases} cases: "
-            + (
-                "[bold green]the history says the same[/]"
-                if same
-                else "[bold red]the history says otherwise[/]"
-            )
-        )
-        if again.without_deadline:
-            console.out.print(
-                f"{again.without_deadline} tasks are from a time when deadlines were not written into the history"
-            )
+        _tell(asked, shown, ended, again, found)
     if not same:
         raise typer.Exit(1)
+
+
+def _tell(asked: Any, shown: Any, ended: Any, again: Any, found: dict[str, str]) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"{asked.first} to {asked.last}", title_justify="left")
+    for head in ("figure", "shown", "history", ""):
+        table.add_column(head, justify="right" if head in {"shown", "history"} else "left")
+    words = {
+        "same": "[green]the same[/]",
+        "differs": "[bold red]differs[/]",
+        "untold": "[yellow]not told then[/]",
+    }
+    for part, verdict in found.items():
+        one = ended if part == "endings" else getattr(shown, part)
+        other = again.endings if part == "endings" else getattr(again.figures, part)
+        table.add_row(part.replace("_", " "), _brief(one), _brief(other), words[verdict])
+    console.out.print(table)
+    said = "otherwise" if "differs" in found.values() else "the same"
+    colour = "bold red" if said == "otherwise" else "bold green"
+    console.out.print(f"{again.entries} entries of {again.cases} cases: [{colour}]the history says {said}[/]")
+    for name, count in again.untold.items():
+        console.out.print(f"{count} are from a time when their {name} was not written into the history")
+
+
+def _brief(value: Any) -> str:
+    """A figure in one cell: numbers as they are, rows by how many."""
+    from dataclasses import asdict, is_dataclass
+
+    if isinstance(value, list):
+        return f"{len(value)} rows"
+    counts = value if isinstance(value, dict) else asdict(value) if is_dataclass(value) else None  # type: ignore[arg-type]
+    return str(value) if counts is None else " ".join(str(count) for count in counts.values())
 
 
 def _source(period: str, first: str, last: str, jurisdiction: str) -> Any:

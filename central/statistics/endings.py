@@ -53,7 +53,7 @@ def endings(source: Source, period: Period) -> list[Endings]:
     for code, rules, state, all_, twice in groups.annotate(
         n=Count("pk"), m=Count("pk", filter=Q(round__gt=0))
     ):
-        counts[code][_ending(rules, state)] += all_
+        counts[code][ending_of(rules, state)] += all_
         again[code] += twice
     resolved = _resolved(source, period)
     found = [
@@ -68,7 +68,8 @@ def endings(source: Source, period: Period) -> list[Endings]:
     return sorted(found, key=lambda row: (-row.closed, row.service_code))
 
 
-def _ending(rules: str | None, state: str) -> str:
+def ending_of(rules: str | None, state: str) -> str:
+    """What the rules of this hash call the end in this state: one of `ENDINGS`."""
     found = None if rules is None else by_hash(rules).by_name.get(state)
     return UNSAID if found is None or found.ending is None else found.ending
 

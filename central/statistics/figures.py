@@ -184,7 +184,12 @@ def results(source: Source, period: Period) -> tuple[dict[Result, int], int]:
 def places(source: Source, period: Period, least: int = REPEAT, shown: int | None = PLACES) -> list[Place]:
     """Zones with `least` cases or more, most first."""
     per_zone: dict[tuple[int, str, str], list[tuple[int, Millis, str]]] = defaultdict(list)
-    rows = _opened(source, period).exclude(stay__zone_id="").order_by("opened_at_ms", "pk")
+    rows = (
+        _opened(source, period)
+        .filter(stay__isnull=False)
+        .exclude(stay__zone_id="")
+        .order_by("opened_at_ms", "pk")
+    )
     names: dict[tuple[int, str, str], str] = {}
     facts = rows.values_list(
         "pk", "opened_at_ms", "place", "stay__agent_id", "stay__camera_id", "stay__zone_id", "stay__zone_name"

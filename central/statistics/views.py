@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from central.cases.models import Case, WorkOrder
-from central.cases.rules import services
+from central.cases.rules import title_of
 from central.cases.states import Result
 from central.grids.models import Grid
 from central.people.access import EVERYONE, roles
@@ -186,8 +186,7 @@ def _endings(source: Source, period: Period) -> Table:
 
 def _title(service_code: str) -> str:
     """What a kind of case is called; one whose file is gone keeps its code."""
-    found = services().get(service_code)
-    return service_code if found is None else found.titles.text(get_language() or "zh")
+    return title_of(service_code, get_language() or "zh")
 
 
 def _round(value: float | None, digits: int = 4) -> object:

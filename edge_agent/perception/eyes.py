@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -28,6 +28,7 @@ from edge_agent.perception._change import (
 )
 from edge_agent.stays import CameraState, Observation, Seen
 from edge_agent.stays.appearance import Look, around, look_at
+from edge_agent.stays.pieces import is_whole
 from models.detections import Detection, Detections
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
@@ -154,7 +155,8 @@ class Eyes:
         share = self._steadier.shift(grey)
         shift = (share[0] * (right - left), share[1] * (right - left))
         detections = self._detect(frame, grey, state, force=force)
-        sure = _one_each([d for d in detections if d.score >= self._config.score])
+        size = (float(self.index.width), float(self.index.height))
+        sure = _one_each([d for d in detections if d.score >= self._config.score], size)
         seen = tuple(
             Seen(
                 _moved(_as_box(d.box), -shift[0], -shift[1]),
@@ -373,16 +375,25 @@ def closer_look(detector: RegionDetector, image: Image, box: Box, labels: Collec
     return round(sum(better) / len(better), 4)
 
 
-def _one_each(detections: list[Detection]) -> list[Detection]:
+def _one_each(detections: list[Detection], size: tuple[float, float]) -> list[Detection]:
     """One detection a vehicle: a box that lies mostly in (or around) a better one is the same vehicle again,
-    or two neighbours taken for one. People are kept: they stand in front of vehicles."""
+    or two neighbours taken for one. Of a whole and a piece of it that are found about as surely, the whole stays: a lorry's
+    cab looks more like a car than the lorry does. People are kept: they stand in front of vehicles."""
     kept: list[Detection] = []
     for item in sorted(detections, key=lambda d: (-d.score, d.box)):
-        if item.label == "person" or all(
-            other.label == "person" or nested(_as_box(item.box), _as_box(other.box)) < _NESTED
+        same = [
+            other
             for other in kept
-        ):
+            if "person" not in (item.label, other.label)
+            and nested(_as_box(item.box), _as_box(other.box)) >= _NESTED
+        ]
+        if not same:
             kept.append(item)
+        elif len(same) == 1 and is_whole(
+            item.label, _as_box(item.box), item.score, _as_box(same[0].box), same[0].score, size
+        ):
+            # Its best piece says as surely that it is a vehicle.
+            kept[kept.index(same[0])] = replace(item, score=same[0].score)
     return kept
 
 

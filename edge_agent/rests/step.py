@@ -24,7 +24,7 @@ from edge_agent.stays import (
     StayWatched,
 )
 from edge_agent.stays.appearance import likeness
-from edge_agent.stays.step import VEHICLES
+from edge_agent.stays.model import VEHICLES
 from protocol.clock import Millis
 from zones import Box
 from zones.geometry import area, covered_share, iou, nested

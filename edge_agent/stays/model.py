@@ -15,6 +15,9 @@ from zones import Box
 GapKind = Literal["offline", "frozen", "dark", "occluded", "absent", "overloaded", "clock_step"]
 """Why a moment is not covered: nothing of it counts as standing time."""
 
+VEHICLES = frozenset({"car", "bus", "truck", "motorcycle", "bicycle"})
+"""Labels that can stay; anything else that is detected can only hide."""
+
 Verdict = Literal["present", "occluded", "hidden", "absent", "different", "unseen"]
 """What one observation says of one stay. `hidden`: by something that the detector does not know. `unseen`: the picture could not tell (dark, frozen)."""
 
@@ -107,6 +110,8 @@ class Stay:
             proven.
         votes: class -> summed scores; the class with the most is the label.
         checks: scores of the closer looks at it, the last at `checked_ms`.
+        masked: it was found behind another vehicle, with its feet hidden.
+        whole: the box of a larger vehicle of which this may be a piece, seen in `wholes` looks.
         counts: whether its standing there counts: the zone is in its hours, and nothing exempts the vehicle.
         counted_ms: the part of `covered_ms` since `counts_from_ms` in which it counted. A violation is made of this.
         counts_from_ms: when the counting began that goes on, or was the last.
@@ -145,6 +150,9 @@ class Stay:
     plate_tries: int = 0
     checks: tuple[float, ...] = ()
     checked_ms: Millis = 0
+    masked: bool = False
+    whole: Box | None = None
+    wholes: int = 0
     counts: bool = False
     counted_ms: int = 0
     counts_from_ms: Millis = 0
@@ -178,12 +186,24 @@ class StayRules:
         match_iou: a detection belongs to a stay from this overlap; detectors jitter by a tenth of a box.
         begin_score: detections below it keep a stay alive but begin none.
         same_nest: share of the smaller of two boxes inside the other from which both are one vehicle.
-        still_shift: centre movement, in box sizes, above which a vehicle is moving.
+        piece_share: share of a box in the place of a vehicle that is hidden, from which it may be what still shows of it.
+        whole_hits: looks that must agree on a larger box around the stay's before the stay is all of that.
+        whole_drop: the lower edge of that box is no higher than this share of the stay's height above the stay's own: what stands
+            behind, stands higher in the picture.
+        span_each, span_share: a box of which two standing vehicles each cover the one share, and together the other, is
+            neither of them and no third.
+        feet_share: share of the footprint in a nearer vehicle's box from which the ground is hidden.
+        same_size: sides of two boxes of one body differ by this factor at most.
+        still_shift: centre movement, in box sizes, above which a vehicle is moving, if its place looks otherwise, too:
+            boxes of lorries tremble by half their length.
         settle_hits, settle_ms: looks and time before a vehicle counts as standing.
         keep_likeness: the place looks as before: present even if the detector missed it.
         match_likeness: least likeness for a detected vehicle at the place to pass as the same.
         strict_likeness: least likeness after the vehicle was out of sight. A similar car never parks to the
             pixel; a shift of a twentieth of its length brings likeness below this.
+        same_place: most displacement (`appearance.displacement`) of a vehicle that stood on while it was out of sight, in
+            shares of its box: three centimetres of a car's length.
+        roll_ms: a vehicle begins to stand so long after the first look at its place: it may have rolled the last inch.
         swap_ms: within this time of its last proof, and as long as the place was not seen empty, nobody else can have
             taken the place: the vehicle before has to pull out first. Then `keep_likeness` is enough.
         free_share: share of the place that nothing nearer covers, from which what is free of it is compared alone.
@@ -196,6 +216,9 @@ class StayRules:
         calm_likeness, hidden_ms: a spot that shows neither the vehicle nor the known empty ground, while its
             surroundings changed too or it does not rest, is hidden by something that the detector does not know (a
             bus roof close to the lens). If it then rests for this long, the vehicle counts as gone.
+        before_likeness, veiled_ms: where the ground before the place looks less as before, something stands there, and
+            the vehicle counts as gone only after this time. Measured: up to 0.42 behind a bus, from 0.5 where the
+            vehicle left and the place without it was never seen.
         rest_likeness: where the surroundings look as before, a place at rest looks like the picture before from here
             on. Lower than `calm_likeness`: empty ground has little structure, and rain or a night's noise disturbs it;
             what moves before a place stays below 0.4.
@@ -213,13 +236,22 @@ class StayRules:
     match_iou: float = 0.45
     begin_score: float = 0.3
     same_nest: float = 0.55
+    piece_share: float = 0.6
+    same_size: float = 1.35
+    whole_hits: int = 3
+    whole_drop: float = 0.1
+    span_each: float = 0.15
+    span_share: float = 0.6
+    feet_share: float = 0.8
     still_shift: float = 0.12
     settle_hits: int = 3
     settle_ms: int = 3_000
     keep_likeness: float = 0.6
     match_likeness: float = 0.3
     strict_likeness: float = 0.8
-    swap_ms: int = 8_000
+    same_place: float = 0.0071
+    roll_ms: int = 1_000
+    swap_ms: int = 5_000
     free_share: float = 0.6
     ring_likeness: float = 0.6
     out_of_sight_ms: int = 4_000
@@ -228,6 +260,8 @@ class StayRules:
     empty_likeness: float = 0.55
     calm_likeness: float = 0.8
     hidden_ms: int = 30_000
+    before_likeness: float = 0.45
+    veiled_ms: int = 180_000
     rest_likeness: float = 0.55
     bare_likeness: float = 0.75
     absent_hits: int = 3

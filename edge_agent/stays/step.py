@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from statistics import median
 
-from edge_agent.stays.appearance import Look, blend, likeness, ring_likeness, uncovered
+from edge_agent.stays.appearance import Look, before_likeness, blend, likeness, ring_likeness
 from edge_agent.stays.model import (
+    VEHICLES,
     CameraState,
     EndReason,
     Gap,
@@ -22,13 +23,12 @@ from edge_agent.stays.model import (
     Terms,
     Verdict,
 )
+from edge_agent.stays.pieces import doubles, feet_hidden, grown, match, may_begin, same_size
 from edge_agent.stays.placing import followed, place_in_zones
+from edge_agent.stays.sight import blocked_share, place_likeness, unmoved
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
-from zones.geometry import area, covered_share, iou, nested
-
-VEHICLES = frozenset({"car", "bus", "truck", "motorcycle", "bicycle"})
-"""Labels that can stay; anything else that is detected can only hide."""
+from zones.geometry import area, nested
 
 _RECENT = 9
 """Boxes whose median is the anchor; then it rests."""
@@ -79,7 +79,7 @@ def step(
     events: list[StayEvent] = []
     claimed: set[int] = set()
     for stay in state.stays:
-        number = _match(stay, seen.seen, rules)
+        number = match(stay, seen.seen, rules)
         found = seen.seen[number] if number is not None else None
         verdict, place = _judge(stay, found, seen, index, rules, ground, late=late)
         if verdict == "present":
@@ -88,6 +88,7 @@ def step(
             was_proven_last = stay.verdict == "present" and not late
             covered_since = state.last_ms if was_proven_last else None
             after = _present(stay, found, place, seen, rules, covered_since=covered_since)
+            after = grown(after, place, seen, state.stays, index, rules)
             proven = _is_proven(found, place, rules)
             after, happened, ended = place_in_zones(
                 after, seen.at_ms, index, rules, terms, covered_since, proven=proven
@@ -110,20 +111,21 @@ def step(
     for position, item in enumerate(seen.seen):
         if (
             position in claimed
-            or not _may_begin(item, kept, seen.seen, index, rules, ground)
+            or not may_begin(item, kept, seen, index, rules, ground)
             or len(kept) >= _MAX_STAYS
         ):
             continue
-        kept.append(_begin(state.camera_id, number, item, seen.at_ms))
+        masked = feet_hidden(item.box, item.label, kept, index, rules)
+        kept.append(replace(_begin(state.camera_id, number, item, seen.at_ms), masked=masked))
         number += 1
-    doubles = _doubles(kept, seen.seen, rules)
-    events = [event for event in events if event.stay.id not in doubles]
+    doubled = doubles(kept, seen.seen, rules)
+    events = [event for event in events if event.stay.id not in doubled]
     events.extend(
         StayEnded(replace(stay, zone_id=stay.zone_id or stay.former_zone_id), seen.at_ms, "double")
         for stay in kept
-        if stay.id in doubles and stay.settled and (stay.zone_id or stay.former_zone_id) is not None
+        if stay.id in doubled and stay.settled and (stay.zone_id or stay.former_zone_id) is not None
     )
-    kept = [stay for stay in kept if stay.id not in doubles]
+    kept = [stay for stay in kept if stay.id not in doubled]
     return (
         CameraState(state.camera_id, seen.at_ms, number, tuple(kept)),
         tuple(sorted(events, key=lambda event: (event.stay.first_ms, event.stay.id))),
@@ -155,40 +157,6 @@ def _blind(state: CameraState, seen: Observation) -> CameraState:
     return replace(state, last_ms=seen.at_ms, stays=stays)
 
 
-def _match(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> int | None:
-    """The detection that overlaps the stay's place most, if enough."""
-    best, best_iou = None, rules.match_iou
-    for number, item in enumerate(seen):
-        if item.label in VEHICLES:
-            overlap = iou(stay.anchor, item.box)
-            if overlap >= best_iou:
-                best, best_iou = number, overlap
-    return best
-
-
-def _blocked(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> float:
-    """Share of the place that lies under something nearer to the camera (whose lower edge is lower)."""
-    return max((covered_share(stay.anchor, item.box) for item in _nearer(stay, found, seen)), default=0.0)
-
-
-def _nearer(stay: Stay, found: Seen | None, seen: tuple[Seen, ...]) -> list[Seen]:
-    """What may stand or pass before the place."""
-    height = stay.anchor[3] - stay.anchor[1]
-    return [item for item in seen if item is not found and item.box[3] > stay.anchor[3] - 0.05 * height]
-
-
-def _likeness(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> float:
-    """How much its place looks as before, apart from what stands before it; -1 where it is not in the picture."""
-    patch = seen.patches.get(stay.id)
-    if patch is None:
-        return -1.0
-    whole = likeness(stay.look, patch)
-    cells = uncovered(stay.spot, (item.box for item in _nearer(stay, found, seen.seen)))
-    if cells is None or cells.mean() < rules.free_share:
-        return whole
-    return max(whole, likeness(stay.look, patch, cells))
-
-
 def _judge(
     stay: Stay,
     found: Seen | None,
@@ -200,16 +168,19 @@ def _judge(
     late: bool,
 ) -> tuple[Verdict, float]:
     """What this picture says of the stay, and how much its place looks as before."""
-    place = _likeness(stay, found, seen, rules)
-    blocked = _blocked(stay, found, seen.seen)
+    place = place_likeness(stay, found, seen, rules)
+    blocked = blocked_share(stay, found, seen.seen)
     if (stay.doubt or late) and stay.settled:
         just_now = not late and stay.absent == 0 and seen.at_ms - stay.last_ms <= rules.swap_ms
-        if place >= (rules.keep_likeness if just_now else rules.strict_likeness):
+        if place >= rules.keep_likeness and just_now:
+            return "present", place
+        if place >= rules.strict_likeness and unmoved(stay, found, seen, rules):
             return "present", place
     else:
         if place >= rules.keep_likeness:
             return "present", place
-        if found is not None and blocked < rules.blocked_share:
+        same = found is not None and (not stay.settled or same_size(stay.anchor, found.box, rules))
+        if found is not None and same and blocked < rules.blocked_share:
             if place >= rules.match_likeness or not stay.settled:
                 return "present", place
             if found.look is not None and likeness(stay.look, found.look) >= rules.keep_likeness:
@@ -232,10 +203,24 @@ def _judge(
         return "absent", place
     if found is not None:
         # Another vehicle in the place: it replaced the first only if it stands in a zone itself, not in the lane before.
-        there = index.presence(found.box, found.label, active=ground).inside
+        # A faint detection begins no stay, so it ends none either.
+        there = (
+            found.score >= rules.begin_score and index.presence(found.box, found.label, active=ground).inside
+        )
         return ("different" if there else "occluded"), place
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.rest_likeness
-    return ("absent" if around_it >= rules.ring_likeness and at_rest else "hidden"), place
+    clear = around_it >= rules.ring_likeness and at_rest and not _veiled(stay, seen, rules)
+    return ("absent" if clear else "hidden"), place
+
+
+def _veiled(stay: Stay, seen: Observation, rules: StayRules) -> bool:
+    """Whether something stands before the place: the ground below it in the picture is not to be seen either."""
+    ring = seen.rings.get(stay.id)
+    return (
+        stay.ring is not None
+        and ring is not None
+        and before_likeness(stay.ring, ring) < rules.before_likeness
+    )
 
 
 def _rolled_on(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
@@ -254,7 +239,8 @@ def _present(
 ) -> Stay:
     """The stay, proven once more: standing time counted, place and look brought up to date."""
     at_ms = seen.at_ms
-    if not stay.settled and found is not None and _shift(stay.anchor, found.box) > rules.still_shift:
+    moved = found is not None and _shift(stay.anchor, found.box) > rules.still_shift
+    if not stay.settled and found is not None and moved and place < rules.strict_likeness:
         return replace(
             stay,
             first_ms=at_ms,
@@ -272,10 +258,11 @@ def _present(
             verdict="present",
             votes=_vote(stay, found),
         )
-    if not stay.settled and stay.hits == 1 and place < rules.strict_likeness:
+    if not stay.settled and stay.hits == 1:
         # It may have rolled the last inch since the first look, and a clock must not begin early.
-        stay = replace(stay, first_ms=at_ms, last_ms=at_ms, covered_ms=0)
-        covered_since = at_ms
+        stood_ms = at_ms if place < rules.strict_likeness else min(at_ms, stay.first_ms + rules.roll_ms)
+        stay = replace(stay, first_ms=stood_ms, last_ms=stood_ms, covered_ms=0)
+        covered_since = stood_ms if covered_since is not None or stood_ms == at_ms else None
     gaps = stay.gaps
     if covered_since is None and at_ms > stay.last_ms:
         gaps = (*gaps, Gap(stay.unseen_as if stay.verdict != "present" else seen.gap, stay.last_ms, at_ms))[
@@ -295,13 +282,19 @@ def _present(
         returned=stay.returned or (covered_since is None and at_ms - stay.last_ms > rules.out_of_sight_ms),
         ring=_learn_ring(stay, seen, rules),
     )
-    if found is not None and _blocked(stay, found, seen.seen) < rules.blocked_share:
+    clear = found is not None and blocked_share(stay, found, seen.seen) < rules.blocked_share
+    if found is not None and clear:
         after = replace(after, score=max(stay.score, found.score), votes=_vote(stay, found))
         after = replace(after, label=max(after.votes, key=lambda pair: (pair[1], pair[0]))[0])
-        if place < rules.keep_likeness and _shift(stay.anchor, found.box) > rules.still_shift:
-            # It moved a little: the same vehicle at a new place.
+        if place < rules.keep_likeness and (moved or (stay.hits == 1 and not stay.settled)):
+            # It moved a little, or what is remembered is its look while it rolled: by that it would never be known again.
             return replace(
-                after, recent=(found.box,), anchor=found.box, spot=found.box, look=found.look or stay.look
+                after,
+                recent=(found.box,),
+                anchor=found.box,
+                spot=found.box,
+                look=found.look or stay.look,
+                ring=None,
             )
         if len(stay.recent) < _RECENT:
             recent = (*stay.recent, found.box)
@@ -309,10 +302,16 @@ def _present(
     patch = seen.patches.get(stay.id)
     if patch is None:
         return after
-    if likeness(stay.look, patch) >= rules.learn_likeness:
-        return replace(after, look=blend(stay.look, patch, rules.adapt))
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
-    if found is not None and not stay.doubt and at_rest and place >= rules.match_likeness:
+    watched = clear and not stay.doubt and at_rest
+    if likeness(stay.look, patch) >= rules.learn_likeness:
+        # The first look may be of the last inch; those after it count alike until there are enough.
+        weight = max(rules.adapt, 1 / stay.hits)
+        if watched and not unmoved(stay, found, seen, rules):
+            # Watched all along it is the same, so it was the camera or the light that moved: soon it may be hidden.
+            weight = max(weight, rules.catch_up)
+        return replace(after, look=blend(stay.look, patch, weight))
+    if watched and place >= rules.match_likeness:
         # Watched all along and standing still: the first look was taken while it rolled the last inch, or the light
         # was switched. The look catches up.
         return replace(after, look=blend(stay.look, patch, rules.catch_up))
@@ -351,7 +350,7 @@ def _missing(stay: Stay, verdict: Verdict, seen: Observation, rules: StayRules, 
         since = stay.hidden_ms if calm and stay.hidden_ms is not None else at_ms
         # It weighs against one look at the empty place: a passer-by undoes little, a bus that passes slowly all.
         after = replace(after, absent=max(0, stay.absent - 1), different=0, hidden_ms=since)
-        if at_ms - since >= rules.hidden_ms:
+        if at_ms - since >= (rules.veiled_ms if _veiled(stay, seen, rules) else rules.hidden_ms):
             return replace(after, verdict="absent", absent=rules.absent_hits, absent_ms=since)
         return after
     # Looks at the empty place stay true while something hides it; only the vehicle itself refutes them.
@@ -372,33 +371,6 @@ def _end_reason(stay: Stay, at_ms: Millis, rules: StayRules) -> EndReason | None
     return None
 
 
-def _may_begin(
-    item: Seen,
-    stays: list[Stay],
-    seen: tuple[Seen, ...],
-    index: ZoneIndex,
-    rules: StayRules,
-    ground: Collection[str] | None,
-) -> bool:
-    """Whether an unclaimed detection may be a vehicle that comes to rest in a zone."""
-    if item.label not in VEHICLES or item.look is None or item.score < rules.begin_score:
-        return False
-    for stay in stays:
-        there = not stay.settled or stay.verdict == "present"
-        if there and iou(stay.anchor, item.box) >= rules.match_iou:
-            return False
-        if there and nested(stay.anchor, item.box) >= rules.same_nest and not _is_part(stay, seen, rules):
-            return False
-    where = index.presence(item.box, item.label, active=ground)
-    return where.zone_id is not None and where.ratio >= index.zones[where.zone_id].leave_ratio
-
-
-def _is_part(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
-    """Whether a stay may be a piece of a larger vehicle, found while the rest was hidden: no longer detected for itself,
-    and no closer look has found a vehicle in it."""
-    return stay.vehicle_score < rules.vehicle_score and _match(stay, seen, rules) is None
-
-
 def _begin(camera_id: str, number: int, item: Seen, at_ms: Millis) -> Stay:
     assert item.look is not None
     return Stay(
@@ -413,24 +385,6 @@ def _begin(camera_id: str, number: int, item: Seen, at_ms: Millis) -> Stay:
         score=item.score,
         votes=((item.label, round(item.score, 4)),),
     )
-
-
-def _doubles(stays: list[Stay], seen: tuple[Seen, ...], rules: StayRules) -> set[str]:
-    """Ids of stays that turned out to be another one: an older one, which is proven at the same place again, or a
-    whole vehicle of which they are a piece."""
-    doubles = set()
-    for stay in stays:
-        for other in stays:
-            if other is stay or not other.settled or other.verdict != "present":
-                continue
-            if nested(other.anchor, stay.anchor) < rules.same_nest:
-                continue
-            older = (other.first_ms, other.id) < (stay.first_ms, stay.id)
-            if (older and not _is_part(other, seen, rules)) or (
-                not older and _is_part(stay, seen, rules) and other.vehicle_score >= rules.vehicle_score
-            ):
-                doubles.add(stay.id)
-    return doubles
 
 
 def _shift(one: Box, other: Box) -> float:

@@ -99,9 +99,9 @@ def test_listeners_hear_only_what_is_stored(tmp_path: Path) -> None:
         told = len(one.told)
         sealer, one.engine._sealer = one.engine._sealer, Refusing()  # type: ignore[assignment]
         one.eyes.scene = "A"
-        for number in range(4, 9):
+        for number in range(4, 10):
             frame = Frame("cam1", T0 + number * BEAT_MS, picture("A", number), number)
-            if number < 8:
+            if number < 9:
                 try:
                     one.engine.frame(frame)
                 except UnavailableError:

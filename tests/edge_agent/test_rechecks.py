@@ -81,7 +81,7 @@ def test_words_alone_end_no_case(tmp_path: Path) -> None:
         go_on(one, "dark", WAIT_MS // 1000, len(WARNED) + 5)
         assert answers(one)[0][1] in {"could_not_tell", "case_over"}
         assert "self_corrected" not in states(one)
-        assert case.clock_ends_ms == T0 + 6_000 + GRACE_S * 1000, "six seconds in, the gateway accepted"
+        assert case.clock_ends_ms == T0 + 7_000 + GRACE_S * 1000, "seven seconds in, the gateway accepted"
 
 
 def test_a_case_that_is_over_or_unknown_is_answered_too(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from edge_agent.frames import Frame
+from edge_agent.stays import StayRules
 from protocol.clock import from_iso
 from tests.edge_agent.crashing import Box, Fate, box
 from tests.edge_agent.scripted import (
@@ -30,6 +31,9 @@ from zones.rules import Calendar, Window
 # T0 is 08:00 on the wall in Shanghai, on New Year's Day.
 MORNING = {"from": "07:00", "to": "08:01"}
 LATER = {"from": "08:02", "to": "09:00"}
+
+ROLL_S = StayRules().roll_ms // 1000
+"""Standing begins so long after the first look."""
 
 
 def seconds(at: int) -> int:
@@ -81,7 +85,7 @@ def test_who_stood_there_before_the_hours_gets_the_whole_confirm_time_from_their
         one.live([*stretch("empty", 2), *stretch("A", 80)])
         assert when(one, "confirmed") == [60 + CONFIRM_S]
         (task,) = kinds(one, "enforcement_task")
-        assert task["first_seen_ms"] == seconds(2), "it is said since when it really stands there"
+        assert task["first_seen_ms"] == seconds(2 + ROLL_S), "it is said since when it really stands there"
         assert task["rechecked_at_ms"] >= task["clock_ends_ms"] >= seconds(60 + CONFIRM_S + GRACE_S)
         began = [e for e in one.events() if e["case"] is None]
         assert [e["reason"].partition(";")[0] for e in began] == ["the zone's hours began"]
@@ -258,7 +262,7 @@ def test_an_exemption_by_class_is_recorded_once(tmp_path: Path) -> None:
 def test_when_the_time_to_unload_is_over_the_violation_begins(tmp_path: Path) -> None:
     with box(tmp_path, zones=zones_with(exempt=[{"reason": "卸货", "up_to_s": 20}])) as one:
         one.live([*stretch("empty", 2), *stretch("A", 60)])
-        assert when(one, "confirmed") == [2 + 20 + CONFIRM_S]
+        assert when(one, "confirmed") == [2 + ROLL_S + 20 + CONFIRM_S]
         assert [s for s, _ in told(one)] == ["confirmed", "notified", "rechecking", "tasked"]
 
 

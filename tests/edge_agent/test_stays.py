@@ -43,12 +43,13 @@ PLACE: Box = (100, 110, 180, 170)
 
 @dataclass(frozen=True)
 class Vehicle:
-    """A painted vehicle; `seed` is its looks."""
+    """A painted vehicle; `seed` is its looks. Not painted: a box that the detector puts around what others are."""
 
     box: Box
     seed: int
     label: str = "car"
     detected: bool = True
+    painted: bool = True
 
 
 def texture(seed: int, width: int, height: int) -> Image:
@@ -64,6 +65,8 @@ def paint(vehicles: list[Vehicle], noise_seed: int, light: float = 1.0) -> Image
     """A street with the vehicles in order, later ones nearer; light scales brightness."""
     picture = texture(1, WIDTH, HEIGHT).astype(np.float32) * 0.2 + 90
     for vehicle in vehicles:
+        if not vehicle.painted:
+            continue
         left, top, right, bottom = (int(v) for v in vehicle.box)
         picture[max(0, top) : bottom, max(0, left) : right] = texture(
             vehicle.seed, right - left, bottom - top
@@ -138,7 +141,7 @@ def test_a_parked_car_is_one_stay_for_an_hour() -> None:
     assert len(street.of(StaySettled)) == 1
     assert street.of(StayEnded) == []
     stay = street.state.stays[0]
-    assert stay.first_ms == T0 + 5000
+    assert stay.first_ms == T0 + 6000  # a second after the first look: it may have rolled the last inch
     assert stay.covered_ms == stay.last_ms - stay.first_ms
     assert all(e.proven for e in street.of(StayWatched) if isinstance(e, StayWatched))
 
@@ -245,7 +248,7 @@ def test_a_bus_that_hides_the_car_ends_nothing_and_counts_nothing(looks: int) ->
     assert street.state.stays[0].covered_ms == covered
     street.look([CAR])
     street.look([CAR])
-    stay = next(s for s in street.state.stays if s.first_ms == T0 + 2000)
+    stay = next(s for s in street.state.stays if s.first_ms == T0 + 3000)
     assert stay.covered_ms == covered + 2000
     assert [g.kind for g in stay.gaps] == ["occluded"]
     assert len(street.of(StaySettled)) == 1
@@ -340,7 +343,7 @@ def test_a_neighbour_that_leaves_does_not_take_the_car_with_it() -> None:
         street.look([CAR], jitter=1)
     assert len(street.of(StayEnded)) == 1
     assert [s.label for s in street.state.stays] == ["car"]
-    assert street.state.stays[0].covered_ms == 38_000
+    assert street.state.stays[0].covered_ms == 37_000
 
 
 @given(st.integers(0, 2**31), st.integers(-3, 3), st.integers(-3, 3))
@@ -358,6 +361,47 @@ def test_likeness_knows_light_from_difference(seed: int, right: int, down: int) 
     assert other is not None
     assert likeness(day, dusk) > 0.9
     assert likeness(day, other) < 0.75
+
+
+@given(st.integers(0, 2**31), st.integers(-8, 8), st.integers(-8, 8), st.integers(8, 600))
+@settings(max_examples=15, deadline=None)
+def test_a_twin_in_its_place_is_not_the_first_and_the_first_is(
+    seed: int, right: int, down: int, away_s: int
+) -> None:
+    """Nobody watched. What stands there to the pixel goes on; a twin from two pixels aside on never does, however alike."""
+    street = Street()
+    car = Vehicle(PLACE, seed)
+    for _ in range(8):
+        street.look([car], jitter=1)
+    moved = max(abs(right), abs(down))
+    left, top, far, bottom = PLACE
+    after = Vehicle((left + right, top + down, far + right, bottom + down), seed)
+    street.look([after], after_s=away_s)
+    for _ in range(4):
+        street.look([after])
+    first = [s for s in street.state.stays if s.first_ms == T0 + 3000]
+    if moved == 0:
+        assert len(first) == 1
+        assert len(street.of(StaySettled)) == 1
+    elif moved >= 2:
+        assert first == []
+        back = [e for e in street.of(StayWatched) if e.at_ms > T0 + 16_000 and e.stay.first_ms == T0 + 3000]
+        assert not any(e.proven for e in back if isinstance(e, StayWatched))
+
+
+@given(st.integers(0, 2**31), st.integers(1, 24), st.integers(200, 20_000))
+@settings(max_examples=15, deadline=None)
+def test_standing_never_begins_before_the_vehicle_stands(seed: int, left_px: int, every_ms: int) -> None:
+    """It brakes at 1 m/s2, five metres long, and is seen at any moment of it, at any period."""
+    street = Street()
+    rest_m = left_px / 80 * 5
+    stands_ms = T0 + every_ms + round((2 * rest_m) ** 0.5 * 1000)
+    for number in range(6):
+        at_ms = T0 + (number + 1) * every_ms
+        missing = max(0.0, (stands_ms - at_ms) / 1000) ** 2 / 2 / 5 * 80
+        left, top, right, bottom = PLACE
+        street.look([Vehicle((left - missing, top, right - missing, bottom), seed)], after_s=every_ms / 1000)
+    assert all(stay.first_ms >= stands_ms for stay in street.state.stays if stay.settled)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(1, 30)), min_size=1, max_size=40))

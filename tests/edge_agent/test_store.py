@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -220,3 +222,19 @@ def test_a_folder_that_cannot_be_made_is_unavailable(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError) as told:
         open_store(tmp_path / "file" / "agent.db")
     assert told.value.exit_code == 3
+
+
+def test_a_disk_that_is_full_at_the_first_start_leaves_no_half_key(tmp_path: Path) -> None:
+    path = tmp_path / "keys" / "box.key"
+    script = (
+        "import resource, signal, sys\n"
+        "from pathlib import Path\n"
+        "from edge_agent.vault import Vault\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (16, 16))\n"
+        "Vault.open(Path(sys.argv[1]))\n"
+    )
+    full = subprocess.run([sys.executable, "-B", "-c", script, str(path)], capture_output=True, text=True)
+    assert "UnavailableError" in full.stderr
+    assert list(path.parent.iterdir()) == []
+    assert Vault.open(path).unseal(Vault.open(path).seal(b"x")) == b"x"

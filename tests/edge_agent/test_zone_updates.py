@@ -23,7 +23,7 @@ from tests.edge_agent.publishing import (
 from tests.edge_agent.test_stays import Vehicle
 from zones.publishing import SigningKey
 
-SETTLE_S = 4
+SETTLE_S = 5
 """Looks until a vehicle counts as standing, and one more."""
 
 OTHER_IN_PLACE = Vehicle((104, 112, 184, 172), seed=21)
@@ -217,7 +217,7 @@ def test_time_in_a_zone_that_did_not_change_is_kept(office: Office, data: Path) 
     other = Office(data.parent / "again", office.key)
     other.publish(ONE)
     with street(data.parent / "data2", other.archive.folder) as one:
-        one.beat(CAR, times=CONFIRM_S)
+        one.beat(CAR, times=SETTLE_S)
         assert one.states() == ["observing"]
         other.publish(TWO.replace('name = "P1"', 'name = "Pavement before the school"'))
         one.settle()
@@ -238,11 +238,11 @@ def test_time_in_a_zone_that_changed_is_counted_anew(office: Office, data: Path,
     """Nobody is fined for time that passed under other rules."""
     office.publish(ONE)
     with street(data, office.archive.folder) as one:
-        one.beat(CAR, times=CONFIRM_S)
+        one.beat(CAR, times=SETTLE_S)
         office.publish(changed)
         one.settle()
         changed_ms = one.now_ms
-        one.beat(CAR, times=2 * CONFIRM_S)
+        one.beat(CAR, times=SETTLE_S + CONFIRM_S)
         assert one.states()[:4] == ["observing", "rules_changed", "ended", "observing"]
         (case,) = one.store.open_cases()
         assert case.confirmed_ms - changed_ms >= case.zone.confirm_after_s * 1000
@@ -260,7 +260,7 @@ def test_a_vehicle_that_a_zone_grew_over_begins_to_count_then(office: Office, da
         office.publish(ONE)
         one.settle()
         changed_ms = one.now_ms
-        one.beat(CAR, times=2 * CONFIRM_S)
+        one.beat(CAR, times=SETTLE_S + CONFIRM_S)
         (case,) = one.store.open_cases()
         assert case.confirmed_ms - changed_ms >= CONFIRM_S * 1000
 
@@ -268,7 +268,7 @@ def test_a_vehicle_that_a_zone_grew_over_begins_to_count_then(office: Office, da
 def test_rules_that_changed_while_the_agent_was_off_are_told_and_fair(office: Office, data: Path) -> None:
     office.publish(ONE)
     with street(data, office.archive.folder) as one:
-        one.beat(CAR, times=CONFIRM_S)
+        one.beat(CAR, times=SETTLE_S)
         assert one.states() == ["observing"]
         with one.store.transaction():
             one.store.save_camera(one.engine.cameras["cam1"].state)
@@ -276,7 +276,7 @@ def test_rules_that_changed_while_the_agent_was_off_are_told_and_fair(office: Of
     office.publish(zones_text(("P1", [*PAVEMENT[:2], (300, 210), (20, 210)], "")))
     with street(data, office.archive.folder, start=beats) as one:
         changed_ms = one.now_ms
-        one.beat(CAR, times=2 * CONFIRM_S + 2)
+        one.beat(CAR, times=SETTLE_S + CONFIRM_S + 1)
         assert one.states()[:3] == ["rules_changed", "ended", "observing"]
         (case,) = one.store.open_cases()
         assert case.confirmed_ms - changed_ms >= CONFIRM_S * 1000
@@ -447,7 +447,7 @@ def test_a_disk_that_refuses_changes_nothing_and_is_tried_again(
 ) -> None:
     office.publish(ONE)
     with street(data, office.archive.folder) as one:
-        one.beat(CAR, times=CONFIRM_S)
+        one.beat(CAR, times=SETTLE_S)
         before = one.engine.cameras["cam1"].state
         published = office.publish(zones_text(("P1", [*PAVEMENT[:2], (300, 210), (20, 210)], "")))
 

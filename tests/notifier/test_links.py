@@ -68,7 +68,7 @@ def test_rubbish_is_refused_in_the_same_words(text: str):
     with pytest.raises(BadLinkError) as caught:
         read_token(text, [KEY], NOW)
     assert caught.value.reason == "forged"
-    assert text not in str(caught.value) or not text
+    assert len(text) < 4 or text not in str(caught.value)  # shorter ones stand in any sentence
 
 
 def test_what_expired_is_only_told_of_what_was_ours():

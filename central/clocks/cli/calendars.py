@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from central.clocks.day_file import WEEKDAYS, read_date, read_days, read_hours, said_hours
 from patrol import console
 from protocol.errors import PatrolError
 
 if TYPE_CHECKING:
     from central.clocks.calendar import Windows
-    from central.clocks.calendars import DayChange, DayFacts
+    from central.clocks.calendars import DayFacts
 
 app = typer.Typer(
     help="Working time: which days and hours count.",
@@ -29,7 +28,6 @@ app = typer.Typer(
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a machine.")]
 Jurisdiction = Annotated[str, typer.Option("--jurisdiction", "-j", help="Whose calendar.")]
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _LOOK = {
     "work": "",
@@ -64,7 +62,9 @@ def show(
                 "year": year,
                 "known": known,
                 "time_zone": calendar.time_zone,
-                "week": {name: _hours(hours) for name, hours in zip(WEEKDAYS, calendar.week, strict=True)},
+                "week": {
+                    name: said_hours(hours) for name, hours in zip(WEEKDAYS, calendar.week, strict=True)
+                },
                 "working_days": worked,
                 "days": [_facts(facts) for facts in days if facts.kind not in ("work", "off")],
             }
@@ -81,7 +81,7 @@ def show(
     console.out.print(f"{worked} working days; hours {_week_in_words(calendar.week)}; {calendar.time_zone}")
     for facts in days:
         if facts.reason:
-            hours = f" {_hours(facts.hours)}" if facts.kind == "shortened" else ""
+            hours = f" {said_hours(facts.hours)}" if facts.kind == "shortened" else ""
             console.out.print(
                 escape(f"{facts.day} {facts.kind}{hours}: {facts.reason} ({facts.author})"), soft_wrap=True
             )
@@ -100,7 +100,7 @@ def set_(
 ) -> None:
     """Change one day. Running clocks are reckoned anew by the sweeper; none becomes due earlier than promised."""
     windows = read_hours(hours, "--hours")
-    when = _date(day, "day")
+    when = read_date(day, "day")
     _start()
     from central.clocks import calendars
 
@@ -108,7 +108,9 @@ def set_(
         jurisdiction, when, kind, reason=reason, author=f"cli:{console.person()}", windows=windows
     )
     if as_json:
-        console.print_json({"jurisdiction": jurisdiction, "day": day, "kind": kind, "hours": _hours(windows)})
+        console.print_json(
+            {"jurisdiction": jurisdiction, "day": day, "kind": kind, "hours": said_hours(windows)}
+        )
     else:
         console.out.print(f"{day} is now {kind} in {escape(jurisdiction)}")
 
@@ -123,6 +125,7 @@ def hours_(
     hours: Annotated[str, typer.Option(help="Their hours; none closes them.")] = "",
     time_zone: Annotated[str | None, typer.Option(help="IANA name, e.g. Asia/Shanghai.")] = None,
     country: Annotated[str | None, typer.Option(help="Whose days off: cn, or none.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept with your name.")] = "",
     as_json: Json = False,
 ) -> None:
     """Show the weekly working hours, or change those of some days."""
@@ -136,10 +139,17 @@ def hours_(
         week = list(calendars.calendar_for(jurisdiction).week)
         for number in chosen:
             week[number] = windows
-        calendars.set_week(jurisdiction, week=week if chosen else None, time_zone=time_zone, country=country)
+        calendars.set_week(
+            jurisdiction,
+            week=week if chosen else None,
+            time_zone=time_zone,
+            country=country,
+            reason=reason,
+            author=f"cli:{console.person()}",
+        )
     calendar = calendars.calendar_for(jurisdiction)
     if as_json:
-        week_words = {name: _hours(day) for name, day in zip(WEEKDAYS, calendar.week, strict=True)}
+        week_words = {name: said_hours(day) for name, day in zip(WEEKDAYS, calendar.week, strict=True)}
         console.print_json(
             {"jurisdiction": jurisdiction, "time_zone": calendar.time_zone, "week": week_words}
         )
@@ -160,7 +170,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Take days off and make-up days from a file, all or none."""
-    changes = _read(file)
+    changes = read_days(file)
     outside = [change.day for change in changes if complete is not None and change.day.year != complete]
     if outside:
         raise PatrolError(
@@ -205,30 +215,6 @@ def missing(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def read_hours(text: str, field: str) -> Windows:
-    """``09:00-12:00,13:30-17:30`` as minutes.
-
-    Raises:
-        PatrolError: it is written otherwise.
-    """
-    found = []
-    for part in filter(None, (part.strip() for part in text.split(","))):
-        start, dash, end = part.partition("-")
-        found.append((_minute(start, field, text), _minute(end if dash else "", field, text)))
-    return tuple(found)
-
-
-def _minute(text: str, field: str, whole: str) -> int:
-    hours, colon, minutes = text.strip().partition(":")
-    ok = colon and hours.isascii() and minutes.isascii() and hours.isdigit() and minutes.isdigit()
-    value = int(hours) * 60 + int(minutes) if ok and len(hours) <= 2 and len(minutes) == 2 else -1
-    if not 0 <= value <= 1440 or int(minutes) > 59:
-        raise PatrolError(
-            "these are no hours", field=field, value=whole, mend="Write e.g. 09:00-12:00,13:30-17:30"
-        )
-    return value
-
-
 def _weekdays(text: str) -> list[int]:
     found: list[int] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -239,49 +225,6 @@ def _weekdays(text: str) -> list[int]:
                 "these are no weekdays", field="--days", value=text, mend="Write mon-fri or sat,sun"
             )
         found += range(WEEKDAYS.index(first), WEEKDAYS.index(last) + 1)
-    return found
-
-
-def _date(text: str, field: str, file: Path | None = None) -> date:
-    try:
-        return date.fromisoformat(text.strip())
-    except ValueError as error:
-        raise PatrolError(
-            "this is no date", file=file, field=field, value=text, mend="Write e.g. 2026-11-25"
-        ) from error
-
-
-def _read(file: Path) -> list[DayChange]:
-    from central.clocks.calendars import DayChange
-
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.DictReader(lines)
-            rows, columns = list(reader), set(reader.fieldnames or ())
-    except (OSError, UnicodeError, csv.Error) as error:
-        raise PatrolError(f"the file cannot be read: {error}", file=file) from error
-    wrong = sorted({"day", "kind", "reason"} - columns) or sorted(
-        columns - {"day", "kind", "reason", "hours"}
-    )
-    if wrong:
-        raise PatrolError(
-            "the columns are day, kind, reason and, if need be, hours",
-            file=file,
-            field="header",
-            value=wrong[0],
-        )
-    found: list[DayChange] = []
-    for number, row in enumerate(rows, 2):
-        where = f"line {number}"
-        if any(value is None or isinstance(value, list) for value in row.values()):
-            raise PatrolError("a line has as many cells as the header", file=file, field=where)
-        day = _date(row["day"], f"{where}: day", file)
-        if any(change.day == day for change in found):
-            raise PatrolError("this day comes twice", file=file, field=where, value=row["day"])
-        windows = read_hours(row.get("hours") or "", f"{where}: hours")
-        found.append(DayChange(day, row["kind"].strip(), row["reason"], windows))
-    if not found:
-        raise PatrolError("there is no day in it", file=file)
     return found
 
 
@@ -312,16 +255,12 @@ def _picture(year: int, days: list[DayFacts]) -> Any:
 
 
 def _facts(facts: DayFacts) -> dict[str, Any]:
-    row = {"day": facts.day.isoformat(), "kind": facts.kind, "hours": _hours(facts.hours)}
+    row = {"day": facts.day.isoformat(), "kind": facts.kind, "hours": said_hours(facts.hours)}
     if facts.occasion is not None:
         row["occasion"] = facts.occasion.english
     if facts.reason:
         row |= {"reason": facts.reason, "author": facts.author}
     return row
-
-
-def _hours(windows: Windows) -> str:
-    return ",".join(f"{a // 60:02d}:{a % 60:02d}-{b // 60:02d}:{b % 60:02d}" for a, b in windows)
 
 
 def _week_in_words(week: tuple[Windows, ...]) -> str:
@@ -332,7 +271,8 @@ def _week_in_words(week: tuple[Windows, ...]) -> str:
         else:
             parts.append((number, number))
     return "; ".join(
-        f"{WEEKDAYS[a]}{'' if a == b else '-' + WEEKDAYS[b]} {_hours(week[a]) or 'closed'}" for a, b in parts
+        f"{WEEKDAYS[a]}{'' if a == b else '-' + WEEKDAYS[b]} {said_hours(week[a]) or 'closed'}"
+        for a, b in parts
     )
 
 

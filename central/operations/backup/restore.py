@@ -24,11 +24,13 @@ from central.live.models import Heartbeat
 from central.operations.backup import archive, engines
 from central.operations.backup.archive import Manifest
 from central.operations.backup.make import Step, _bytes, key_marks
+from central.people import access_chain
 from central.project import bootstrap
 from central.project.clock import now_ms
 from central.statistics import figures
+from central.statistics.endings import endings
 from central.statistics.period import read_period
-from central.statistics.replay import replay
+from central.statistics.replay import differences, replay
 from protocol.errors import PatrolError, UnavailableError
 
 SESSIONS = ("django_session", "usersessions_usersession")
@@ -102,6 +104,10 @@ def restore(path: Path, step: Step, *, replace: bool = False) -> Restored:
         step("reading the histories", 0, 0)
         faults = [*verify(Audit()), *verify_files()]
         done.faults += [f"case {each.case_id}, entry {each.number}: {each.problem}" for each in faults]
+        log = access_chain.verify(access_chain.LogAudit())
+        done.faults += [
+            f"access log of {each.jurisdiction_id}, line {each.line}: {each.problem}" for each in log
+        ]
         done.same_figures = _same_figures()
         here = key_marks()
         done.keys = [
@@ -219,7 +225,5 @@ def _same_figures() -> bool:
         read_period({"period": "90d"}, now),
     )
     again = replay(source.cases, asked, now)
-    return (figures.departure(source, asked), figures.on_time(source, asked)) == (
-        again.departure,
-        again.on_time,
-    )
+    found = differences(figures.all_figures(source, asked), endings(source, asked), again)
+    return "differs" not in found.values()

@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from central.cases.rules import definition_of
+from central.cases.rules import definition_of, title_of
 from central.pages import words
 from central.pages.sayings import say
 from central.people import access_log
@@ -150,7 +150,7 @@ def word(value: str, table: str) -> Any:
 def service(case: Any) -> str:
     """What kind of matter a case is, by its own rules; by the code where it has none."""
     if case.definition_id is None:
-        return str(words.SERVICES.get(case.service_code, case.service_code))
+        return title_of(case.service_code, get_language() or "")
     return definition_of(case).titles.text(get_language() or "")
 
 

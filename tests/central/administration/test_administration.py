@@ -7,8 +7,11 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
-from central.cases.models import WorkOrder
+from central.cases.history import Audit, verify
+from central.cases.models import Case, ServiceVersion, WorkOrder
+from central.cases.rules import service
 from central.cases.services import Finding, accept, close
 from central.cases.states import Result
 from central.clocks import calendars
@@ -18,10 +21,12 @@ from central.fleet.models import Agent
 from central.fleet.services import note_stranger
 from central.grids.models import Grid
 from central.ingest import intake
+from central.notices.texts import wording_of
 from central.parking.models import Stay
 from central.people.models import Role, User
 from central.people.services import set_scope
 from protocol.messages import ZonePlan
+from tests.central.engines import ON_SQLITE
 from tests.central.street import AGENT, CAMERA, JURISDICTION, TOPICS, health, task
 
 PAGES = ("devices", "zones", "grids", "rosters", "services", "calendar", "texts", "people")
@@ -222,6 +227,75 @@ def test_categories_come_from_their_definitions(keeper: Any) -> None:
     assert "<small>establish</small>" not in chinese
 
 
+@ON_SQLITE
+def test_rules_are_put_in_force_for_new_cases_and_taken_back(
+    keeper: Any, centre: Any, person: Any, browse: Any
+) -> None:
+    code = "sidewalk_parking"
+    address = f"/administration/services/{code}/?j={JURISDICTION}"
+    change = f"/administration/services/{code}/change/"
+    take("tasks", task("c1"))
+    shipped = Case.objects.get().definition_id
+    page = keeper.get(address).context
+    base = {"j": JURISDICTION, "seen": page["now"]["sha256"], "reason": "a trial"}
+    form = {
+        "do": "usual",
+        "j": JURISDICTION,
+        "title_zh": "占道停车",
+        "title_en": "On the sidewalk",
+        "priority": "high",
+    }
+    for rule in page["now"]["clocks"]:
+        form |= {
+            f"{rule['kind']}_amount": "7",
+            f"{rule['kind']}_unit": "hours",
+            f"{rule['kind']}_warn": "6.5",
+        }
+    answer = keeper.post(change, form)
+    assert answer.status_code == 200
+    assert any("占道停车" in line for line in answer.context["checked"]["changes"])
+    assert "priority: " in str(answer.context["checked"]["changes"])
+    text = answer.context["text"]
+    assert text.count("#") == page["text"].count("#"), "remarks stay"
+    assert keeper.post(change, form | {"priority": "<b>now"}).context["found"][0].field == "priority"
+    for wrong in (
+        {"text": text.replace('priority = "high"', 'priority = "mad"')},
+        {"text": text.replace(code, "residents_voice")},
+        {"text": "\x00 = ="},
+        {"text": text, "reason": " "},
+        {"text": text, "seen": "0" * 64},
+        {"text": page["text"]},
+    ):
+        refused = keeper.post(change, base | {"do": "put"} | wrong)
+        assert (refused.status_code, len(refused.context["found"])) == (422, 1), wrong
+    assert ServiceVersion.objects.count() == 0
+    for outside in (person("narrow", "administrator", JURISDICTION), person("li", "officer", JURISDICTION)):
+        if outside.role == Role.ADMINISTRATOR:
+            Grid.objects.create(jurisdiction_id=JURISDICTION, code="g", name="g", level=1)
+            set_scope(outside, JURISDICTION, ["g"])
+        assert browse(outside).post(change, base | {"do": "put", "text": text}).status_code in {403, 422}
+    assert keeper.post(change, base | {"do": "put", "text": text, "j": "elsewhere"}).status_code == 404
+    assert "in force for new cases" in said(keeper, keeper.post(change, base | {"do": "put", "text": text}))
+    take("tasks", task("c2"))
+    old, new = Case.objects.order_by("pk")
+    assert (old.definition_id, old.priority) == (shipped, 3)
+    assert (new.definition_id, new.priority) == (ServiceVersion.objects.get().definition_id, 2)
+    assert service(code).sha256 == shipped, "nowhere else"
+    assert "On the sidewalk" in keeper.get("/administration/services/").content.decode()
+    assert keeper.post(change, base | {"do": "back"}).status_code == 422, "others are in force than were seen"
+    back = base | {"do": "back", "seen": new.definition_id}
+    assert "files again" in said(keeper, keeper.post(change, back))
+    take("tasks", task("c3"))
+    assert Case.objects.latest("pk").definition_id == shipped
+    kept = keeper.get(address).context["kept"]
+    assert [(each.author, each.definition_id) for each in kept] == [
+        ("user:keeper", None),
+        ("user:keeper", new.definition_id),
+    ]
+    assert keeper.get(f"{address}&version={kept[1].pk}").context["text"] == text
+    assert not list(verify(Audit()))
+
+
 def test_a_day_of_the_calendar_is_changed(keeper: Any, centre: Any) -> None:
     change = {"j": JURISDICTION, "day": "2026-03-04", "kind": "holiday", "reason": "Town festival"}
     assert "calendar was changed" in said(keeper, keeper.post("/administration/calendar/day/", change))
@@ -235,6 +309,52 @@ def test_a_day_of_the_calendar_is_changed(keeper: Any, centre: Any) -> None:
     assert keeper.get("/administration/calendar/?year=2031").context["months"][0]["weeks"]
     assert keeper.get("/administration/calendar/?year=0001").status_code == 404
     assert keeper.post("/administration/calendar/day/", {**change, "j": "elsewhere"}).status_code == 404
+    short = {**change, "day": "2026-03-05", "kind": "shortened", "hours": "09:00-11:30"}
+    assert "calendar was changed" in said(keeper, keeper.post("/administration/calendar/day/", short))
+    assert calendars.calendar_for(JURISDICTION).hours(date(2026, 3, 5)) == ((540, 690),)
+
+
+@ON_SQLITE
+def test_the_week_and_a_whole_year_are_changed_and_who_did_it_stands_there(
+    keeper: Any, centre: Any, person: Any, browse: Any
+) -> None:
+    week = dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), "08:30-12:00,13:00-17:00") | {
+        "sat": "",
+        "sun": "",
+    }
+    form = {"j": JURISDICTION, "zone": "Asia/Shanghai", "country": "cn", "reason": "summer hours", **week}
+    address = "/administration/calendar/week/"
+    for wrong in ({"mon": "8 to 5"}, {"zone": "Mars/Olympus"}, {"country": "xx"}, {"reason": ""}):
+        assert "changed" not in said(keeper, keeper.post(address, form | wrong)), wrong
+    assert "calendar was changed" in said(keeper, keeper.post(address, form))
+    assert calendars.calendar_for(JURISDICTION).hours(date(2026, 3, 4)) == ((510, 720), (780, 1020))
+    page = keeper.get("/administration/calendar/").context
+    assert [(row.author, row.reason) for row, _words in page["weeks"]] == [("user:keeper", "summer hours")]
+    days = b"day,kind,reason,hours\n2031-01-01,holiday,New Year,\n2031-01-04,makeup,worked,\n"
+
+    def bring(text: bytes, **more: str) -> str:
+        given = {"j": JURISDICTION, "file": SimpleUploadedFile("2031.csv", text), "reason": "notice 12"}
+        return said(keeper, keeper.post("/administration/calendar/import/", given | more))
+
+    for text, more in (
+        (days.replace(b"makeup", b"feast"), {}),
+        (days, {"complete": "2030"}),
+        (days, {"complete": "soon"}),
+        (days, {"complete": "2031", "reason": ""}),
+        (b"\xff\xfe", {}),
+    ):
+        assert "changed" not in bring(text, **more), (text, more)
+    assert not calendars.calendar_for(JURISDICTION).is_known(2031)
+    assert "calendar was changed" in bring(days, complete="2031")
+    held = calendars.calendar_for(JURISDICTION)
+    assert held.is_known(2031)
+    assert held.hours(date(2031, 1, 1)) == ()
+    assert held.hours(date(2031, 1, 4)) == ((510, 720), (780, 1020))
+    Grid.objects.create(jurisdiction_id=JURISDICTION, code="g", name="g", level=1)
+    narrow = person("narrow", "administrator", JURISDICTION)
+    set_scope(narrow, JURISDICTION, ["g"])
+    for one in ("week", "day", "import"):
+        assert browse(narrow).post(f"/administration/calendar/{one}/", form).status_code == 403
 
 
 def test_the_warning_is_shown_with_its_length(keeper: Any) -> None:
@@ -243,6 +363,36 @@ def test_the_warning_is_shown_with_its_length(keeper: Any) -> None:
     assert all(row["size"]["segments"] >= 1 and "京A" in row["text"] for row in rows.values())
     assert "三里河" in rows["zh-Hans"]["text"], "the place is in the words of the message, not of the page"
     assert "Sanlihe" in rows["en"]["text"]
+
+
+@ON_SQLITE
+def test_a_jurisdiction_writes_its_own_words_after_they_were_checked(
+    keeper: Any, person: Any, browse: Any
+) -> None:
+    own = "{place}的{plate}请在{deadline}前开走，编号{reference}[，照片{link}][，退订回{opt_out}]"
+    form = {"j": JURISDICTION, "language": "zh-Hans", "text": own, "reason": "shorter"}
+    part = keeper.post("/administration/texts/preview/", form).content.decode()
+    assert "京A***45请在" in part
+    bad = {**form, "text": own.replace("{deadline}", "{dead<line}")}
+    part = keeper.post(
+        "/administration/texts/preview/", bad, headers={"accept-language": "zh-CN"}
+    ).content.decode()
+    assert "必须包含 {deadline}" in part
+    assert "{dead&lt;line}" in part
+    change = "/administration/texts/change/"
+    for wrong in (bad, {**form, "reason": " "}, {**form, "text": own.replace("[，照片{link}]", "")}):
+        assert "written so" not in said(keeper, keeper.post(change, wrong))
+    assert keeper.post(change, {**form, "language": "fr"}).status_code == 404
+    assert wording_of(JURISDICTION) == {}
+    assert "written so" in said(keeper, keeper.post(change, form))
+    assert wording_of(JURISDICTION) == {"zh-Hans": own}
+    rows = {row["language"]: row for row in keeper.get("/administration/texts/").context["rows"]}
+    assert "前开走" in rows["zh-Hans"]["text"]
+    assert "前开走" in rows["zh-Hans+en"]["text"]
+    assert [row.author for row in rows["zh-Hans"]["kept"]] == ["user:keeper"]
+    assert "written so" in said(keeper, keeper.post(change, {**form, "do": "back"}))
+    assert wording_of(JURISDICTION) == {}
+    assert browse(person("li", scope=JURISDICTION)).post(change, form).status_code == 403
 
 
 def test_people_are_made_changed_and_closed(keeper: Any, centre: Any, browse: Any) -> None:

@@ -19,6 +19,10 @@ from central.cases.reporters import reporter_of_user
 from central.cases.reports import NewCase, open_case
 from central.cases.states import OPEN_STATES, NotPossibleError, Result
 from central.parking.services import apply_record, apply_task
+from central.statistics.endings import endings
+from central.statistics.figures import Source, all_figures
+from central.statistics.period import read_period
+from central.statistics.replay import differences, replay
 from protocol.errors import PatrolError
 from protocol.messages import Position
 from tests.central.street import MINUTE, NOON, picture, record, task
@@ -109,7 +113,7 @@ def test_whoever_found_it_does_not_handle_it_and_whoever_handled_it_does_not_jud
     order = WorkOrder.objects.get()
     with (
         translation.override("zh-hans"),
-        pytest.raises(NotPossibleError, match="处理人不得采集或核查"),
+        pytest.raises(NotPossibleError, match="处理人不得采集、核查或督办"),
     ):
         services.accept(order.pk, people["officer"])
     order.refresh_from_db()
@@ -309,6 +313,13 @@ def test_whatever_people_press_in_whatever_order_the_rules_hold(people):
                     did.setdefault(one.part, set()).add(one.actor)
                 handled = did.get("handler", set())
                 assert not handled & (did.get("collector", set()) | did.get("verifier", set()))
+
+        def teardown(self):
+            source = Source(Case.objects.all(), WorkOrder.objects.all(), NOON + MINUTE)
+            today = read_period({"period": "today"}, NOON)
+            again = replay(source.cases, today, source.now_ms)
+            found = differences(all_figures(source, today), endings(source, today), again)
+            assert set(found.values()) == {"same"}, found
 
     run_state_machine_as_test(
         Office,

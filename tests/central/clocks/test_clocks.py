@@ -215,7 +215,9 @@ def test_a_year_that_makes_a_promise_shorter_leaves_it_where_it_was(centre):
 
 
 def test_calendars_keep_who_said_what_and_refuse_nonsense(centre):
-    set_week("hall", week=[((540, 1020),)] * 6 + [()], time_zone="Europe/Berlin", country="none")
+    set_week(
+        "hall", week=[((540, 1020),)] * 6 + [()], time_zone="Europe/Berlin", country="none", author="cli:li"
+    )
     assert calendar_for("hall").hours(date(2026, 10, 1)) == ((540, 1020),)
     assert calendar_for("hall").is_known(2090)
     set_day(JURISDICTION, date(2026, 12, 24), "shortened", reason="party", author="me", windows=((540, 720),))
@@ -234,9 +236,9 @@ def test_calendars_keep_who_said_what_and_refuse_nonsense(centre):
         lambda: set_day(
             JURISDICTION, date(2026, 1, 5), "holiday", reason="x", author="me", windows=((1, 2),)
         ),
-        lambda: set_week("hall", week=[()] * 7),
-        lambda: set_week("hall", time_zone="Mars/Olympus"),
-        lambda: set_week("hall", country="xx"),
+        lambda: set_week("hall", week=[()] * 7, author="cli:li"),
+        lambda: set_week("hall", time_zone="Mars/Olympus", author="cli:li"),
+        lambda: set_week("hall", country="xx", author="cli:li"),
         lambda: days_of("hall", 1),
     ):
         with pytest.raises(PatrolError):

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 import pytest
+from django.utils import translation
 
 from central.cases import reporters
 from central.cases.models import Told
@@ -177,7 +178,8 @@ def test_whoever_told_of_a_matter_is_written_to_at_each_step_once(work, gateway,
     )
     assert len(gateway.phones) == 1
     assert Message.objects.get(state=MessageState.REFUSED).reason == "the reporter gave no number"
-    assert alert_text(Alert.objects.get()).startswith("您反映的“市容环境问题”")
+    with translation.override("zh-hans"):
+        assert alert_text(Alert.objects.get()).startswith("您反映的“市容环境问题”")
 
     def closed() -> None:
         raise UnavailableError("the key cannot be read")

@@ -198,7 +198,8 @@ def test_a_dispatcher_gives_it_to_another_even_when_it_was_accepted(world, perso
         assert done.assignee == two
     assert world.asked(order) == [("one", "withdrawn"), ("two", "accepted")]
     entry = HistoryEntry.objects.get(kind="reassigned")
-    assert json.loads(entry.body) == {"officer": "Two", "before": "One", "reason": "one is at an accident"}
+    said = {"officer": "Two", "before": "One", "reason": "one is at an accident", "to": "two"}
+    assert json.loads(entry.body) == said
     outsider = person("outsider", scope="elsewhere")
     with pytest.raises(PatrolError, match="cannot be sent there"):
         services.reassign(order.pk, chief, outsider, "nobody else")
@@ -214,7 +215,10 @@ def test_giving_a_new_task_is_accepting_it_and_who_found_the_case_does_not_handl
     chief = person("chief", role="dispatcher", scope=JURISDICTION)
     order = world.task()
     engine.participate(order.case, "collector", "user:finder")
-    with translation.override("en"), pytest.raises(PatrolError, match="neither collects nor verifies it"):
+    with (
+        translation.override("en"),
+        pytest.raises(PatrolError, match="neither collects, verifies nor supervises it"),
+    ):
         services.reassign(order.pk, chief, finder, "nearest")
     lease.work()
     assert world.asked(order) == [("two", "offered")], "the nearest one found it"

@@ -14,6 +14,7 @@ from django.test import override_settings
 from central.cases.history import Audit, verify
 from central.cases.models import Case, Evidence
 from central.fleet.models import Letter
+from central.notices import texts
 from central.notices.courier import take_due
 from central.notices.models import Notice, NoticeState, Warned
 from central.owners import services as owners
@@ -35,7 +36,7 @@ from tests.central.notices.world import (
     second_agent,
     take,
 )
-from tests.central.street import MINUTE, NOON, picture, record
+from tests.central.street import JURISDICTION, MINUTE, NOON, picture, record
 from tests.central.street import reference as picture_of
 
 HOUR = 60 * MINUTE
@@ -59,6 +60,8 @@ def test_a_request_becomes_one_message_and_one_answer_however_often_it_comes(wor
 
 
 def test_the_text_names_a_deadline_that_is_never_later_than_the_clock_can_end(world: World) -> None:
+    own = "{place}的{plate}请在{deadline}前开走，编号{reference}[，照片{link}][，退订回{opt_out}]"
+    texts.put(JURISDICTION, "zh-Hans", own, reason="shorter", author="user:keeper")
     world.clock.advance(47_000)
     take(request(asked_at_ms=NOON, give_up_ms=NOON + 20 * MINUTE))
     world.gateway.script = [(False, Retry("429", 100.0))]
@@ -68,7 +71,7 @@ def test_the_text_names_a_deadline_that_is_never_later_than_the_clock_can_end(wo
     assert answer.told_until_ms == (sent_ms + round(GRACE_S * 1000)) // MINUTE * MINUTE
     assert answer.told_until_ms <= answer.at_ms + GRACE_S * 1000
     # 12:02:27 in Beijing, and ten minutes, without the seconds.
-    assert "12:12前" in world.gateway.phones[0].text
+    assert "12:12前开走" in world.gateway.phones[0].text
 
 
 def test_the_case_knows_its_picture_and_its_place_before_anything_is_enforced(world: World) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from typer.testing import CliRunner
 
 from central.cases import services as cases
 from central.cases.attachments import attach
 from central.cases.models import WorkOrder
 from central.ingest.intake import take_all
-from central.people import access_log, services
+from central.people import access_chain, access_log, services
 from central.people.models import Role, SensitiveRead
 from tests.central.cases.test_attachments import photo
 from tests.central.street import JURISDICTION, MINUTE, NOON, TOPICS, picture, reference, sha256, task
@@ -129,6 +130,60 @@ def test_nobody_changes_a_line_not_even_with_sql(order, person):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
             change()
     assert lines() == [("chen", "plate", "test")]
+
+
+def test_a_line_that_somebody_with_the_means_changed_or_removed_is_found(order, person):
+    people = [person(name, Role.DISPATCHER) for name in ("chen", "zhou", "sun", "wu")]
+
+    def look(user):
+        try:
+            for number in range(5):
+                access_log.note(user, order.case, "plate", f"call {number}")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=look, args=(user,)) for user in people]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    order.case.jurisdiction_id = "elsewhere"
+    access_log.note(people[0], order.case, "plate", "its own chain")
+    audit = access_chain.LogAudit()
+    assert list(access_chain.verify(audit)) == []
+    assert audit.lines == 21, "writers at once leave neither gap nor fork"
+    table, place = "people_sensitiveread", f"jurisdiction_id = '{JURISDICTION}'"
+    for change, where, problem in (
+        (
+            f"UPDATE {table} SET name = 'somebody' WHERE {place} AND line = 7",
+            (JURISDICTION, 7),
+            "was changed",
+        ),
+        (
+            f"UPDATE {table} SET purpose = 'x' WHERE jurisdiction_id = 'elsewhere'",
+            ("elsewhere", 1),
+            "was changed",
+        ),
+        (f"DELETE FROM {table} WHERE {place} AND line = 7", (JURISDICTION, 7), "is missing"),
+        (f"DELETE FROM {table} WHERE {place} AND line = 20", (JURISDICTION, 19), "knows of 20 lines"),
+        (f"DELETE FROM {table} WHERE {place}", (JURISDICTION, 0), "knows of 20 lines"),
+        ("DELETE FROM people_accesschain WHERE jurisdiction_id = 'elsewhere'", ("elsewhere", 0), "no chain"),
+    ):
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                if connection.vendor == "sqlite":
+                    cursor.execute(f"DROP TRIGGER {table}_no_update")
+                    cursor.execute(f"DROP TRIGGER {table}_no_delete")
+                else:
+                    cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER ALL")
+                cursor.execute(change)
+            found = access_chain.LogAudit()
+            faults = list(access_chain.verify(found))
+            transaction.set_rollback(True)
+        assert any((f.jurisdiction_id, f.line) == where and problem in f.problem for f in faults), change
+    again = access_chain.LogAudit()
+    assert list(access_chain.verify(again)) == []
+    assert again.digest == audit.digest
 
 
 def test_the_auditor_reads_the_log_in_his_scope_and_finds_in_it(order, browse, person):

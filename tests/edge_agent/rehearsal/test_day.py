@@ -78,7 +78,8 @@ def test_the_engine_decides_what_was_rehearsed(edit: Edit, tmp_path: Path) -> No
             (d.zone_id, d.state, d.tasked_ms is None) for d in live.decided
         ]
         for one, two in zip(rehearsed, live.decided, strict=True):
-            assert one.confirmed_ms == two.confirmed_ms
+            # Standing begins between two looks (`roll_ms` after the first), so that the rehearsal may confirm between two, too.
+            assert abs((one.confirmed_ms or 0) - (two.confirmed_ms or 0)) < 1_000
             assert abs((one.tasked_ms or 0) - (two.tasked_ms or 0)) <= 30_000
         compared += len(rehearsed)
     assert compared >= 5

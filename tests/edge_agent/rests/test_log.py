@@ -97,7 +97,7 @@ def test_what_was_decided_stands_beside_what_stood_there() -> None:
     facts = lived(STORIES["leaves"])
     ((rest, decided),) = facts["rests"]  # type: ignore[misc]
     assert rest.by == "stay"
-    assert rest.first_ms == T0 + 2 * BEAT_MS
+    assert rest.first_ms == T0 + 3 * BEAT_MS, "a second after the first look"
     assert rest.end == "departed"
     assert decided is not None
     assert decided.state == "self_corrected"

@@ -1,0 +1,248 @@
+"""One body, one stay: which detection belongs to a vehicle that is known, and which is only a piece of one.
+
+A detector that knows cars finds a lorry's cab, and the rear half of a car whose other half a bus hides. What it finds is
+real and does stand there; it is not another vehicle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from edge_agent.stays.appearance import likeness, ring_likeness, uncovered, within
+from edge_agent.stays.model import VEHICLES, Observation, Seen, Stay, StayRules
+from zones import Box, ZoneIndex
+from zones.geometry import area, covered_share, iou, nested
+
+_CELLS = 24
+"""Cells of a look, of 576, from which a part of it can be compared for itself."""
+
+_WHOLE_SCORE, _WHOLE_SIZE, _WHOLE_SHARE, _WHOLE_HEIGHT = 0.7, 1.4, 0.8, 1.7
+_LONG = frozenset({"car", "bus", "truck"})
+"""Vehicles of which a piece may be taken for one."""
+
+
+def is_whole(label: str, box: Box, score: float, piece: Box, best: float, size: tuple[float, float]) -> bool:
+    """Whether a detection may be the whole vehicle of which another is a piece: found at least 0.7 times as surely, 1.4 times as
+    large, holding 0.8 of the piece, and at most 1.7 times as high: a cab and a rear are nearly as high as all of it.
+
+    Args:
+        label, box, score: what was found where, and how surely.
+        piece, best: where the other was, and how surely.
+        size: width and height of the picture; what lies beyond does not count.
+    """
+    box, piece = _clipped(box, size), _clipped(piece, size)
+    return (
+        label in _LONG
+        and score >= _WHOLE_SCORE * best
+        and box[3] - box[1] <= _WHOLE_HEIGHT * (piece[3] - piece[1])
+        and area(box) >= _WHOLE_SIZE * area(piece)
+        and covered_share(piece, box) >= _WHOLE_SHARE
+    )
+
+
+def _clipped(box: Box, size: tuple[float, float]) -> Box:
+    return (max(0.0, box[0]), max(0.0, box[1]), min(size[0], box[2]), min(size[1], box[3]))
+
+
+def match(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> int | None:
+    """The detection that overlaps the stay's place most, if enough."""
+    best, best_iou = None, rules.match_iou
+    for number, item in enumerate(seen):
+        if item.label in VEHICLES:
+            overlap = iou(stay.anchor, item.box)
+            if overlap >= best_iou:
+                best, best_iou = number, overlap
+    return best
+
+
+def same_size(one: Box, other: Box, rules: StayRules) -> bool:
+    """Whether two boxes may be of one body: a vehicle that moves a little keeps its size, the box around it and one that
+    passes before it is another."""
+    return all(
+        1 / rules.same_size <= (one[high] - one[low]) / max(1e-6, other[high] - other[low]) <= rules.same_size
+        for low, high in ((0, 2), (1, 3))
+    )
+
+
+def nearer(stay: Stay, seen: Sequence[Seen], *apart: Seen | None) -> list[Seen]:
+    """What may stand or pass before the place: its lower edge is lower. Without those that are told apart."""
+    height = stay.anchor[3] - stay.anchor[1]
+    return [
+        item
+        for item in seen
+        if all(item is not one for one in apart) and item.box[3] > stay.anchor[3] - 0.05 * height
+    ]
+
+
+def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
+    """Whether a detection within the place of a vehicle that stands is what still shows of it, the rest being hidden: what
+    nothing nearer covers of that part looks as it did."""
+    patch = seen.patches.get(stay.id)
+    if patch is None or covered_share(item.box, stay.anchor) < rules.piece_share:
+        return False
+    cells = within(stay.spot, item.box)
+    free = uncovered(stay.spot, (other.box for other in nearer(stay, seen.seen, item)))
+    cells = cells if free is None else cells & free
+    return int(cells.sum()) >= _CELLS and likeness(stay.look, patch, cells) >= rules.keep_likeness
+
+
+def grown(
+    stay: Stay, place: float, seen: Observation, others: Sequence[Stay], index: ZoneIndex, rules: StayRules
+) -> Stay:
+    """The stay, or the whole vehicle where its box turns out to be a piece of one, by looks that agree on the whole.
+
+    Only as long as no closer look has found a vehicle in the box itself: in a dense row boxes around two are found now and then.
+    That the piece stood all the while is proof enough that the vehicle did: its times stay. Closer looks begin anew.
+
+    Args:
+        stay: proven by this look.
+        place: how much its place looks as before this look.
+        seen: the look.
+        others: all stays of the camera.
+        index: the zones.
+        rules: thresholds.
+    """
+    if stay.vehicle_score >= rules.vehicle_score:
+        return stay
+    item = _whole_of(stay, place, seen, others, index, rules)
+    if item is None:
+        alone = match(stay, seen.seen, rules) is not None
+        return replace(stay, wholes=stay.wholes - 1) if alone and stay.wholes else stay
+    if stay.whole is None or iou(stay.whole, item.box) < rules.match_iou:
+        return replace(stay, whole=item.box, wholes=1)
+    if stay.wholes + 1 < rules.whole_hits:
+        return replace(stay, whole=item.box, wholes=stay.wholes + 1)
+    return replace(
+        stay,
+        label=item.label,
+        votes=((item.label, round(item.score, 4)),),
+        score=item.score,
+        spot=item.box,
+        anchor=item.box,
+        recent=(item.box,),
+        look=item.look or stay.look,
+        ring=None,
+        checks=(),
+        whole=None,
+        wholes=0,
+    )
+
+
+def _whole_of(
+    stay: Stay, place: float, seen: Observation, others: Sequence[Stay], index: ZoneIndex, rules: StayRules
+) -> Seen | None:
+    """A detected vehicle of which the stay's box is a piece.
+
+    It stands on the same ground, not behind; it hides nothing of the place, so it is not before it; the surroundings look as
+    they did, so it did not come later; and it is no box around two vehicles.
+    """
+    ring = seen.rings.get(stay.id)
+    if place < rules.keep_likeness or stay.ring is None or ring is None:
+        return None
+    if ring_likeness(stay.ring, ring) < rules.ring_likeness:
+        return None
+    size = (float(index.width), float(index.height))
+    lowest = stay.anchor[3] - rules.whole_drop * (stay.anchor[3] - stay.anchor[1])
+    return next(
+        (
+            item
+            for item in sorted(seen.seen, key=lambda one: (-one.score, one.box))
+            if item.look is not None
+            and item.box[3] >= lowest
+            and is_whole(item.label, item.box, item.score, stay.anchor, stay.score, size)
+            and not any(_another_in(other, stay, item.box, rules) for other in others)
+        ),
+        None,
+    )
+
+
+def _another_in(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
+    """Whether another vehicle, which is not the stay's own again, stands in the box."""
+    return (
+        other.id != stay.id
+        and other.settled
+        and other.verdict == "present"
+        and covered_share(other.anchor, box) >= rules.same_nest
+        and nested(other.anchor, stay.anchor) < rules.same_nest
+    )
+
+
+def spans(box: Box, stays: Sequence[Stay], rules: StayRules) -> bool:
+    """Whether a box is made of two or more vehicles that stand there: a piece of ground holds one."""
+    parts = [
+        stay.anchor
+        for stay in stays
+        if stay.settled
+        and stay.verdict == "present"
+        and min(covered_share(stay.anchor, box), covered_share(box, stay.anchor)) >= rules.span_each
+    ]
+    free = uncovered(box, parts) if len(parts) > 1 else None
+    return free is not None and 1 - float(free.mean()) >= rules.span_share
+
+
+def feet_hidden(box: Box, label: str, stays: Sequence[Stay], index: ZoneIndex, rules: StayRules) -> bool:
+    """Whether the ground on which a vehicle would stand is hidden by a nearer one that stands."""
+    feet: Box = index.footprint(box, label).bounds or box
+    return any(
+        stay.settled
+        and stay.verdict == "present"
+        and stay.anchor[3] > box[3]
+        and covered_share(feet, stay.anchor) >= rules.feet_share
+        for stay in stays
+    )
+
+
+def needed_score(stay: Stay, rules: StayRules) -> float:
+    """How surely the closer looks must find a vehicle: twice as surely where it was found behind another, with its feet
+    hidden, for there nothing but the looks says that anything stands at all."""
+    return rules.vehicle_score * (2 if stay.masked else 1)
+
+
+def may_begin(
+    item: Seen,
+    stays: Sequence[Stay],
+    seen: Observation,
+    index: ZoneIndex,
+    rules: StayRules,
+    ground: Collection[str] | None,
+) -> bool:
+    """Whether an unclaimed detection may be a vehicle that comes to rest in a zone."""
+    if item.label not in VEHICLES or item.look is None or item.score < rules.begin_score:
+        return False
+    for stay in stays:
+        there = not stay.settled or stay.verdict == "present"
+        if there and iou(stay.anchor, item.box) >= rules.match_iou:
+            return False
+        if there and nested(stay.anchor, item.box) >= rules.same_nest and not is_part(stay, seen.seen, rules):
+            return False
+        if not there and still_shows(stay, item, seen, rules):
+            return False
+    if spans(item.box, stays, rules):
+        return False
+    where = index.presence(item.box, item.label, active=ground)
+    return where.zone_id is not None and where.ratio >= index.zones[where.zone_id].leave_ratio
+
+
+def is_part(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
+    """Whether a stay may be a piece of a larger vehicle, found while the rest was hidden: no longer detected for itself,
+    and no closer look has found a vehicle in it."""
+    return stay.vehicle_score < rules.vehicle_score and match(stay, seen, rules) is None
+
+
+def doubles(stays: Sequence[Stay], seen: tuple[Seen, ...], rules: StayRules) -> set[str]:
+    """Ids of stays that turned out to be another one: an older one, which is proven at the same place again, or a
+    whole vehicle of which they are a piece."""
+    found = set()
+    for stay in stays:
+        for other in stays:
+            if other is stay or not other.settled or other.verdict != "present":
+                continue
+            if nested(other.anchor, stay.anchor) < rules.same_nest:
+                continue
+            older = (other.first_ms, other.id) < (stay.first_ms, stay.id)
+            if (older and not is_part(other, seen, rules)) or (
+                not older and is_part(stay, seen, rules) and other.vehicle_score >= rules.vehicle_score
+            ):
+                found.add(stay.id)
+    return found
