@@ -1,4 +1,4 @@
-"""What other apps have done now and then by the process that sweeps clocks: a chore may run in several at once, and again."""
+"""What other apps have done now and then by the process that sweeps clocks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ _KNOWN: dict[str, tuple[int, Chore]] = {}
 def every(interval_ms: int, name: str, chore: Chore) -> None:
     """Have something done each so many milliseconds. Called by `AppConfig.ready`; a second call for a name replaces the first.
 
-    A chore takes a second at most, and does nothing the second time: every sweeper runs it.
+    A chore takes a second at most, since deadlines of cases wait for it meanwhile, and every sweeper runs it: what
+    one alone is to do is leased (`central.project.leases`).
     """
     _KNOWN[name] = (interval_ms, chore)
 

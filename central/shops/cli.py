@@ -132,11 +132,12 @@ def renew_code(
 
 @app.command("warn", epilog="Example: patrol central shops warn --json")
 def warn(as_json: Json = False) -> None:
-    """Tell merchants what runs out soon, once each; the sweeper does the same by itself."""
+    """Tell merchants what runs out soon and which codes are red, once each; the sweeper does the same by itself."""
     _ready()
-    from central.shops.messages import warn_of_expiry
+    from central.shops.messages import warn_of_expiry, warn_of_red
+    from central.shops.models import Shop
 
-    told = warn_of_expiry()
+    told = warn_of_red(Shop.objects.all()) + warn_of_expiry(Shop.objects.all())
     if as_json:
         console.print_json({"told": told})
     else:

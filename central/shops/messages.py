@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from central.contact.services import send
 from central.project.clock import now_ms
 from central.shops.colours import local_day
-from central.shops.models import Certificate, Entry, Note, Shop
+from central.shops.models import Certificate, Colour, Entry, Note, Shop
+from central.shops.rules import DAY_MS, rule_in_force
 from central.shops.sealing import owner_of
 from central.shops.words import CERTIFICATES, COLOURS
 
@@ -61,18 +63,40 @@ def remind(shops: list[Shop], actor: str) -> int:
     return asked
 
 
-def warn_of_expiry() -> int:
+def warn_of_red(shops: QuerySet[Shop]) -> int:
+    """Tell merchants whose code is red, once for each red, and when it becomes a case; returns how many were told."""
+    days = rule_in_force().enforcement.red_days
+    told = 0
+    for shop in shops.filter(active=True, colour=Colour.RED).order_by("pk"):
+        key = f"red/{shop.colour_since_ms}"
+        if shop.notes.filter(key=f"{shop.pk}/{key}").exists():
+            continue
+        why = shop.reasons[0]
+        day = local_day(shop.colour_since_ms + days * DAY_MS)
+        with transaction.atomic():
+            tell(
+                shop,
+                key=key,
+                kind="red",
+                zh=f"当前为红码：{why['zh']}。{day} 前未整改的，将立案处理",
+                en=f"your code is red: {why['en']}. A case is opened if it is not mended by {day}",
+            )
+        told += 1
+    return told
+
+
+def warn_of_expiry(shops: QuerySet[Shop]) -> int:
     """Tell merchants what runs out soon, once for each thing and distance; returns how many were told."""
     today = local_day(now_ms())
     soon = Certificate.objects.filter(
         replaced_at_ms__isnull=True,
-        shop__active=True,
+        shop__in=shops.filter(active=True),
         expires_on__gte=today,
         expires_on__lte=today + timedelta(days=max(WARN_DAYS)),
     )
     told = 0
     known: set[str] = set(
-        Note.objects.filter(kind="expiry", at_ms__gte=now_ms() - 40 * 86_400_000).values_list(
+        Note.objects.filter(kind="expiry", shop__in=shops, at_ms__gte=now_ms() - 40 * DAY_MS).values_list(
             "key", flat=True
         )
     )

@@ -160,7 +160,7 @@ class Inspection(models.Model):
     """Somebody went through a checklist."""
 
     shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="inspections")
-    key = models.CharField(max_length=100, unique=True)
+    key = models.CharField(max_length=100)
     kind = models.CharField(max_length=12, choices=InspectionKind.choices)
     checklist = models.CharField(max_length=40, help_text="Category and version.")
     answers = models.JSONField(help_text="By item: ok, fail or none.")
@@ -177,6 +177,7 @@ class Inspection(models.Model):
     objects = ScopedByShop.as_manager()
 
     class Meta:
+        constraints = (models.UniqueConstraint(fields=["shop", "key"], name="one_inspection_a_key"),)
         indexes = (models.Index(fields=["shop", "-at_ms"], name="inspection_of_shop"),)
 
 
@@ -259,7 +260,7 @@ class TipOff(models.Model):
     """What somebody saw in or before a shop. Counts once an inspector found it true."""
 
     shop = models.ForeignKey(Shop, on_delete=models.CASCADE, related_name="tip_offs")
-    key = models.CharField(max_length=100, unique=True)
+    key = models.CharField(max_length=100)
     text = models.CharField(max_length=1000)
     photo = models.ForeignKey(Photo, on_delete=models.PROTECT, null=True, related_name="+")
     network = models.CharField(max_length=64)
@@ -274,6 +275,7 @@ class TipOff(models.Model):
     objects = ScopedByShop.as_manager()
 
     class Meta:
+        constraints = (models.UniqueConstraint(fields=["shop", "key"], name="one_tip_off_a_key"),)
         indexes = (
             models.Index(fields=["network", "day"], name="tip_off_of_network"),
             models.Index(fields=["shop", "state", "-at_ms"], name="tip_off_of_shop"),
@@ -347,6 +349,14 @@ class Entry(models.Model):
 
     class Meta:
         indexes = (models.Index(fields=["shop", "-at_ms", "-id"], name="log_of_shop"),)
+
+
+class Round(models.Model):
+    """Where the sweepers are in the shops of a jurisdiction: one of them does the next batch when it is due."""
+
+    jurisdiction_id = models.CharField(max_length=64, unique=True)
+    due_at_ms = models.BigIntegerField(db_index=True)
+    after = models.BigIntegerField(default=0, help_text="The last shop that was done.")
 
 
 class LoginCode(models.Model):

@@ -14,7 +14,7 @@ from central.grids.models import Grid
 from central.grids.services import leaf_code
 from central.owners.keys import the_key
 from central.project.clock import now_ms
-from central.shops.models import Category, Code, Entry, Session, Shop
+from central.shops.models import Category, Code, Entry, Round, Session, Shop
 from central.shops.sealing import Owner, clean, mark, put
 from protocol.errors import PatrolError
 
@@ -127,6 +127,7 @@ def register(jurisdiction_id: str, shops: Iterable[NewShop], actor: str) -> Regi
         )
         log += [Entry(shop=shop, kind="registered", at_ms=now, actor=actor, body={}) for shop in added]
         Entry.objects.bulk_create(log, batch_size=500)
+        Round.objects.get_or_create(jurisdiction_id=jurisdiction_id, defaults={"due_at_ms": now})
     return Registered(len(added), changed, len(wanted) - len(added) - changed)
 
 

@@ -234,7 +234,7 @@ def judge(facts: Facts, rule: Rule, zone: str = "Asia/Shanghai") -> Verdict:
     counted = [(key, severity) for key, severity in facts.tip_offs if key not in facts.set_aside]
     for place, severity in enumerate(SEVERITIES):
         # A graver one also counts as a milder one, so that it never weighs less.
-        keys = tuple(key for key, each in counted if SEVERITIES.index(each) >= place)
+        keys = tuple(sorted(key for key, each in counted if SEVERITIES.index(each) >= place))
         if any(each == severity for _, each in counted):
             found.add(f"tip_off_{severity}", len(keys), keys)
     reasons = sorted(found.reasons, key=lambda each: (-COLOURS.index(each.colour), -each.weight, each.facts))

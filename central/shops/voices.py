@@ -82,12 +82,9 @@ def tip_off(shop: Shop, text: str, *, key: str, network: str, photo: bytes | Non
         raise PatrolError("a key has 8 to 100 characters", field="key")
     now = now_ms()
     day = local_day(now)
-    known = TipOff.objects.filter(key=key).first()
-    if known is not None:
-        return known
     with transaction.atomic():
         locked = Shop.objects.select_for_update().get(pk=shop.pk)
-        known = TipOff.objects.filter(key=key).first()
+        known = TipOff.objects.filter(shop=locked, key=key).first()
         if known is not None:
             return known
         if TipOff.objects.filter(network=network, day=day).count() >= TIP_OFFS_OF_NETWORK:

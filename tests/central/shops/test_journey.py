@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import io
 import re
+import threading
+from collections.abc import Callable
+from datetime import timedelta
 
 import cv2
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
 from central.cases.models import Case
 from central.contact.models import Message
 from central.contact.sealing import unseal
 from central.owners.keys import the_key
-from central.shops import imports, plates, register, sweeping, voices
+from central.project.clock import now_ms
+from central.shops import imports, inspecting, plates, register, sweeping, voices
 from central.shops.checklists import current
-from central.shops.colours import recolour
+from central.shops.colours import local_day, recolour
 from central.shops.models import Code, Enforcement, Entry, Note, Session, Shop
 from central.shops.rules import DAY_MS
 from central.shops.sealing import Owner
 from tests.central.cases.test_attachments import photo
-from tests.central.engines import ON_SQLITE
+from tests.central.engines import ON_POSTGRESQL, ON_SQLITE
 from tests.central.street import JURISDICTION
 
 PHONE = "+8613800138000"
@@ -92,8 +96,11 @@ def test_from_the_door_to_the_case(centre, person, browse):
 
     # Red for a week: one case, however often it is looked at.
     centre.clock.advance(8 * DAY_MS)
-    sweeping.sweep()
-    sweeping.sweep()
+    assert sweeping.sweep() == 1
+    assert sweeping.sweep() == 0, "the round is done"
+    centre.clock.advance(sweeping.ROUND_MS)
+    assert sweeping.sweep() == 1
+    assert Message.objects.filter(kind="shop_red").count() == 1
     case = Case.objects.get(service_code="shop_safety")
     assert Enforcement.objects.get().case_id == case.pk and "重大隐患" in case.text
 
@@ -147,6 +154,44 @@ def test_from_the_door_to_the_case(centre, person, browse):
     assert gone.status_code == 410 and b"no longer in force" in gone.content
     assert passer.get("/s/never-was-one").status_code == 404 and not Session.objects.exists()
     assert Code.objects.filter(shop=shop, revoked_at_ms=None).count() == 1
+
+
+@ON_POSTGRESQL
+def test_many_sweepers_open_one_case_for_each_red_and_do_each_batch_once(centre, monkeypatch):
+    monkeypatch.setattr(sweeping, "BATCH", 2)
+    shops = [a_shop(f"S-{number}") for number in range(3)]
+    for shop in shops:
+        items = current(shop.category).asked_in("self")
+        answers = {item.id: "fail" if item.id == "exit_clear" else "ok" for item in items}
+        told = inspecting.Answers("self", "inspection-1", answers, {"exit_clear": photo()})
+        inspecting.inspect(shop, told, "owner")
+        day = local_day(now_ms()) + timedelta(days=30)
+        inspecting.set_certificate(shop, "extinguisher", day, "owner")
+    centre.clock.advance(8 * DAY_MS)
+    looked: list[int] = []
+    failures: list[Exception] = []
+
+    def work(what: Callable[[], object]) -> None:
+        try:
+            for _ in range(3):
+                done = what()
+                if isinstance(done, int):
+                    looked.append(done)
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(what,)) for what in [sweeping.sweep] * 3 + [recolour] * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert failures == []
+    assert sorted(filter(None, looked)) == [1, 2], "each batch of the round by one of them"
+    assert Case.objects.filter(service_code="shop_safety").count() == Enforcement.objects.count() == 3
+    assert Message.objects.filter(kind="shop_red").count() == 3
+    assert Message.objects.filter(kind="shop_expiry").count() == 3
 
 
 @ON_SQLITE
