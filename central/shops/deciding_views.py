@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from central.people.access import roles
@@ -32,11 +31,7 @@ def remind(request: HttpRequest) -> HttpResponse:
     shops = list(Shop.objects.visible_to(request.user).filter(pk__in=numbers, active=True).order_by("pk"))
     count = merchants.remind(shops, _actor(request))
     if shops:
-        messages.success(
-            request,
-            ngettext("%(count)d merchant was reminded.", "%(count)d merchants were reminded.", count)
-            % {"count": count},
-        )
+        messages.success(request, _("Merchants reminded: %(count)d") % {"count": count})
     else:
         messages.error(request, _("Choose shops first."))
     query = request.POST.get("query", "")[:400]

@@ -38,9 +38,9 @@ class InspectionKind(models.TextChoices):
 class Severity(models.TextChoices):
     """How much depends on an item."""
 
-    MINOR = "minor", _("Minor")
-    MAJOR = "major", _("Major")
-    GRAVE = "grave", _("Grave")
+    MINOR = "minor", _("Minor hazard")
+    MAJOR = "major", _("Major hazard")
+    GRAVE = "grave", _("Grave hazard")
 
 
 class CertificateKind(models.TextChoices):

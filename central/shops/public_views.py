@@ -65,7 +65,7 @@ def rate(request: HttpRequest, token: str) -> HttpResponse:
     except voices.TooManyError as error:
         return _show(request, shop, token, 429, wrong=shown.wrong(error))
     except PatrolError:
-        return _show(request, shop, token, 422, wrong=_("Please choose one to five stars."))
+        return _show(request, shop, token, 422, wrong=_("Choose one to five stars."))
     response = _back(token, RATED)
     response.set_cookie(
         DEVICE,

@@ -97,6 +97,11 @@ class Rule(_Strict):
             steps = [self.reasons[f"{severity}_{each}"].steps for each in SEVERITIES]
             for mild, hard in itertools.pairwise(steps):
                 _no_milder(mild, hard, f"{severity}: a graver one")
+        told = [step for each in SEVERITIES for step in self.reasons[f"tip_off_{each}"].steps]
+        told.sort(key=lambda step: (step.weight, COLOURS.index(step.colour)))
+        for light, heavy in itertools.pairwise(told):
+            if COLOURS.index(light.colour) > COLOURS.index(heavy.colour):
+                raise ValueError("tip_off: of all its steps a heavier one must be no milder")
         for severity in SEVERITIES:
             early, late = (self.reasons[f"{when}_{severity}"].steps for when in ("open_finding", "overdue"))
             _no_milder(early, late, f"overdue_{severity}: what is late")
@@ -232,11 +237,17 @@ def judge(facts: Facts, rule: Rule, zone: str = "Asia/Shanghai") -> Verdict:
             shown = f"{facts.stars / facts.ratings:.1f}"
             found.add("low_rating", below, (facts.ratings_key,), shown=shown, count=facts.ratings)
     counted = [(key, severity) for key, severity in facts.tip_offs if key not in facts.set_aside]
+    # A graver one also counts as a milder one, and the heaviest of these counts is the reason: so none that gets graver or
+    # is added makes it lighter.
+    weighed = []
     for place, severity in enumerate(SEVERITIES):
-        # A graver one also counts as a milder one, so that it never weighs less.
         keys = tuple(sorted(key for key, each in counted if SEVERITIES.index(each) >= place))
-        if any(each == severity for _, each in counted):
-            found.add(f"tip_off_{severity}", len(keys), keys)
+        step = _reached(rule.reasons[f"tip_off_{severity}"].steps, len(keys)) if keys else None
+        if step is not None:
+            weighed.append((step.weight, place, keys))
+    if weighed:
+        _weight, place, keys = max(weighed)
+        found.add(f"tip_off_{SEVERITIES[place]}", len(keys), keys)
     reasons = sorted(found.reasons, key=lambda each: (-COLOURS.index(each.colour), -each.weight, each.facts))
     colour = max((each.colour for each in reasons), key=COLOURS.index, default="green")
     return Verdict(colour, sum(each.weight for each in reasons), tuple(reasons), rule.version)

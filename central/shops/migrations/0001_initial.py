@@ -164,7 +164,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('item', models.CharField(max_length=40)),
-                ('severity', models.CharField(choices=[('minor', 'Minor'), ('major', 'Major'), ('grave', 'Grave')], max_length=6)),
+                ('severity', models.CharField(choices=[('minor', 'Minor hazard'), ('major', 'Major hazard'), ('grave', 'Grave hazard')], max_length=6)),
                 ('titles', models.JSONField(help_text='As the checklist said it then: zh and en.')),
                 ('found_at_ms', models.BigIntegerField()),
                 ('due_at_ms', models.BigIntegerField()),
@@ -250,7 +250,7 @@ class Migration(migrations.Migration):
                 ('day', models.DateField()),
                 ('at_ms', models.BigIntegerField()),
                 ('state', models.CharField(choices=[('new', 'To be verified'), ('verified', 'Verified'), ('unfounded', 'Unfounded')], default='new', max_length=10)),
-                ('severity', models.CharField(blank=True, choices=[('minor', 'Minor'), ('major', 'Major'), ('grave', 'Grave')], max_length=6)),
+                ('severity', models.CharField(blank=True, choices=[('minor', 'Minor hazard'), ('major', 'Major hazard'), ('grave', 'Grave hazard')], max_length=6)),
                 ('decided_by', models.CharField(blank=True, max_length=160)),
                 ('decided_at_ms', models.BigIntegerField(null=True)),
                 ('note', models.CharField(blank=True, max_length=500)),

@@ -20,7 +20,16 @@ from central.contact.models import Message
 from central.contact.sealing import unseal
 from central.owners.keys import the_key
 from central.project.clock import now_ms
-from central.shops import imports, inspecting, plates, register, sweeping, voices
+from central.shops import (
+    imports,
+    inspecting,
+    merchant_views,
+    plates,
+    public_views,
+    register,
+    sweeping,
+    voices,
+)
 from central.shops.checklists import current
 from central.shops.colours import local_day, recolour
 from central.shops.models import Code, Enforcement, Entry, Note, Session, Shop
@@ -32,6 +41,12 @@ from tests.central.street import JURISDICTION
 
 PHONE = "+8613800138000"
 SIGNED = "M10 10L20.5 30L40 12"
+
+
+@pytest.fixture(autouse=True)
+def fresh_brakes():
+    for brake in (public_views.LOOKING, public_views.SAYING, public_views.GUESSING, merchant_views.KNOCKING):
+        brake.reset()
 
 
 def a_shop(number: str = "S-1", category: str = "retail") -> Shop:

@@ -6,10 +6,23 @@ import itertools
 import random
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from central.shops.rules import COLOURS, DAY_MS, SEVERITIES, Expiry, Facts, Hazard, judge, rule_in_force
+from central.shops.rules import (
+    COLOURS,
+    DAY_MS,
+    FOLDER,
+    SEVERITIES,
+    Expiry,
+    Facts,
+    Hazard,
+    judge,
+    read_rule,
+    rule_in_force,
+)
+from protocol.errors import PatrolError
 
 NOW = 1_790_000_000_000
 RULE = rule_in_force()
@@ -100,3 +113,24 @@ def test_whatever_the_facts_are(held, dice):
     # An appeal that takes everything away leaves green.
     cleared = judge(replace(held, set_aside=frozenset(_keys(held))), RULE)
     assert (cleared.colour, cleared.risk, cleared.reasons) == ("green", 0, ())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "field"),
+    [
+        ("weight = 80", "weight = 50", "rule"),  # late must weigh no less than not yet late
+        ("[reasons.tip_off_grave]", "[reasons.tip_off_worst]", "rule"),
+        ("red_days = 7", "red_days = 0", "enforcement.red_days"),
+        ('version = "2026-1"', 'version = "2026-1"\nvalid = true', "valid"),
+        ('{ from = 1, colour = "red", weight = 60 }', '{ from = 1, colour = "red", weight = 1 }', "rule"),
+    ],
+)
+def test_a_rule_that_rewards_what_is_worse_is_refused(tmp_path, old, new, field):
+    text = (FOLDER / "2026-1.toml").read_text("utf-8")
+    assert text.count(old) == 1
+    path = tmp_path / "new.toml"
+    path.write_text(text.replace(old, new), "utf-8")
+    with pytest.raises(PatrolError) as refused:
+        read_rule(path)
+    assert str(refused.value.file) == str(path)
+    assert (refused.value.field or "rule") == field
