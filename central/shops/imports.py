@@ -69,6 +69,12 @@ class Report:
         return tuple(row for row in self.rows if row.result == "bad")
 
 
+def heading(field: str, *, english: bool) -> str:
+    """What a reader calls a field; its own name where it is no column."""
+    names = COLUMNS.get(field)
+    return field if names is None or english else names[1]
+
+
 def take(data: bytes, filename: str, jurisdiction_id: str, actor: str, *, dry_run: bool = False) -> Report:
     """Read a file and, if every row is good, store all of it.
 

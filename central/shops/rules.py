@@ -31,6 +31,9 @@ CODES = (
     "low_rating",
 )
 
+PLACES = ("value", "days", "item_zh", "item_en", "due", "shown", "count")
+"""What the words of a reason may name, in braces."""
+
 ColourName = Literal["green", "yellow", "red"]
 
 
@@ -55,6 +58,11 @@ class Words(_Strict):
 
     @model_validator(mode="after")
     def _worsening(self) -> Words:
+        for text in (self.zh, self.en):
+            try:
+                text.format(**dict.fromkeys(PLACES, ""))
+            except (KeyError, IndexError, ValueError, AttributeError) as error:
+                raise ValueError(f"places for words are {', '.join(PLACES)}: {text}") from error
         for one, other in itertools.pairwise(self.steps):
             if (
                 one.from_ >= other.from_
@@ -196,7 +204,7 @@ class _Found:
         step = _reached(known.steps, value)
         if step is None or self.set_aside.issuperset(facts):
             return
-        said = {"value": value, **words}
+        said = {"value": value, "days": _days(value), **words}
         self.reasons.append(
             Reason(code, step.colour, step.weight, known.zh.format(**said), known.en.format(**said), facts)
         )
@@ -217,7 +225,7 @@ def judge(facts: Facts, rule: Rule, zone: str = "Asia/Shanghai") -> Verdict:
         kind = "overdue" if late > 0 else "open_finding"
         found.add(
             f"{kind}_{hazard.severity}",
-            max(0, late) // DAY_MS,
+            -(-max(0, late) // DAY_MS),  # days that have begun
             (hazard.key,),
             item_zh=item_zh,
             item_en=item_en,
@@ -285,6 +293,10 @@ def read_rule(path: Path) -> Rule:
 def _reached(steps: tuple[Step, ...], value: int) -> Step | None:
     reached = [step for step in steps if step.from_ <= value]
     return reached[-1] if reached else None
+
+
+def _days(count: int) -> str:
+    return f"{count} day" if count == 1 else f"{count} days"
 
 
 def _no_milder(mild: tuple[Step, ...], hard: tuple[Step, ...], what: str) -> None:

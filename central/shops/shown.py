@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from central.cases.attachments import path_of
 from central.shops.checklists import Item, current
 from central.shops.inspecting import Answers
-from central.shops.models import Photo, Shop
+from central.shops.models import Colour, Entry, InspectionKind, Photo, Shop
 from central.shops.photos import bytes_of
 from protocol.errors import PatrolError
 
@@ -93,7 +93,7 @@ def wrong(error: PatrolError, shop: Shop | None = None) -> str:
             "There were enough tip-offs from here today. Please come again tomorrow, or call 12345."
         ),
     }  # fmt: skip
-    text = known.get(error.problem)
+    text = known.get(error.problem) or _of_imports(error.problem)
     if text is None and error.field == "text":
         text = _("Please say it in 5 to 1000 letters.")
     if text is None and type(error).__name__ == "BadPhotoError":
@@ -104,6 +104,71 @@ def wrong(error: PatrolError, shop: Shop | None = None) -> str:
         if item is not None:
             return f"{item.en if english() else item.zh}: {text}"
     return text
+
+
+def _of_imports(problem: str) -> str | None:
+    """What can be wrong with a row or a table, in the reader's language."""
+    known = {
+        "there is no such category": _("There is no such category."),
+        "this is needed": _("This is needed."),
+        "this number stands in row": _("This number comes twice."),
+        "at most": _("This is too long, or has letters that cannot be shown."),
+        "no phone number": _("This is not a mobile number."),
+        "this is no number of degrees": _("This is no number of degrees."),
+        "a place has a longitude and a latitude": _("A place has a longitude and a latitude."),
+        "a longitude lies": _("There is no such place on earth."),
+        "a latitude lies": _("There is no such place on earth."),
+        "a language is": _("A language is zh-hans or en."),
+        "the file is empty": _("The file is empty."),
+        "this column is not known": _("This column is not known."),
+        "a column is missing": _("This column is missing."),
+        "a column comes twice": _("A column comes twice."),
+        "no CSV": _("This is no CSV file."),
+        "no workbook": _("This is no XLSX file."),
+        "the file is neither": _("The file is neither UTF-8 nor GB 18030."),
+    }
+    return next((said for begin, said in known.items() if problem.startswith(begin)), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the log in the reader's language."""
+
+    at_ms: int
+    what: str
+    more: str
+    who: str
+
+
+def line_of(entry: Entry) -> Line:
+    """The same for one entry."""
+    known = {
+        "registered": _("Entered in the register"),
+        "changed": _("Register changed"),
+        "colour": _("Colour"),
+        "inspection": _("Inspected"),
+        "mended": _("Said to be mended"),
+        "mend_judged": _("Mend looked at"),
+        "certificate": _("Paper or equipment stored"),
+        "tip_off": _("Tip-off"),
+        "tip_off_decided": _("Tip-off decided"),
+        "appeal": _("Appeal"),
+        "appeal_decided": _("Appeal decided"),
+        "reminded": _("Merchant reminded"),
+        "code_issued": _("Code given out"),
+        "code_revoked": _("Code revoked"),
+        "owner_came": _("Merchant logged in"),
+        "case": _("Case opened"),
+    }
+    people = {"owner": _("merchant"), "public": _("passer-by"), "rule": _("rule")}
+    body, more = entry.body, ""
+    if entry.kind == "colour":
+        names = dict(Colour.choices)
+        more = f"{names[body['from']]} → {names[body['to']]}"
+    elif entry.kind == "inspection":
+        more = str(dict(InspectionKind.choices)[body["kind"]])
+    who = people.get(entry.actor) or entry.actor.partition(":")[2] or entry.actor
+    return Line(entry.at_ms, known.get(entry.kind, entry.kind), more, who)
 
 
 def answer_photo(photo: Photo, *, small: bool) -> HttpResponse:

@@ -142,7 +142,7 @@ def show(request: HttpRequest, shop: Shop, status: int = 200) -> HttpResponse:
             for each in shop.appeals.order_by("-pk")[:10]
         ],
         "cases": shop.enforcements.order_by("-pk"),
-        "log": shop.log.order_by("-at_ms", "-id")[:30],
+        "log": [shown.line_of(entry) for entry in shop.log.order_by("-at_ms", "-id")[:30]],
         "code": shop.codes.filter(revoked_at_ms__isnull=True).first(),
         "severities": Severity.choices,
         "may_inspect": role in writers("shops"),
@@ -280,9 +280,15 @@ def import_(request: HttpRequest) -> HttpResponse:
                 dry_run=request.POST.get("dry_run") == "1",
             )
     except PatrolError as error:
-        detail = ": ".join(str(part) for part in (error.field, error.problem, error.value) if part)
+        what = imports.heading(error.field or "", english=shown.english())
+        detail = ": ".join(str(part) for part in (what, shown.wrong(error), error.value) if part)
         return render(request, "shops/import.html", context | {"wrong": detail}, status=422)
-    context |= {"report": report, "dry_run": request.POST.get("dry_run") == "1", "j": place}
+    bad = [
+        {"row": row.row, "number": row.number, "field": imports.heading(row.field, english=shown.english()),
+         "said": shown.wrong(PatrolError(row.problem, field=row.field))}
+        for row in report.bad[:200]
+    ]  # fmt: skip
+    context |= {"report": report, "bad": bad, "dry_run": request.POST.get("dry_run") == "1", "j": place}
     return render(request, "shops/import.html", context, status=422 if report.bad else 200)
 
 
