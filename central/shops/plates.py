@@ -16,6 +16,9 @@ from zones.writing import write_whole
 
 WIDTH_MM, HEIGHT_MM = 105.0, 148.0
 CODE_MM = 66.0
+NAME_MM = 92.0
+ONE_LINE, LONGEST_LINE = 18, 26
+"""Letters of Chinese that a line of a name holds: above the first number it becomes two."""
 QUIET = 4
 """Modules of white around a QR code, as the standard asks."""
 
@@ -70,7 +73,10 @@ def svg(plate: Plate) -> str:
     side = len(rows) + 2 * QUIET
     path = "".join(f"M{x + QUIET} {y + QUIET}h{length}v1h-{length}z" for x, y, length in runs(rows))
     name = escape(plate.name)
-    size = min(7.5, 92 / max(1, _em(plate.name)))
+    title = "".join(
+        f'<text x="52.5" y="{y:g}" font-size="{size:.2f}" font-weight="600" fill="#14211f">{escape(line)}</text>'
+        for line, size, y in name_lines(plate.name)
+    )
     left = (WIDTH_MM - CODE_MM) / 2
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH_MM}mm" height="{HEIGHT_MM}mm" '
@@ -79,7 +85,7 @@ def svg(plate: Plate) -> str:
         f'<rect width="105" height="30" fill="{GREEN}"/>'
         f'<text x="52.5" y="16" font-size="10" font-weight="700" fill="#fff">{TITLE}</text>'
         f'<text x="52.5" y="24" font-size="4" letter-spacing=".6" fill="#fff">{SUBTITLE}</text>'
-        f'<text x="52.5" y="42" font-size="{size:.2f}" font-weight="600" fill="#14211f">{name}</text>'
+        f"{title}"
         f'<svg x="{left:g}" y="47" width="{CODE_MM:g}" height="{CODE_MM:g}" viewBox="0 0 {side} {side}" '
         f'shape-rendering="crispEdges"><path d="{path}" fill="#000"/></svg>'
         f'<text x="52.5" y="122" font-size="5" font-weight="600" fill="#14211f">{ASK_ZH}</text>'
@@ -100,7 +106,7 @@ def pdf(plates: list[Plate], out: Any, progress: Callable[[int], None] = lambda 
     from reportlab.pdfbase.ttfonts import TTFont
     from reportlab.pdfgen.canvas import Canvas
 
-    letters = set(TITLE + SUBTITLE + ASK_ZH + ASK_EN + "No. ")
+    letters = set(TITLE + SUBTITLE + ASK_ZH + ASK_EN + "No. …")
     for plate in plates:
         letters |= set(plate.name) | set(plate.number)
     font = f"plates-{next(_names)}"
@@ -121,7 +127,8 @@ def pdf(plates: list[Plate], out: Any, progress: Callable[[int], None] = lambda 
     for number, plate in enumerate(plates, 1):
         page.doForm("frame")
         page.setFillColor(HexColor("#14211f"))
-        _centred(page, font, min(7.5, 92 / max(1, _em(plate.name))), 106, plate.name)
+        for line, size, y in name_lines(plate.name):
+            _centred(page, font, size, HEIGHT_MM - y, line)
         page.setFillColor(HexColor("#51605d"))
         _centred(page, font, 3.4, 7, f"No. {plate.number}")
         page.setFillColor(HexColor("#000000"))
@@ -160,6 +167,24 @@ def _centred(page: Any, font: str, size_mm: float, y_mm: float, text: str) -> No
     points = size_mm * 72 / 25.4
     page.setFont(font, points)
     page.drawCentredString(WIDTH_MM / 2 * 72 / 25.4, y_mm * 72 / 25.4, text)
+
+
+def name_lines(name: str) -> list[tuple[str, float, float]]:
+    """(text, size, distance of the baseline from the top edge; both in mm) of one line, or of two where one would be too small.
+
+    What does not fit in two lines ends in an ellipsis.
+    """
+    if _em(name) <= ONE_LINE:
+        return [(name, min(7.5, NAME_MM / max(1, _em(name))), 42)]
+    short = name
+    while _em(short) > 2 * LONGEST_LINE:
+        short = short[:-1]
+    if short != name:
+        short = short[:-1] + "…"
+    half = next(place for place in range(len(short) + 1) if _em(short[:place]) >= _em(short) / 2)
+    parts = [short[:half].strip(), short[half:].strip()]
+    size = min(6.0, NAME_MM / max(map(_em, parts)))
+    return [(parts[0], size, 38.5), (parts[1], size, 45.5)]
 
 
 def _em(text: str) -> float:

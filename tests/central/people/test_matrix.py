@@ -237,6 +237,7 @@ def a_shop(grid):
     voices.tip_off(shop, "后门被货物堵住了", key="k" * 8, network="n")
     return {
         "shop_id": shop.pk,
+        "s/token": shop.codes.get().token,
         "findings/number": shop.findings.get().pk,
         "pictures/number": shop.photos.get().pk,
         "appeals/number": appeals.appeal(shop, "照片不是本店的", "owner").pk,

@@ -228,6 +228,11 @@ def test_an_import_is_whole_or_nothing_and_plates_lead_to_their_shops(centre):
     again = imports.take(good.encode(), "a.csv", JURISDICTION, "test").counts
     assert (again.added, again.unchanged) == (0, 2)
 
+    for length in (1, 18, 19, 52, 120):
+        lines = plates.name_lines("福" * length)
+        assert all(len(line) * size <= 92.1 and size >= 3.5 for line, size, _y in lines)
+        assert ("".join(line for line, *_ in lines) == "福" * length) == (length <= 52)
+
     import pypdfium2
 
     out = io.BytesIO()
