@@ -79,7 +79,8 @@ def test_from_the_door_to_the_case(centre, person, browse):
     tip = {"text": "后门被货物堵住了", "key": "tip-0001", "photo": upload()}
     assert passer.post(door + "/tip-off", tip).status_code == 303
     assert passer.post(door + "/tip-off", {**tip, "photo": upload()}).status_code == 303
-    assert shop.tip_offs.count() == 1 and b"Green" in passer.get(door).content
+    assert shop.tip_offs.count() == 1
+    assert b"Green" in passer.get(door).content
 
     # The merchant: a code by SMS, wrong digits first; another number gets the same answer and no message.
     owner = reverse("shops:owner", args=[token])
@@ -98,12 +99,16 @@ def test_from_the_door_to_the_case(centre, person, browse):
     # The checklist: a failure without a photo is refused, with one it is a finding, and the code is red.
     told = form(shop, "self", "inspection-1", ("exit_clear",))
     refused = merchant.post(owner + "inspection", {k: v for k, v in told.items() if not k.startswith("p-")})
-    assert refused.status_code == 422 and b"needs a photo" in refused.content
+    assert refused.status_code == 422
+    assert b"needs a photo" in refused.content
     assert merchant.post(owner + "inspection", told).status_code == 303
     shop.refresh_from_db()
-    assert shop.colour == "red" and shop.reasons[0]["code"] == "open_finding_grave"
+    assert shop.colour == "red"
+    assert shop.reasons[0]["code"] == "open_finding_grave"
     page = passer.get(door, headers={"accept-language": "zh-hans"}).content.decode()
-    assert "重大隐患未消除" in page and "王五" not in page and "138" not in page
+    assert "重大隐患未消除" in page
+    assert "王五" not in page
+    assert "138" not in page
     finding = shop.findings.get()
     assert merchant.get(owner + f"photo/{finding.photo_id}").status_code == 200
     assert merchant.get(owner + f"photo/{shop.tip_offs.get().photo_id}").status_code == 404
@@ -117,7 +122,8 @@ def test_from_the_door_to_the_case(centre, person, browse):
     assert sweeping.sweep() == 1
     assert Message.objects.filter(kind="shop_red").count() == 1
     case = Case.objects.get(service_code="shop_safety")
-    assert Enforcement.objects.get().case_id == case.pk and "重大隐患" in case.text
+    assert Enforcement.objects.get().case_id == case.pk
+    assert "重大隐患" in case.text
 
     # An appeal after a new log-in, decided by the regulator; the facts that it takes away count no more.
     assert "sent=1" in merchant.post(owner + "code", {"phone": PHONE})["Location"]
@@ -156,7 +162,8 @@ def test_from_the_door_to_the_case(centre, person, browse):
     shop.refresh_from_db()
     assert shop.colour == "yellow"
     page = chief.get(here).content.decode()
-    assert SIGNED in page and "Compared with" not in page
+    assert SIGNED in page
+    assert "Compared with" not in page
 
     # Reminded once a day; the log cannot be rewritten; a new code ends the old one and the merchant's session.
     for _ in range(2):
@@ -166,8 +173,10 @@ def test_from_the_door_to_the_case(centre, person, browse):
         Entry.objects.all().update(actor="nobody")
     chief.post(f"{here}code/", {"reason": "stolen"})
     gone = passer.get(door)
-    assert gone.status_code == 410 and b"no longer in force" in gone.content
-    assert passer.get("/s/never-was-one").status_code == 404 and not Session.objects.exists()
+    assert gone.status_code == 410
+    assert b"no longer in force" in gone.content
+    assert passer.get("/s/never-was-one").status_code == 404
+    assert not Session.objects.exists()
     assert Code.objects.filter(shop=shop, revoked_at_ms=None).count() == 1
 
 

@@ -97,11 +97,15 @@ def test_whatever_the_facts_are(held, dice):
     said = judge(held, RULE)
     # The reasons explain the colour and the risk, and rest on facts that no appeal took away.
     worst = max((reason.colour for reason in said.reasons), key=COLOURS.index, default="green")
-    assert said.colour == worst and said.rule == RULE.version
+    assert said.colour == worst
+    assert said.rule == RULE.version
     assert said.risk == sum(reason.weight for reason in said.reasons)
     for reason in said.reasons:
-        assert reason.zh and reason.en and "{" not in reason.zh + reason.en
-        assert set(reason.facts) <= set(_keys(held)) and not held.set_aside.issuperset(reason.facts)
+        assert reason.zh
+        assert reason.en
+        assert "{" not in reason.zh + reason.en
+        assert set(reason.facts) <= set(_keys(held))
+        assert not held.set_aside.issuperset(reason.facts)
     # The order in which facts come makes no difference, and nothing else does.
     mixed = {name: list(getattr(held, name)) for name in ("hazards", "expiries", "tip_offs")}
     for rows in mixed.values():
@@ -109,7 +113,8 @@ def test_whatever_the_facts_are(held, dice):
     assert judge(replace(held, **{name: tuple(rows) for name, rows in mixed.items()}), RULE) == said
     # Worse never looks better.
     after = judge(worse(held, dice), RULE)
-    assert COLOURS.index(after.colour) >= COLOURS.index(said.colour) and after.risk >= said.risk
+    assert COLOURS.index(after.colour) >= COLOURS.index(said.colour)
+    assert after.risk >= said.risk
     # An appeal that takes everything away leaves green.
     cleared = judge(replace(held, set_aside=frozenset(_keys(held))), RULE)
     assert (cleared.colour, cleared.risk, cleared.reasons) == ("green", 0, ())
