@@ -26,7 +26,8 @@ def shops(
     """Colours, worklist and plates of a sub-district's shops. Exit code 1: a goal is missed.
 
     Pages are asked for one after the other through Django's client: middleware, session, queries and templates are in
-    the time, the network is not. A real PostgreSQL 16 or SQLite lies under them; its own processor time is not counted.
+    the time, the network is not. A real PostgreSQL 16 or SQLite lies under them. CPU counts this process and the one of
+    PostgreSQL that answers it.
     """
     from rich.table import Table
 

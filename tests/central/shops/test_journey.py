@@ -15,6 +15,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import DatabaseError, connection, transaction
 from django.urls import reverse
 
+from central.cases.apikeys import add_key
 from central.cases.models import Case
 from central.contact.models import Message
 from central.contact.sealing import unseal
@@ -144,6 +145,21 @@ def test_from_the_door_to_the_case(centre, person, browse):
     shop.refresh_from_db()
     assert shop.colour == "green"
     assert Note.objects.filter(kind="appeal").exists()
+
+    # A program with a key of its jurisdiction reads the same, without people.
+    key = add_key("map", JURISDICTION, ("read",))
+    program = browse()
+    asked = {"authorization": f"Bearer {key}"}
+    listed = program.get("/api/v1/shops?colour=green&limit=1", headers=asked).json()
+    assert [row["number"] for row in listed["shops"]] == ["S-1"]
+    assert listed["next"] is None
+    assert program.get(f"/api/v1/shops/{shop.pk}", headers=asked).json()["reasons"] == []
+    gone_through = program.get(f"/api/v1/shops/{shop.pk}/inspections", headers=asked).json()
+    assert [row["answers"]["exit_clear"] for row in gone_through] == ["fail"]
+    key = add_key("other", "elsewhere", ("read",))
+    elsewhere = {"authorization": f"Bearer {key}"}
+    assert program.get(f"/api/v1/shops/{shop.pk}", headers=elsewhere).status_code == 404
+    assert program.get("/api/v1/shops", headers=elsewhere).json()["shops"] == []
 
     # A verified tip-off makes it yellow; a patrol with signature; the mend is shown and agreed to.
     chief.post(

@@ -7,7 +7,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from central.shops.rules import (
@@ -91,7 +91,7 @@ def worse(held: Facts, dice: random.Random) -> Facts:
     return replace(held, **{name: tuple(rows)})
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(facts(), st.randoms(use_true_random=False))
 def test_whatever_the_facts_are(held, dice):
     said = judge(held, RULE)
