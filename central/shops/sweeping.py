@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from central.grids.models import Grid
 from central.project.clock import now_ms
 from central.project.leases import take_due
-from central.shops.colours import BATCH, recolour
+from central.shops.colours import recolour
 from central.shops.messages import warn_of_expiry, warn_of_red
 from central.shops.models import LoginCode, Round, Session, Shop
 from central.shops.register import leaf_of_place
@@ -19,7 +19,10 @@ from central.shops.register import leaf_of_place
 ROUND_MS = 10 * 60_000
 """From the end of a round to the next."""
 
-EVERY_MS = 5_000
+BATCH = 100
+"""Shops of a batch: if all of them turned red together a week ago, their cases and messages are a second or two of work."""
+
+EVERY_MS = 2_000
 """How often a sweeper asks: it does a batch at most, so that deadlines of cases do not wait for shops."""
 
 LEASE_MS = 2 * 60_000
