@@ -48,10 +48,10 @@ class Centre:
 
     folder: Path
     environment: dict[str, str]
-    clock: ScaledClock
-    began_ms: Millis
     broker: str
     passwords: dict[str, str]
+    clock: ScaledClock = field(init=False)
+    began_ms: Millis = 0
     url: str = ""
     cookies: dict[int, tuple[str, str]] = field(default_factory=dict)
     users: dict[int, int] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Centre:
         """`patrol central …`, to its end."""
         return subprocess.run(
             [sys.executable, "-m", "patrol", "central", *words],
-            env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+            env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
         )  # fmt: skip
 
 
@@ -108,7 +108,6 @@ def centre(
         UnavailableError: PostgreSQL or Mosquitto is not installed.
     """
     with ExitStack() as stack:
-        began, clock = beginning(hours, lead_s, speed, SystemClock())
         data = folder / "centre"
         data.mkdir(mode=0o700)
         (data / "simulated").write_text("This folder holds a simulated day.\n")
@@ -125,20 +124,25 @@ def centre(
             "PATROL_CENTRAL_BROKER_PASSWORD_FILE": str(folder / "broker.password"),
             "PATROL_CENTRAL_NOTICES_FILE": str(folder / "notices.toml"),
             "PATROL_CENTRAL_IDLE_MINUTES": "1440",
-            "PATROL_CENTRAL_CLOCK": f"{speed}@{clock.real_ms}@{clock.scaled_ms}",
             "PYTHONUNBUFFERED": "1",
             **{name: text.replace("{folder}", str(folder)) for name, text in settings.items()},
         }
         if database == "postgresql":
             environment["PATROL_DATABASE_URL"] = postgresql(stack, folder / "pg")[0]
+        made = Centre(folder, environment, f"mqtt://127.0.0.1:{port}", passwords)
+        # The longest part of setting up comes before the clock runs.
+        migrated = made.patrol("migrate")
+        if migrated.returncode:
+            raise UnavailableError(f"no database could be made: {migrated.stderr.strip()[-300:]}")
+        made.began_ms, made.clock = beginning(hours, lead_s, speed, SystemClock())
+        environment["PATROL_CENTRAL_CLOCK"] = f"{speed:g}@{made.clock.real_ms}@{made.clock.scaled_ms}"
         for name in [name for name in os.environ if name.startswith("PATROL_")]:
             del os.environ[name]
         os.environ.update({n: t for n, t in environment.items() if n.startswith("PATROL_")})
         from central.project import bootstrap
 
         bootstrap.start()
-        bootstrap.migrate()
-        yield Centre(folder, environment, clock, began, f"mqtt://127.0.0.1:{port}", passwords)
+        yield made
         from django.db import connection
 
         connection.close()
