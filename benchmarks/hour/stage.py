@@ -158,11 +158,13 @@ class Stage:
         if known is None:
             known = self._local.browsers = {}
         if person not in known:
+            from django.conf import settings
+
             web = requests.Session()
             (name, value), _number = self.staff[person]
             token = secrets.token_hex(16)
             web.cookies.set(name, value)
-            web.cookies.set("csrftoken", token)
+            web.cookies.set(settings.CSRF_COOKIE_NAME, token)
             web.headers.update({"X-CSRFToken": token, "Accept-Language": "en"})
             known[person] = web
         return known[person]
