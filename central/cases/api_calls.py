@@ -148,7 +148,7 @@ def raw_body(request: HttpRequest, most: int) -> bytes:
         ProblemError: larger than allowed.
     """
     length = request.headers.get("Content-Length") or "0"
-    if not length.isdigit() or int(length) > most:
+    if not (length.isascii() and length.isdigit()) or int(length) > most:
         raise ProblemError(413, "too_large", "The body is too large", f"at most {most} bytes")
     raw: bytes = request.read(most + 1)
     if len(raw) > most:

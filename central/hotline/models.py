@@ -204,7 +204,7 @@ class CityReport(models.Model):
     kind = models.CharField(max_length=10, choices=ReportKind.choices)
     body = models.TextField()
     made_at_ms = models.BigIntegerField()
-    next_at_ms = models.BigIntegerField()
+    due_at_ms = models.BigIntegerField()
     tries = models.PositiveIntegerField(default=0)
     sent_at_ms = models.BigIntegerField(null=True)
     refused_at_ms = models.BigIntegerField(
@@ -215,7 +215,7 @@ class CityReport(models.Model):
     class Meta:
         indexes = (
             models.Index(
-                fields=["next_at_ms", "id"],
+                fields=["due_at_ms", "id"],
                 name="city_report_waiting",
                 condition=Q(sent_at_ms__isnull=True, refused_at_ms__isnull=True),
             ),

@@ -310,7 +310,7 @@ def _alarm_context(request: HttpRequest) -> dict[str, Any]:
         found = found.filter(severity=severity)
     before = request.GET.get("before", "")
     at, _dash, number = before.partition("-")
-    if at.isdigit() and number.isdigit() and len(before) < 40:
+    if before.isascii() and at.isdigit() and number.isdigit() and max(len(at), len(number)) < 19:
         found = found.filter(Q(raised_at_ms__lt=int(at)) | Q(raised_at_ms=int(at), pk__lt=int(number)))
     rows = list(
         found.order_by("-raised_at_ms", "-pk").select_related("device", "acknowledged_by")[: PAGE + 1]

@@ -25,7 +25,7 @@ from central.cases.photos import Photo, read_photo
 from central.cases.reporters import Contact, find_or_make
 from central.open311.answers import Open311Error
 from central.open311.models import Report
-from central.open311.publishing import asked, reportable
+from central.open311.publishing import BROUGHT, asked, reportable
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 from protocol.messages import Position
@@ -120,7 +120,7 @@ def take(key: ApiKey, wanted: Wanted, name: str) -> tuple[Case, Report, bool]:
         case, report, new = known.case, known, False
     # Also where the report is known: its first sender may have been cut off before his pictures were kept.
     for number, (data, filename, photo) in enumerate(wanted.photos):
-        attach(case, None, data, filename, f"open311-{number}", actor=actor_of_key(key).name, photo=photo)
+        attach(case, None, data, filename, f"{BROUGHT}{number}", actor=actor_of_key(key).name, photo=photo)
     return case, report, new
 
 

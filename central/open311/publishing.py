@@ -19,6 +19,9 @@ from notifier.masking import mask_text
 
 DATATYPES = {"text": "string", "integer": "number", "choice": "singlevaluelist"}
 SALT = "open311.media"
+BROUGHT = "open311-"
+"""How the names of pictures begin that came with a report."""
+
 HISTORY = 50
 """Moves of a case that an extended answer lists."""
 
@@ -115,7 +118,9 @@ def requests_out(
     if mine:
         from central.cases.models import Attachment
 
-        rows = Attachment.objects.filter(case__in=mine).values_list("case_id", "pk")
+        # What came with the report. Photos that officers took, at people's doors too, stay inside.
+        brought = Attachment.objects.filter(case__in=mine, key__startswith=BROUGHT)
+        rows = brought.values_list("case_id", "pk")
         for case_id, attachment in rows:
             media.setdefault(case_id, []).append(base + media_path(attachment))
     moves = _moves(cases, language) if extended else {}

@@ -102,13 +102,13 @@ def step(request: HttpRequest, case_id: int, name: str) -> HttpResponse:
     rule = definition_of(case).transition(name)
     asked = [] if rule is None else [fields.rules_of(definition_of(case))[each] for each in rule.required]
     given = {
-        one.name: int(text) if one.kind == "integer" and text.isdigit() and len(text) < 10 else text
+        one.name: int(text) if one.kind == "integer" and text.isascii() and text.isdigit() and len(text) < 10 else text
         for one in asked
         if (text := request.POST.get(one.name, ""))
     }
     seen = request.POST.get("seen", "")
     try:
-        known = int(seen) if seen.isdigit() and len(seen) < 10 else case.history_length
+        known = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else case.history_length
         actions.take(case.pk, request.user, name, given, seen=known)
     except RefusedError as error:
         reason = str(error.refusal.reason)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
@@ -65,7 +64,7 @@ def locate(
     Raises:
         PatrolError: no place is told, it is outside, or nobody knows whose it is.
     """
-    words = words.strip()
+    words = words.replace("\x00", "").strip()
     position = _position(longitude, latitude)
     code = code_of(token)
     if code is not None and jurisdiction_id and code.jurisdiction_id != jurisdiction_id:
@@ -108,11 +107,14 @@ def _grid_by(jurisdiction_id: str, words: str) -> Grid | None:
     return named[0] if len(named) == 1 else None
 
 
+def on_the_map(longitude: float | None, latitude: float | None) -> bool:
+    """Whether these are WGS-84 degrees; what is no number at all lies nowhere."""
+    return longitude is not None and latitude is not None and abs(longitude) <= 180 and abs(latitude) <= 90
+
+
 def _position(longitude: float | None, latitude: float | None) -> Position | None:
     if longitude is None or latitude is None:
         return None
-    if not (
-        math.isfinite(longitude) and math.isfinite(latitude) and abs(longitude) <= 180 and abs(latitude) <= 90
-    ):
+    if not on_the_map(longitude, latitude):
         raise PatrolError(_("This point is not on the map."), field="place")
     return Position(longitude=round(longitude, 6), latitude=round(latitude, 6))

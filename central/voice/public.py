@@ -25,7 +25,7 @@ from central.project.clock import now_ms
 from central.voice import finished, intake, progress
 from central.voice.categories import categories, may_be_anonymous
 from central.voice.models import Saying
-from central.voice.places import code_of, jurisdictions, public_place
+from central.voice.places import code_of, jurisdictions, on_the_map, public_place
 from central.voice.suggest import suggest
 from protocol.errors import PatrolError, UnavailableError
 
@@ -62,7 +62,7 @@ def say(request: HttpRequest, code: str = "") -> HttpResponse:
         form = form_of(request, code)
         joins = request.POST.get("me_too", "")
         answer = (
-            intake.me_too(int(joins), form) if joins.isdigit() and len(joins) < 18 else intake.submit(form)
+            intake.me_too(int(joins), form) if joins.isascii() and joins.isdigit() and len(joins) < 18 else intake.submit(form)
         )
     except UnavailableError:
         return _wrong(
@@ -87,12 +87,14 @@ def suggestions(request: HttpRequest) -> HttpResponse:
     wait_s = TYPING.wait_s(_address(request))
     if wait_s:
         return _with(HttpResponse(status=204), HEADERS)
-    code = code_of(request.POST.get("code", "")[:32])
+    code = code_of(request.POST.get("code", "").replace("\x00", "")[:32])
     mine = code.jurisdiction_id if code is not None else request.POST.get("jurisdiction_id", "")[:64]
     known = jurisdictions()
-    if mine not in known:
-        mine = next(iter(known)) if len(known) == 1 else mine
+    if mine not in known and len(known) == 1:
+        mine = next(iter(known))
     longitude, latitude = _number(request, "longitude"), _number(request, "latitude")
+    if not on_the_map(longitude, latitude):
+        longitude = latitude = None
     if code is not None and longitude is None:
         longitude, latitude = code.longitude, code.latitude
     place = f"{code.place if code else ''} {request.POST.get('place', '')[:300]}".strip()
@@ -108,7 +110,7 @@ def suggestions(request: HttpRequest) -> HttpResponse:
             "open": one.case.state != CaseState.CLOSED,
             "people": intake.people_of(one.case),
         }
-        for one in suggest(mine, typed)
+        for one in (suggest(mine, typed) if code is not None or mine in known else ())
     ]
     return _with(render(request, "voice/_suggestions.html", {"found": found}), HEADERS)
 
@@ -175,7 +177,8 @@ def done(request: HttpRequest) -> HttpResponse:
         return braked
     before = request.GET.get("before", "")
     rows, older = finished.page(
-        int(before) if before.isdigit() and len(before) < 16 else None, get_language() or ""
+        int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None,
+        get_language() or "",
     )
     return _with(render(request, "voice/done.html", {"rows": rows, "older": older}), HEADERS)
 

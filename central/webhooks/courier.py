@@ -11,7 +11,6 @@ from collections.abc import Collection
 from datetime import UTC, datetime
 
 from django.conf import settings
-from django.db import connection, transaction
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from central.cases.api_schemas import case_out
@@ -19,6 +18,7 @@ from central.cases.history import canonical
 from central.cases.models import Case
 from central.grids.models import Grid
 from central.project.clock import now_ms
+from central.project.leases import take_due
 from central.webhooks import events, outward, signing
 from central.webhooks.models import Delivery, DeliveryState, Subscription
 from central.webhooks.services import secrets_of
@@ -41,46 +41,38 @@ def claim(busy: Collection[int] = ()) -> Delivery | None:
     Args:
         busy: subscriptions that a thread of this process serves already: a slow receiver holds up itself alone.
     """
-    now = now_ms()
     earlier = Delivery.objects.filter(
         subscription=OuterRef("subscription"),
         case=OuterRef("case"),
         state=DeliveryState.WAITING,
         pk__lt=OuterRef("pk"),
     )
-    due = (
-        Delivery.objects.filter(state=DeliveryState.WAITING, next_at_ms__lte=now)
+    waiting = (
+        Delivery.objects.filter(state=DeliveryState.WAITING)
         .filter(subscription__active=True, subscription__key__revoked_at_ms=None)
         .exclude(subscription__in=list(busy))
         .filter(Q(case__isnull=True) | ~Exists(earlier))
-        .order_by("next_at_ms", "pk")
+        .order_by("due_at_ms", "pk")
     )
-    return _claim(due) if due.exists() else None
+    return _claim(waiting)
 
 
 def claim_one(number: int) -> Delivery | None:
-    """The delivery of this number, if it waits; put off by its lease."""
+    """The delivery of this number, if it waits and is due; put off by its lease."""
     return _claim(Delivery.objects.filter(pk=number, state=DeliveryState.WAITING))
 
 
-def _claim(due: QuerySet[Delivery]) -> Delivery | None:
-    now = now_ms()
-    with transaction.atomic():
-        locked = due.select_for_update(
-            of=("self",) if connection.features.has_select_for_update_of else (),
-            skip_locked=connection.features.has_select_for_update_skip_locked,
-        )
-        found = locked.first()
-        if found is None:
-            return None
-        found.next_at_ms = now + LEASE_MS
-        found.attempts += 1
-        if not found.body:
-            if not _is_wanted(found):
-                found.state, found.ended_at_ms = DeliveryState.LEFT_OUT, now
-            else:
-                found.body = _body(found)
-        found.save(update_fields=["next_at_ms", "attempts", "body", "state", "ended_at_ms"])
+def _claim(waiting: QuerySet[Delivery]) -> Delivery | None:
+    found = take_due(waiting, LEASE_MS)
+    if found is None:
+        return None
+    found.attempts += 1
+    if not found.body:
+        if not _is_wanted(found):
+            found.state, found.ended_at_ms = DeliveryState.LEFT_OUT, now_ms()
+        else:
+            found.body = _body(found)
+    found.save(update_fields=["attempts", "body", "state", "ended_at_ms"])
     return found
 
 
@@ -145,7 +137,7 @@ def _failed(found: Delivery, status: int | None, error: str, retry_after_s: int)
         mine.update(state=DeliveryState.DEAD, status=status, error=error[:200], ended_at_ms=now)
     else:
         wait_ms = wait_of(found.attempts, retry_after_s)
-        mine.update(status=status, error=error[:200], next_at_ms=now + wait_ms)
+        mine.update(status=status, error=error[:200], due_at_ms=now + wait_ms)
     Subscription.objects.filter(pk=found.subscription_id).update(failure_at_ms=now)
     return False
 

@@ -83,7 +83,7 @@ def _write(case: Case, event: str, at_ms: Millis, facts: dict[str, Any]) -> None
                 event=event,
                 facts=facts,
                 at_ms=at_ms,
-                next_at_ms=now_ms(),
+                due_at_ms=now_ms(),
             )
         )
 

@@ -50,7 +50,7 @@ class Delivery(models.Model):
     at_ms = models.BigIntegerField()
     state = models.CharField(max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0)
-    next_at_ms = models.BigIntegerField()
+    due_at_ms = models.BigIntegerField()
     status = models.SmallIntegerField(null=True, help_text="What the receiver answered last.")
     error = models.CharField(max_length=200, blank=True)
     ended_at_ms = models.BigIntegerField(null=True)
@@ -58,7 +58,7 @@ class Delivery(models.Model):
     class Meta:
         indexes = (
             models.Index(
-                fields=["next_at_ms", "id"], name="webhook_due", condition=models.Q(state="waiting")
+                fields=["due_at_ms", "id"], name="webhook_due", condition=models.Q(state="waiting")
             ),
             models.Index(
                 fields=["subscription", "case", "id"],

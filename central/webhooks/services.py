@@ -152,7 +152,7 @@ def send_test(name: str) -> Delivery:
     found = find(name)
     at = now_ms()
     return Delivery.objects.create(
-        subscription=found, message_id=events.new_id(), event=events.TEST, at_ms=at, next_at_ms=at
+        subscription=found, message_id=events.new_id(), event=events.TEST, at_ms=at, due_at_ms=at
     )
 
 
@@ -163,7 +163,7 @@ def replay(subscription: Subscription, numbers: Iterable[int] = ()) -> int:
     if numbers:
         rows = rows.filter(pk__in=numbers)
     return rows.update(
-        state=DeliveryState.WAITING, attempts=0, next_at_ms=now_ms(), ended_at_ms=None, error="", status=None
+        state=DeliveryState.WAITING, attempts=0, due_at_ms=now_ms(), ended_at_ms=None, error="", status=None
     )
 
 

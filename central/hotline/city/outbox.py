@@ -7,8 +7,8 @@ import logging
 import random
 from typing import Any
 
-from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from central.cases.models import Case
 from central.cases.process import Decision
@@ -21,6 +21,7 @@ from central.hotline.city.orders import set_deadlines
 from central.hotline.models import CityOrder, CityReport, OrderState, ReportKind
 from central.live.services import announce
 from central.project.clock import now_ms
+from central.project.leases import take_due
 from protocol.clock import iso
 
 log = logging.getLogger(__name__)
@@ -102,7 +103,7 @@ def _write(order: CityOrder, kind: str, case: Case, move: Decision, ending: str 
             {name: value for name, value in body.items() if value is not None}, ensure_ascii=False
         ),
         made_at_ms=now,
-        next_at_ms=now,
+        due_at_ms=now,
     )
     after = {
         ReportKind.ACCEPTED: OrderState.ACCEPTED,
@@ -119,13 +120,11 @@ def _write(order: CityOrder, kind: str, case: Case, move: Decision, ending: str 
 
 def send_one(link: CityLink) -> bool:
     """Send the next report that is due; False where none is. An earlier one of the same order goes first."""
-    with transaction.atomic():
-        report = _due(link)
-        if report is None:
-            return False
-        report.next_at_ms = now_ms() + LEASE_MS
-        report.tries += 1
-        report.save(update_fields=["next_at_ms", "tries"])
+    report = take_due(_unsent(link), LEASE_MS)
+    if report is None:
+        return False
+    report.tries += 1
+    report.save(update_fields=["tries"])
     try:
         link.report(report.order.number, report.key, report.body.encode())
     except CityRefusedError as error:
@@ -134,7 +133,7 @@ def send_one(link: CityLink) -> bool:
         _settle(report, refused_at_ms=now_ms(), trouble=str(error)[:300])
     except CityTroubleError as error:
         wait = min(RETRY_MS[0] * 2 ** min(report.tries, 20), RETRY_MS[1])
-        _settle(report, next_at_ms=now_ms() + round(wait * _dice.uniform(0.7, 1.3)), trouble=str(error)[:300])
+        _settle(report, due_at_ms=now_ms() + round(wait * _dice.uniform(0.7, 1.3)), trouble=str(error)[:300])
     else:
         _settle(report, sent_at_ms=now_ms(), trouble="")
     return True
@@ -143,7 +142,7 @@ def send_one(link: CityLink) -> bool:
 def send_again(report_id: int) -> None:
     """Somebody has seen to what the city refused, or does not want to wait: try now. The caller has checked the scope."""
     CityReport.objects.filter(pk=report_id, sent_at_ms__isnull=True).update(
-        refused_at_ms=None, next_at_ms=now_ms(), trouble=""
+        refused_at_ms=None, due_at_ms=now_ms(), trouble=""
     )
     announce(HOTLINE)
 
@@ -155,23 +154,20 @@ def waiting(jurisdiction_id: str) -> Any:
     ).order_by("pk")
 
 
-def _due(link: CityLink) -> CityReport | None:
+def _unsent(link: CityLink) -> QuerySet[CityReport]:
     earlier = CityReport.objects.filter(
         order=OuterRef("order"), pk__lt=OuterRef("pk"), sent_at_ms__isnull=True, refused_at_ms__isnull=True
     )
-    due = (
+    return (
         CityReport.objects.filter(
             order__jurisdiction_id=link.jurisdiction_id,
             sent_at_ms__isnull=True,
             refused_at_ms__isnull=True,
-            next_at_ms__lte=now_ms(),
         )
         .exclude(Exists(earlier))
-        .order_by("next_at_ms", "pk")
+        .order_by("due_at_ms", "pk")
         .select_related("order")
     )
-    skip = connection.features.has_select_for_update_skip_locked
-    return due.select_for_update(of=("self",), skip_locked=skip).first() if skip else due.first()
 
 
 def _settle(report: CityReport, **changes: Any) -> None:

@@ -74,7 +74,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('accepted', 'Accepted'), ('returned', 'Returned'), ('progress', 'Progress'), ('result', 'Result')], max_length=10)),
                 ('body', models.TextField()),
                 ('made_at_ms', models.BigIntegerField()),
-                ('next_at_ms', models.BigIntegerField()),
+                ('due_at_ms', models.BigIntegerField()),
                 ('tries', models.PositiveIntegerField(default=0)),
                 ('sent_at_ms', models.BigIntegerField(null=True)),
                 ('refused_at_ms', models.BigIntegerField(help_text='The city will not have it; people must see to it.', null=True)),
@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='cityreport',
-            index=models.Index(condition=models.Q(('refused_at_ms__isnull', True), ('sent_at_ms__isnull', True)), fields=['next_at_ms', 'id'], name='city_report_waiting'),
+            index=models.Index(condition=models.Q(('refused_at_ms__isnull', True), ('sent_at_ms__isnull', True)), fields=['due_at_ms', 'id'], name='city_report_waiting'),
         ),
         migrations.AddIndex(
             model_name='errand',

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                 ('at_ms', models.BigIntegerField()),
                 ('state', models.CharField(choices=[('waiting', 'On its way'), ('done', 'Received'), ('left_out', 'Not asked for'), ('dead', 'Given up')], default='waiting', max_length=10)),
                 ('attempts', models.PositiveSmallIntegerField(default=0)),
-                ('next_at_ms', models.BigIntegerField()),
+                ('due_at_ms', models.BigIntegerField()),
                 ('status', models.SmallIntegerField(help_text='What the receiver answered last.', null=True)),
                 ('error', models.CharField(blank=True, max_length=200)),
                 ('ended_at_ms', models.BigIntegerField(null=True)),
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                 ('subscription', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='webhooks.subscription')),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('state', 'waiting')), fields=['next_at_ms', 'id'], name='webhook_due'), models.Index(condition=models.Q(('state', 'waiting')), fields=['subscription', 'case', 'id'], name='webhook_in_order'), models.Index(fields=['state', '-ended_at_ms'], name='webhook_ended')],
+                'indexes': [models.Index(condition=models.Q(('state', 'waiting')), fields=['due_at_ms', 'id'], name='webhook_due'), models.Index(condition=models.Q(('state', 'waiting')), fields=['subscription', 'case', 'id'], name='webhook_in_order'), models.Index(fields=['state', '-ended_at_ms'], name='webhook_ended')],
             },
         ),
     ]

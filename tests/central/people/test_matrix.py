@@ -205,7 +205,7 @@ def things(order, other, grid, person):
     return {
         "call_id": call.pk,
         "errand_id": errands.make("visit", chief, key="k", **wanted).pk,
-        "report_id": row.reports.create(key="k", kind="progress", body="{}", made_at_ms=at, next_at_ms=at).pk,
+        "report_id": row.reports.create(key="k", kind="progress", body="{}", made_at_ms=at, due_at_ms=at).pk,
         "device_id": detector.pk,
         "alarm_id": alarm.pk,
         "attachment_id": attach(order.case, chief, photo(), "a.jpg", "k").pk,
