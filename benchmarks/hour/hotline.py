@@ -323,10 +323,15 @@ def published(stage: Stage, web: requests.Session, tally: Tally) -> Iterator[Row
         row["figure"]: row["count"] for row in read_csv(web, f"{stage.centre.url}/hotline/figures.csv?days=1")
     }
     page = read_page(web, f"{stage.centre.url}/hotline/figures/?days=1")
+    from django.utils.translation import override
+
     from central.hotline.figures import DEFINITIONS
 
-    words = {name: str(text) for name, text in DEFINITIONS.items()}
-    yield one("names of figures", sorted(table.keys() - {"from_ms", "to_ms"}), sorted(true))
+    with override("en"):
+        words = {name: str(text) for name, text in DEFINITIONS.items()}
+    yield one(
+        "figures that only one side has", sorted((table.keys() - {"from_ms", "to_ms"}) ^ true.keys()), []
+    )
     for name in DEFINITIONS:
         cell = next((row[1] for row in page.rows if row[0] == words[name]), "")
         said = table[name] if cell == table[name] else f"{cell or 'nothing'} (CSV: {table[name]})"

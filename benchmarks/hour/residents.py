@@ -35,7 +35,6 @@ WHAT = (
     ("green", "花坛里的树倒了一棵，压在人行道上面"),
     ("dispute", "物业一个月没有打扫电梯，去问也没人理"),
 )
-SAYS = r'name="me_too" value="(\d+)"|data-case="(\d+)"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +317,7 @@ def published(stage: Stage, web: requests.Session, tally: Tally) -> Iterator[Row
     shown["rating_mean"] = round(stars / ratings, 2) if ratings else ""
     rows = {row["figure"]: row for row in read_csv(web, f"{stage.centre.url}/voice/figures.csv?days=30")}
     page = read_page(web, f"{stage.centre.url}/voice/figures/?days=30")
-    yield one("names of figures", sorted(rows), sorted(shown))
+    yield one("figures that only one side has", sorted(rows.keys() ^ shown.keys()), [])
     for name, row in rows.items():
         cell = _cell(page, row["definition"])
         table = row["value"]

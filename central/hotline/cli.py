@@ -111,9 +111,7 @@ def reconcile(
 @app.command(epilog="Example: patrol central hotline verify --days 30 --json")
 def verify(
     days: Annotated[int, typer.Option(help="1, 7, 30, 90 or 366 days, today the last of them.")] = 30,
-    jurisdiction: Annotated[
-        str, typer.Option("--jurisdiction", "-j", help="Only this one; else all.")
-    ] = "",
+    jurisdiction: Annotated[str, typer.Option("--jurisdiction", "-j", help="Only this one; else all.")] = "",
     as_json: Json = False,
 ) -> None:
     """Compute the figures of cases and errands again from the histories alone; exit code 1 where they differ."""

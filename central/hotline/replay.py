@@ -83,7 +83,9 @@ def _case(figures: Counter[str], entries: list[Entry], period: Period) -> None:
     for _kind, _at_ms, more in entries:
         for _transition, name in more.get("moved") or ():
             was, state = state, definition.by_name[name]
-            again |= was.coarse == CaseState.CLOSED and state.coarse != CaseState.CLOSED and was.ending != "merged"
+            again |= (
+                was.coarse == CaseState.CLOSED and state.coarse != CaseState.CLOSED and was.ending != "merged"
+            )
     figures["opened"] += 1
     figures["reopened"] += again
     if state.coarse == CaseState.CLOSED:

@@ -102,7 +102,9 @@ def step(request: HttpRequest, case_id: int, name: str) -> HttpResponse:
     rule = definition_of(case).transition(name)
     asked = [] if rule is None else [fields.rules_of(definition_of(case))[each] for each in rule.required]
     given = {
-        one.name: int(text) if one.kind == "integer" and text.isascii() and text.isdigit() and len(text) < 10 else text
+        one.name: int(text)
+        if one.kind == "integer" and text.isascii() and text.isdigit() and len(text) < 10
+        else text
         for one in asked
         if (text := request.POST.get(one.name, ""))
     }

@@ -62,7 +62,9 @@ def say(request: HttpRequest, code: str = "") -> HttpResponse:
         form = form_of(request, code)
         joins = request.POST.get("me_too", "")
         answer = (
-            intake.me_too(int(joins), form) if joins.isascii() and joins.isdigit() and len(joins) < 18 else intake.submit(form)
+            intake.me_too(int(joins), form)
+            if joins.isascii() and joins.isdigit() and len(joins) < 18
+            else intake.submit(form)
         )
     except UnavailableError:
         return _wrong(
