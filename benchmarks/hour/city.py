@@ -112,6 +112,11 @@ def count(reports: list[Report], tally: Tally) -> None:
         }[report.fate]  # fmt: skip
         tally.case(SERVICE, steps, ending, report.spot.grid)
         figures["city.closed" if ending else "city.open"] += 1
+        # Told of: reported, established, being handled, the end; or refused. A reopened one is established once more.
+        told = {"fixed": 4, "not_fixed": 4, "again": 5, "refused": 2, "waiting": 1, "established": 2}[
+            report.fate
+        ]
+        tally.told += [told] * (1 + report.same)
         for _ in range(report.same):
             tally.case(SERVICE, "c", "merged", report.spot.grid)
             figures["city.closed"] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 from benchmarks.centre import Centre
@@ -25,6 +26,7 @@ def published(world: World, tally: Tally) -> dict[str, list[Row]]:
         "the city's app: Open311": list(city.published(stage, tally, world.key)),
         "other systems: webhooks": list(hub.published(world.hub, stage, web, tally)),
         "statistics: how cases ended": list(_endings(stage.centre, web, tally)),
+        "messages to people": list(_messages(tally)),
         "tables": list(_stored(tally)),
     }
 
@@ -39,6 +41,34 @@ def _endings(made: Centre, web: object, tally: Tally) -> Iterator[Row]:
         told = ", ".join(f"{row.get(name, '-')} {name}" for name in names if row.get(name) not in {"0", None})
         values = {"closed": sum(true.values()), **true, "opened_again": tally.again[service]}
         yield one(service, told, ", ".join(f"{values[name]} {name}" for name in names if values[name]))
+
+
+def _messages(tally: Tally) -> Iterator[Row]:
+    """Whoever gave a number is told of each step once, up to the policy's messages of a day."""
+    from django.db.models import Count
+
+    from central.cases.models import Told
+    from central.contact.models import Message
+    from notifier.policy import NoticePolicy
+
+    most = NoticePolicy().per_number_per_day
+    told = list(
+        Told.objects.order_by().values_list("reporter").annotate(n=Count("pk")).values_list("n", flat=True)
+    )
+    yield one("people by how many steps they were told of", _often(told), _often(tally.told))
+    states = dict(Message.objects.order_by().values_list("state").annotate(n=Count("pk")))
+    yield one(
+        "messages that the gateway took", states.pop("accepted", 0), sum(min(n, most) for n in tally.told)
+    )
+    yield one(f"messages refused, since a number has {most} a day", states.pop("refused", 0),
+              sum(max(0, n - most) for n in tally.told))  # fmt: skip
+    yield one("messages in any other state", sum(states.values()), 0)
+
+
+def _often(counts: list[int]) -> str:
+    """How many people have so many."""
+    found = Counter(counts)
+    return ", ".join(f"{n}: {found[n]}" for n in sorted(found))
 
 
 def _stored(tally: Tally) -> Iterator[Row]:

@@ -144,6 +144,9 @@ def count(rings: list[Ring], tally: Tally) -> None:
         if ring.back == "reopens":
             steps, ending = steps + "r", ""
         tally.case(SERVICE, steps, ending)
+        if ring.named:
+            # Told of: received, being handled, the end; or returned. Who is answered at once was told on the telephone.
+            tally.told.append({"at_once": 1, "returned": 2, "fixed": 3, "not_fixed": 3, "open": 1}[ring.fate])
         figures["hotline.opened"] += 1
         figures["hotline.closed"] += bool(ending)
         figures["hotline.fixed"] += ending == "fixed"

@@ -94,7 +94,7 @@ def write(dice: random.Random, count: int, arriving_ms: int) -> list[Matter]:
         )[0]
         what = dice.randrange(len(WHAT))
         ends = fate in {"solved", "explained", "late"}
-        joins = dice.choices((0, 1, 2), (70, 20, 10))[0]
+        joins = dice.choices((0, 1, 2), (70, 20, 10))[0] if fate != "refused" else 0
         rated = ends and dice.random() < 0.5
         again = ends and not rated and dice.random() < 0.3
         found.append(
@@ -136,6 +136,19 @@ def count(matters: list[Matter], tally: Tally) -> None:
         tally.case(SERVICE, steps, ending, grid)
         for _ in range(one_.same):
             tally.case(SERVICE, "c", "merged", grid)
+        # Told of: received, accepted, answered, reported back, the end; or refused. A reopened one is accepted once more.
+        steps_told = {
+            "solved": 5,
+            "explained": 5,
+            "late": 5,
+            "working": 3,
+            "taken": 3,
+            "silent": 2,
+            "refused": 2,
+        }
+        told = steps_told[one_.fate] + one_.again
+        tally.told += [told] * (one_.named + one_.same)
+        tally.told += [told - 1] * one_.joins  # whoever joins comes after the first step
         figures["voice.received"] += 1 + one_.same
         figures["voice.merged"] += one_.same
         figures["voice.matters"] += 1

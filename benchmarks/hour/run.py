@@ -84,9 +84,12 @@ def play(
 
 def _at_rest(made: World) -> bool:
     """Nobody has anything left to do, and nothing is on its way to another system."""
+    from central.contact.models import Message
     from central.iot.models import Letter
 
-    return not made.stage.alive and not hub.waiting() and not Letter.objects.exists()
+    if made.stage.alive or hub.waiting() or Letter.objects.exists():
+        return False
+    return not Message.objects.filter(state__in=("waiting", "sending")).exists()
 
 
 def _facts(

@@ -17,12 +17,14 @@ class Tally:
         endings: (service, ending) -> cases that are closed with it at the end.
         again: service -> of these, how many had been closed and opened again before.
         figures: name -> count, for what a part publishes by itself; the name begins with the part's.
+        told: messages that each person who gave a number is to be sent, one entry a person.
     """
 
     events: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     endings: Counter[tuple[str, str]] = field(default_factory=Counter)
     again: Counter[str] = field(default_factory=Counter)
     figures: Counter[str] = field(default_factory=Counter)
+    told: list[int] = field(default_factory=list)
 
     def case(self, service: str, steps: str, ending: str = "", grid: str = "") -> None:
         """One case and its whole life.
