@@ -281,24 +281,14 @@ def published(stage: Stage, tally: Tally, key: str) -> Iterator[Row]:
         if (service, event) == (SERVICE, "case.reopened")
     )
     yield one("… opened again", told["opened again"], again)
-    yield one("… pictures", told["pictures"], true["pictures"] + told_photos(tally))
+    # What officers photographed stays inside.
+    yield one("… pictures", told["pictures"], true["pictures"])
     kept = Kept.objects.values_list("case_id", "token")
     right = 0
     for case, token in kept[:20]:
         found = _read(web, f"{base}tokens/{token}.json")
         right += found[0]["service_request_id"] == str(case)
     yield one("tokens that lead to their request", right, min(20, true["posted"]))
-
-
-def told_photos(tally: Tally) -> int:
-    """Photos with which officers' work was verified, one for each that was fixed."""
-    fixed = tally.endings[SERVICE, "fixed"]
-    again = sum(
-        n
-        for (service, _g, event), n in tally.events.items()
-        if (service, event) == (SERVICE, "case.reopened")
-    )
-    return fixed + again
 
 
 def _read(web: requests.Session, address: str) -> list[dict[str, Any]]:

@@ -19,6 +19,10 @@ PATIENCE_S = 300
 """How long after the hour everything may take to come to rest, seconds of real time."""
 
 
+SLACK_MS = 4 * MINUTE
+"""By so much a step may be late without turning what is in time into what is late: the stories keep more than that apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Hour:
     """What came of it: figures by part, and what else is worth telling."""
@@ -105,8 +109,13 @@ def _facts(
         "messages of devices": str(swarm.sent),
         "webhooks": f"{sum(one.calls for one in heard)} calls, {sum(one.failed for one in heard)} failed on purpose, "
         f"{sum(one.again for one in heard)} brought again",
-        "the latest step": f"{stage.late_ms / 1000:.0f} s of the hour too late",
+        "the latest step": f"{stage.late_ms / MINUTE:.1f} min of the hour too late",
     }
+    if stage.late_ms > SLACK_MS:
+        facts["too fast for this machine"] = (
+            f"steps came more than {SLACK_MS // MINUTE} min too late, so that what was to be in time may not have been; "
+            f"give a --speed of {max(1, speed * SLACK_MS / stage.late_ms / 2):.0f} or less"
+        )
     if failures:
         facts["what went otherwise than the script says"] = f"{len(failures)}: " + "; ".join(failures[:12])
     return facts
