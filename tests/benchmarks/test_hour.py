@@ -100,13 +100,13 @@ def test_the_receiver_refuses_forged_messages_and_notices_changed_ones() -> None
             ).encode()
             return receiver._take("all", signing.headers(number, 0, body, [key]), body)
 
-        assert send("msg_1", 7, key=b"x" * 32) == 401
-        assert (send("msg_1", 7), send("msg_1", 7), send("msg_1", 8)) == (204, 204, 204)
+        answers = {n: [send(f"msg_{n}", n) for _ in range(3)] for n in range(60)}
+        assert {answer[0] for answer in answers.values()} == {204, 500, 0}, "it fails now and then"
+        assert {answer[2] for answer in answers.values()} == {204}, "but for none for ever"
         heard = receiver.heard["all"]
-        assert (heard.forged, heard.again, heard.changed, len(heard.bodies)) == (1, 2, 1, 1)
-        assert {send(f"msg_{n}", n) for n in range(2, 2 + hub.HANGS_UP)} == {204, 500, 0}, (
-            "it fails now and then"
-        )
-        assert heard.failed >= 2
+        assert (heard.forged, heard.changed, len(heard.bodies)) == (0, 0, 60)
+        assert send("msg_1", 1, key=b"x" * 32) == 401
+        assert send("msg_1", 2) == 204
+        assert (heard.forged, heard.changed) == (1, 1)
     finally:
         receiver._server.server_close()
