@@ -202,7 +202,10 @@ def _report(request: HttpRequest, form: str) -> HttpResponse:
     address = str(request.META.get("REMOTE_ADDR", ""))
     _refused_lately(address)
     length = request.headers.get("Content-Length") or "0"
-    if not (length.isascii() and length.isdigit()) or int(length) > BODY_BYTES + intake.PHOTOS * settings.PATROL.picture_bytes:
+    if (
+        not (length.isascii() and length.isdigit())
+        or int(length) > BODY_BYTES + intake.PHOTOS * settings.PATROL.picture_bytes
+    ):
         raise Open311Error(400, "the body is too large")
     if request.content_type not in {"application/x-www-form-urlencoded", "multipart/form-data"}:
         raise Open311Error(

@@ -57,9 +57,7 @@ class Delivery(models.Model):
 
     class Meta:
         indexes = (
-            models.Index(
-                fields=["due_at_ms", "id"], name="webhook_due", condition=models.Q(state="waiting")
-            ),
+            models.Index(fields=["due_at_ms", "id"], name="webhook_due", condition=models.Q(state="waiting")),
             models.Index(
                 fields=["subscription", "case", "id"],
                 name="webhook_in_order",

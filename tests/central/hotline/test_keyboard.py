@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
 from central.cases.models import Case
 from central.hotline.models import Call
 from central.people.models import Role
 from protocol.clock import SystemClock
-from tests.central.pages.test_centre_browser import ARGUMENTS, DESK, PASSWORD, PHONE
+from tests.central.pages.test_centre_browser import DESK, PASSWORD, PHONE
 from tests.central.street import JURISDICTION, NOON
 
 pytestmark = pytest.mark.parametrize("centre", ["sqlite"], indirect=True)
 PICTURES = os.environ.get("PATROL_PICTURES")
 """A folder for screenshots, for whoever wants to look at them."""
-
-
-@pytest.fixture
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="1"), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -72,7 +61,7 @@ def look(page: Page, name: str) -> None:
         page.screenshot(path=str(Path(PICTURES) / f"{name}.png"), full_page=True)
 
 
-def test_a_case_is_made_with_the_keyboard_alone(address, chromium, centre):
+def test_a_case_is_made_with_the_keyboard_alone(address, chromium):
     context = chromium.new_context(viewport=DESK, locale="zh-CN", timezone_id="Asia/Shanghai")
     page = context.new_page()
     problems: list[str] = []

@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from central.cases import reports
 from central.cases.apikeys import add_key
+from central.cases.attachments import attach
 from central.cases.models import ApiKey, Attachment, Case, HistoryEntry, Reporter
 from central.cases.reporters import contact_of
 from central.open311 import views
@@ -260,7 +261,16 @@ def test_pictures_are_written_anew_and_shown_to_whoever_brought_them(app):
     number = send(photo()).json()[0]["service_request_id"]
     assert send(photo()).json()[0]["service_request_id"] == number
     assert Attachment.objects.count() == 1
-    ((own),) = app.get(f"requests/{number}.json", api_key=app.secret).json()
+    attach(
+        Case.objects.get(),
+        None,
+        photo(taken="2026:01:02 08:00:00"),
+        "door.jpg",
+        "of-an-officer",
+        actor="user:li",
+    )
+    ((own),) = app.get(f"requests/{number}.json", api_key=app.secret, extensions="true").json()
+    assert own["extended_attributes"]["media_urls"] == [own["media_url"]], "what an officer took stays inside"
     picture = app.client.get(own["media_url"].removeprefix("http://testserver"))
     assert (picture.status_code, picture["Content-Type"]) == (200, "image/jpeg")
     ((public),) = app.get(f"requests/{number}.json").json()

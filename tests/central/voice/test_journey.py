@@ -217,6 +217,8 @@ def test_what_cannot_be_taken_says_why(centre, area, browse, monkeypatch):
             422,
         ),
         ({"me_too": "999"}, "me_too", 422),
+        ({"me_too": "²", "text": " "}, "text", 422),
+        ({"place": "\x00", "longitude": "", "latitude": ""}, "place", 422),
     ):
         answer = page.post(
             "/say/", {**LIFT, "key": "a" * 24, **changes}, headers={"accept": "application/json"}
@@ -239,6 +241,11 @@ def test_what_cannot_be_taken_says_why(centre, area, browse, monkeypatch):
     monkeypatch.setattr(public, "SENDING", Brake(burst=1, per_minute=1))
     link(say(page, "slow-1"))
     assert int(say(page, "slow-2")["Retry-After"]) <= 60
+    for longitude in ("nan", "1e30", "inf", "181"):
+        typed = {"text": "三号楼的电梯坏了", "longitude": longitude, "latitude": "39.9", "code": "\x00"}
+        assert page.post("/say/suggestions/", typed).status_code == 200, longitude
+    assert page.post("/say/suggestions/", {"text": "电梯坏了", "jurisdiction_id": "\x00"}).status_code == 200
+    assert page.get("/say/done/", {"before": "²"}).status_code == 200
     assert page.get("/say/p/unknown").status_code == 404
     assert page.get("/say/nocode").status_code == 404
     assert re.search(r"S\d{6}", page.get(link_of_any(page)).content.decode())
