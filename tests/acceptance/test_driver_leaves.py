@@ -240,6 +240,8 @@ def test_a_driver_is_warned_finds_a_bay_and_is_believed_by_the_camera_alone(town
     link = re.search(r"http://127\.0\.0\.1:\d+(/n/[\w-]{32})(?![\w-])", message["text"])
     assert link is not None, message["text"]
     path = link[1]
+    # The agent's clock runs a moment before the centre has heard of it.
+    town.until(lambda: '<p class="by">by' in town.ask("GET", path)[2], "the deadline on the page")
 
     status, headers, page = town.ask("GET", path)
     assert status == 200

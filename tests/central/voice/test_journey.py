@@ -225,6 +225,7 @@ def test_what_cannot_be_taken_says_why(centre, area, browse, monkeypatch):
         )
         assert (answer.status_code, json.loads(answer.content)["field"]) == (status, field), changes
     assert Case.objects.count() == 0
+    public.SENDING.reset()
     # One number has a limit by the day; an address one by the minute. Both say when to come back.
     for number in range(10):
         link(
