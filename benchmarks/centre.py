@@ -137,7 +137,7 @@ def centre(
         migrated = made.patrol("migrate")
         if migrated.returncode:
             raise UnavailableError(f"no database could be made: {migrated.stderr.strip()[-300:]}")
-        # The rest takes about as long on any machine; a slow one gets more time.
+        # What remains takes less than that again, on a slow machine too.
         lead_s = max(lead_s, 2 * (system.monotonic_ms() - since) / 1000)
         made.began_ms, made.clock = beginning(hours, lead_s, speed, system)
         environment["PATROL_CENTRAL_CLOCK"] = f"{speed:g}@{made.clock.real_ms}@{made.clock.scaled_ms}"
