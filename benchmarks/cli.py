@@ -27,6 +27,7 @@ from benchmarks.faults import cli as faults_cli
 from benchmarks.flood.cli import flood
 from benchmarks.grids import cli as grids_cli
 from benchmarks.hotline.cli import hotline
+from benchmarks.hour import cli as hour_cli
 from benchmarks.iot import cli as iot_cli
 from benchmarks.pages.cli import pages
 from benchmarks.plates.cli import plates
@@ -66,6 +67,7 @@ app = typer.Typer(
     "patrol bench pages --database sqlite\n\n"
     "patrol bench shops --database sqlite\n\n"
     "patrol bench day --json day.json\n\n"
+    "patrol bench hour --speed 20\n\n"
     "patrol bench capacity --quick\n\n"
     "patrol bench voice --reports 200000\n\n"
     "patrol bench all --out results --render",
@@ -218,6 +220,7 @@ app.add_typer(dispatch_cli.app)
 app.add_typer(faults_cli.app)
 app.add_typer(iot_cli.app)
 app.add_typer(day_cli.app)
+app.add_typer(hour_cli.app)
 app.command(epilog="Example: patrol bench pages --database sqlite --json pages.json")(pages)
 app.command(epilog="Example: patrol bench hotline --calls 10 --json hotline.json")(hotline)
 app.command(epilog="Example: patrol bench voice --database postgresql --json voice.json")(voice)

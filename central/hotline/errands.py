@@ -373,8 +373,9 @@ def _rang(errand: Errand, user: User, key: str, note: str, now: int) -> None:
 
 
 def _write(case: Case, errand: Errand, kind: str, actor: str, **facts: Any) -> None:
-    """What people wrote stays out of the history, which cannot forget."""
-    history.append(case, kind, now_ms(), actor, errand=errand.pk, errand_kind=errand.kind, **facts)
+    """What people wrote stays out of the history, which cannot forget. What is done has the instant that figures count by."""
+    at_ms = errand.done_at_ms or (errand.made_at_ms if kind == "errand" else now_ms())
+    history.append(case, kind, at_ms, actor, errand=errand.pk, errand_kind=errand.kind, **facts)
 
 
 def _text(text: str) -> str:

@@ -75,14 +75,34 @@ def figures(user: User, period: Period) -> dict[str, int]:
     """Every figure of `DEFINITIONS` of what this person may see."""
     span = {"gte": period.from_ms, "lt": period.to_ms}
     calls = Call.objects.visible_to(user).filter(**{f"started_at_ms__{op}": at for op, at in span.items()})
-    mine = Case.objects.visible_to(user).filter(source="hotline")
-    cases = mine.filter(**{f"opened_at_ms__{op}": at for op, at in span.items()})
-    done = Errand.objects.visible_to(user).filter(
-        state=ErrandState.DONE, **{f"done_at_ms__{op}": at for op, at in span.items()}
-    )
     orders = CityOrder.objects.visible_to(user).filter(
         **{f"received_at_ms__{op}": at for op, at in span.items()}
     )
+    of_cases = count(Case.objects.visible_to(user), Errand.objects.visible_to(user), period)
+    found = {
+        "calls_in": calls.filter(direction="in").count(),
+        "calls_out": calls.filter(direction="out").count(),
+        "calls_without_case": calls.filter(direction="in", case=None).count(),
+        **of_cases,
+        "city_orders": orders.count(),
+        "city_returned": orders.filter(state="returned").count(),
+        "city_finished": orders.filter(state="finished").count(),
+    }
+    return {name: found[name] for name in DEFINITIONS}
+
+
+def count(seen: QuerySet[Case], errands: QuerySet[Errand], period: Period) -> dict[str, int]:
+    """The figures of cases and of what was to be done.
+
+    Args:
+        seen: cases in somebody's scope.
+        errands: the same.
+        period: whose.
+    """
+    span = {"gte": period.from_ms, "lt": period.to_ms}
+    mine = seen.filter(source="hotline")
+    cases = mine.filter(**{f"opened_at_ms__{op}": at for op, at in span.items()})
+    done = errands.filter(state=ErrandState.DONE, **{f"done_at_ms__{op}": at for op, at in span.items()})
     endings = _endings(cases)
     returns = done.filter(kind=ErrandKind.RETURN_VISIT)
     backs, asked = done.filter(kind=ErrandKind.CALL_BACK), done.filter(kind=ErrandKind.SUPERVISION)
@@ -91,9 +111,6 @@ def figures(user: User, period: Period) -> dict[str, int]:
     total = returns.count()
     in_time = Q(done_at_ms__lte=F("due_at_ms"))
     return {
-        "calls_in": calls.filter(direction="in").count(),
-        "calls_out": calls.filter(direction="out").count(),
-        "calls_without_case": calls.filter(direction="in", case=None).count(),
         "opened": cases.count(),
         "closed": cases.filter(state=CaseState.CLOSED).count(),
         "fixed": endings.get("fixed", 0),
@@ -110,9 +127,6 @@ def figures(user: User, period: Period) -> dict[str, int]:
         "visits_done": done.filter(kind=ErrandKind.VISIT).count(),
         "supervisions_answered": asked.count(),
         "supervisions_on_time": asked.filter(in_time).count(),
-        "city_orders": orders.count(),
-        "city_returned": orders.filter(state="returned").count(),
-        "city_finished": orders.filter(state="finished").count(),
     }
 
 

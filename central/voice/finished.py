@@ -9,7 +9,7 @@ from django.db.models import Avg
 
 from central.cases.models import Case
 from central.cases.rules import definition_of
-from central.cases.states import CaseState
+from central.cases.states import CaseState, ProcessStep
 from central.grids.models import GridArea, GridStamp
 from central.voice.categories import categories, codes_of_services
 from central.voice.models import Rating, Saying
@@ -80,12 +80,12 @@ def _ending(case: Case) -> str:
     """The state in which it ended: where it was rated since, the one before that."""
     import json
 
-    definition = definition_of(case)
-    if definition.by_name[case.process_state].ending is not None:
+    known = definition_of(case).by_name
+    if known[case.process_state].step != ProcessStep.EVALUATE:
         return case.process_state
     for body in case.history.order_by("-number").values_list("body", flat=True):
         for _transition, state in reversed(json.loads(body).get("moved") or []):
-            if definition.by_name[state].ending is not None:
+            if known[state].step != ProcessStep.EVALUATE:
                 return str(state)
     return case.process_state
 

@@ -15,9 +15,10 @@ from central.cases.history import Audit, verify
 from central.cases.models import Case
 from central.clocks.models import Alert
 from central.hotline import errands
-from central.hotline.figures import figures, period_of
+from central.hotline.figures import count, figures, period_of
 from central.hotline.initials import initials
 from central.hotline.models import Call, Errand
+from central.hotline.replay import replay
 from central.people.models import Role, SensitiveRead
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
@@ -212,6 +213,15 @@ def test_supervision_visit_and_return_visit(centre, people, browse):
         "call_backs_done": 1,
     }
     assert {name: counted[name] for name in wanted} == wanted
+    # The histories alone say the same; a row that was changed behind them does not.
+    cases, of_cases = Case.objects.all(), Errand.objects.filter(case__isnull=False)
+    again = replay(cases, period_of("7")).figures
+    shown = count(cases, of_cases, period_of("7"))
+    assert shown == {name: again[name] for name in shown}
+    assert (shown["reopened"], shown["unsatisfied"], shown["visits_done"]) == (1, 1, 1)
+    Errand.objects.filter(pk=asked.pk).update(result="satisfied")
+    assert count(cases, of_cases, period_of("7"))["satisfied"] == 1 > again["satisfied"]
+    Errand.objects.filter(pk=asked.pk).update(result="unsatisfied")
     table = chen.get("/hotline/figures.csv?days=7").content.decode()
     assert "unsatisfied,1" in table
     for client in (chen, liu, browse(people["shen"])):

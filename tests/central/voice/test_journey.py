@@ -16,6 +16,7 @@ from central.clocks.models import Clock
 from central.clocks.sweeper import ClockSweeper
 from central.grids.models import Grid
 from central.project.brake import Brake
+from central.statistics.endings import ending_of
 from central.voice import public
 from central.voice.figures import figures
 from central.voice.models import Meeting, Saying
@@ -143,6 +144,8 @@ def test_from_the_report_to_the_end_and_back(centre, area, person, browse):
     assert public_page.post(f"{other}/rate", {"stars": "2"}).status_code == 303
     assert public_page.post(f"{other}/rate", {"stars": "5"}).status_code in {303, 409}
     assert list(case.ratings.order_by("pk").values_list("stars", flat=True)) == [5, 2]
+    case.refresh_from_db()
+    assert ending_of(case.definition_id, case.process_state) == "fixed", "a rating does not take the end away"
     totals = figures(Case.objects.all())
     assert (totals.matters, totals.replied, totals.escalated, totals.closed, totals.fixed) == (1, 1, 1, 1, 1)
     assert (totals.replied_late, totals.me_too, totals.ratings, totals.stars) == (1, 2, 2, 7)
