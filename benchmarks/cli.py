@@ -32,6 +32,7 @@ from benchmarks.pages.cli import pages
 from benchmarks.plates.cli import plates
 from benchmarks.publish.cli import everything
 from benchmarks.rehearsal.cli import app as rehearsal_app
+from benchmarks.shops.cli import shops
 from benchmarks.suggest import cli as suggest_cli
 from benchmarks.voice.cli import voice
 from benchmarks.zones.cli import app as zones_app
@@ -62,6 +63,7 @@ app = typer.Typer(
     "patrol bench iot --devices 5000 --rate 200 --minutes 1\n\n"
     "patrol bench flood --reports 10000\n\n"
     "patrol bench pages --database sqlite\n\n"
+    "patrol bench shops --database sqlite\n\n"
     "patrol bench day --json day.json\n\n"
     "patrol bench hour --speed 20\n\n"
     "patrol bench capacity --quick\n\n"
@@ -219,6 +221,7 @@ app.add_typer(day_cli.app)
 app.add_typer(hour_cli.app)
 app.command(epilog="Example: patrol bench pages --database sqlite --json pages.json")(pages)
 app.command(epilog="Example: patrol bench voice --database postgresql --json voice.json")(voice)
+app.command(epilog="Example: patrol bench shops --database sqlite --json shops.json")(shops)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -23,6 +23,7 @@ from central.operations import cli as operations_cli
 from central.owners.cli import app as owners_app
 from central.people.cli import app as users_app
 from central.people.cli import log_app, print_link
+from central.shops.cli import app as shops_app
 from central.statistics.cli import app as statistics_app
 from central.voice.cli import app as voice_app
 from central.webhooks.cli import app as webhooks_app
@@ -65,6 +66,7 @@ app.add_typer(statistics_app, name="statistics")
 app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(rosters_app, name="rosters")
 app.add_typer(voice_app, name="voice")
+app.add_typer(shops_app, name="shops")
 app.add_typer(zones_app, name="zones")
 app.add_typer(agents_app, name="agents")
 app.add_typer(audit_app, name="audit")

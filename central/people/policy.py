@@ -212,6 +212,28 @@ RULES: tuple[Rule, ...] = (
         frozenset({DISPATCHER, GRID_WORKER}),
     ),
     Rule("shown_photos", "Which photos everybody may see", "公开照片的审定", ALL, frozenset({DISPATCHER})),
+    Rule(
+        "shops",
+        "Shops: inspections, what they found, papers",
+        "商铺：检查、隐患、证照",
+        ALL,
+        frozenset({OFFICER, DISPATCHER, GRID_WORKER}),
+        "owners' numbers are masked everywhere",
+    ),
+    Rule(
+        "shop_decisions",
+        "Shops: tip-offs, appeals, reminders",
+        "商铺：举报、申诉、提醒",
+        ALL,
+        frozenset({DISPATCHER, GRID_WORKER}),
+    ),
+    Rule(
+        "shop_register",
+        "Shops: the register, codes and plates",
+        "商铺：名册、码与门牌",
+        ALL,
+        frozenset({DISPATCHER, ADMINISTRATOR}),
+    ),
 )
 
 _BY_THING = {rule.thing: rule for rule in RULES}

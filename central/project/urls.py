@@ -5,10 +5,12 @@ from django.urls import include, path
 from central.cases import api as cases_api
 from central.iot import api as iot_api
 from central.operations import views as operations
+from central.shops import api as shops_api
 from central.voice import api as voice_api
 
 # One API for all apps: whoever has calls of its own adds them here.
 cases_api.api.add_router("/", iot_api.router)
+cases_api.api.add_router("/shops", shops_api.router)
 cases_api.api.add_router("/voice", voice_api.router)
 
 urlpatterns = [

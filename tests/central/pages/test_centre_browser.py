@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from itertools import product
 from typing import Any
 
@@ -29,9 +30,14 @@ from central.iot import registry
 from central.notices import texts
 from central.people import access_log
 from central.people.models import Role
+from central.shops import appeals, inspecting, register, voices
+from central.shops.checklists import current
+from central.shops.models import Shop
+from central.shops.sealing import Owner
 from notifier.wording import SHIPPED
 from protocol.clock import SystemClock
 from protocol.messages import ZonePlan
+from tests.central.cases.test_attachments import photo
 from tests.central.pages.city import make_grids
 from tests.central.street import (
     AGENT,
@@ -339,6 +345,7 @@ def test_axe_finds_nothing_on_any_page(site, person):
     )
     access_log.note(site.people["chen"], order.case, "plate", "来电核实")
     device = smoke()
+    shop, door = red_shop()
     site.people["an"] = person("an", Role.AUDITOR, password=PASSWORD)
     tell_zones()
     own = {"author": "user:root", "reason": "试行"}
@@ -351,10 +358,11 @@ def test_axe_finds_nothing_on_any_page(site, person):
             *(f"/administration/{name}/" for name in SECTIONS),
             "/administration/services/sidewalk_parking/",
             *("/iot/", "/iot/devices/", f"/iot/devices/{device}/", f"/iot/devices/{device}/label/"),
+            *("/shops/", f"/shops/{shop}/", "/shops/import/", f"/shops/{shop}/inspect/"),
         ),
         "wang": ("/officer/", f"/officer/{order.pk}/"),
         "an": ("/access-log/", f"/cases/{number}/plate/"),
-        "": ("/login/",),
+        "": ("/login/", f"/s/{door}", f"/s/{door}/owner/"),
     }
     folder = os.environ.get("PATROL_PICTURES")
     looks = LOOKS if folder is None else list(product(SIZES, ("en", "zh")))
@@ -390,6 +398,20 @@ def test_axe_finds_nothing_on_any_page(site, person):
 
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def red_shop() -> tuple[int, str]:
+    """A shop with a finding, a tip-off, an appeal and a paper that ran out; its number, and what the code on its door says."""
+    owner = Owner("王五", "+8613800138000")
+    register.register(JURISDICTION, [register.NewShop("S-1", "福顺便利店", "retail", owner=owner)], "test")
+    shop = Shop.objects.get()
+    items = [item.id for item in current("retail").asked_in("self")]
+    answers = {item: "fail" if item == "exit_clear" else "ok" for item in items}
+    inspecting.inspect(shop, inspecting.Answers("self", "k" * 8, answers, {"exit_clear": photo()}), "owner")
+    inspecting.set_certificate(shop, "extinguisher", date(2020, 1, 1), "owner")
+    voices.tip_off(shop, "后门被货物堵住了", key="k" * 8, network="n")
+    appeals.appeal(shop, "照片不是本店的", "owner")
+    return shop.pk, shop.codes.get().token
 
 
 def smoke() -> int:

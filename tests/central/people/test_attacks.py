@@ -113,6 +113,12 @@ FILTERS = (
     ("/voice/", "show"),
     ("/voice/figures/", "days"),
     ("/say/done/", "before"),
+    ("/shops/", "colour"),
+    ("/shops/", "category"),
+    ("/shops/", "grid"),
+    ("/shops/", "q"),
+    ("/shops/", "open"),
+    ("/shops/", "page"),
     ("/iot/", "severity"),
     ("/iot/devices/", "show"),
     ("/statistics/", "grid"),
@@ -123,7 +129,7 @@ FILTERS = (
 )
 """(address, parameter): all that a log-in's pages take from an address. The next test knows when one is missing."""
 OF_OTHERS = {
-    *("notice", "lang", "whole", "next", "before", "new"),
+    *("notice", "lang", "whole", "next", "before", "new", "done", "sent", "small"),
     *("api_key", "jurisdiction_id", "start_date", "end_date", "extensions", "token"),
 }
 """Of gateways, drivers, residents, Open311 and probes, whose tests ask them; `next` and `before` have tests of their own here."""

@@ -41,6 +41,9 @@ from central.people.models import Role
 from central.people.services import set_scope
 from central.project.brake import Brake
 from central.project.clock import now_ms
+from central.shops import appeals, inspecting, register, voices
+from central.shops.checklists import current
+from central.shops.models import Shop
 from central.voice import intake, tables
 from tests.central.cases.test_attachments import photo
 from tests.central.street import AGENT, JURISDICTION, MINUTE, TOPICS, picture, reference, sha256, task
@@ -64,6 +67,7 @@ HEAD = """# Who gets what from each address. `login`: sent to the log-in. Number
 OPEN = (
     r"healthz|readyz|metrics|login/.*|language/",
     r"n/<str:token>.*",  # drivers: the link is signed
+    r"s/<str:token>.*",  # the code on a shop's door: opaque and revocable; the merchant logs in behind it
     r"notices/.*",  # gateways: signed, or with a secret in the address
     r"ngsi-ld/.*",  # machines that report bays: a key each
     r"api/v1/.*",  # programs: a key each
@@ -87,7 +91,7 @@ NEVER = ("PUT", "PATCH", "DELETE")
 READS = r"cases/<int:case_id>/plate/|hotline/calls/<int:call_id>/"
 """A POST that only shows."""
 OBJECT = re.compile(
-    r"<\w+:(commitment_id|case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|call_id|errand_id|report_id|device_id|alarm_id)>"
+    r"<\w+:(commitment_id|case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|call_id|errand_id|report_id|device_id|alarm_id|shop_id)>"
     r"|(devices|decide|sessions)/<int:number>"
 )
 OF_NO_GRID = re.compile(r"<int:shift_id>|devices/<int:number>")
@@ -217,6 +221,26 @@ def things(order, other, grid, person):
         "sessions/number": UserSession.objects.create(user=worker, ip="192.0.2.1", session_key="s").pk,
         "decide/number": question.pk,
         **matter(grid, worker),
+        **a_shop(grid),
+    }
+
+
+def a_shop(grid):
+    """A shop with a finding and its photo, a tip-off (its number is 1, as there is no other) and an appeal."""
+    register.register(JURISDICTION, [register.NewShop("S-1", "福顺便利店", "retail")], "test")
+    shop = Shop.objects.get()
+    shop.grid = grid
+    shop.save()
+    items = [item.id for item in current("retail").asked_in("self")]
+    answers = {item: "fail" if item == "exit_clear" else "ok" for item in items}
+    inspecting.inspect(shop, inspecting.Answers("self", "k" * 8, answers, {"exit_clear": photo()}), "owner")
+    voices.tip_off(shop, "后门被货物堵住了", key="k" * 8, network="n")
+    return {
+        "shop_id": shop.pk,
+        "s/token": shop.codes.get().token,
+        "findings/number": shop.findings.get().pk,
+        "pictures/number": shop.photos.get().pk,
+        "appeals/number": appeals.appeal(shop, "照片不是本店的", "owner").pk,
     }
 
 
