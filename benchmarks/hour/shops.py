@@ -99,7 +99,7 @@ def count(shops: list[Shop], tally: Tally) -> None:
         figures["shops.ratings"] += RATERS * (shop.kind in {"rated", "praised"})
         figures["shops.turns"] += TURNS.get(shop.kind, 0)
         if shop.kind == "long_red":
-            tally.case(SERVICE, "mmmmc", "fixed", shop.spot.grid)
+            tally.case(SERVICE, "mmmc", "fixed", shop.spot.grid)
 
 
 def register(shops: list[Shop], jurisdiction: str) -> dict[int, str]:
