@@ -103,10 +103,10 @@ def centre(
         logins: names that may log in at the broker, beside the centre.
         settings: further variables of the environment; ``{folder}`` in them is the folder.
         files: further files in the folder, by name; ``{folder}`` in them is the folder.
-        lead_s: how long setting up may take, seconds of real time.
+        lead_s: how long setting up may take once the database is there, seconds of real time; more where that took long.
 
     Raises:
-        UnavailableError: PostgreSQL or Mosquitto is not installed.
+        UnavailableError: PostgreSQL or Mosquitto is not installed, or no database could be made.
     """
     with ExitStack() as stack:
         data = folder / "centre"
@@ -132,10 +132,14 @@ def centre(
             environment["PATROL_DATABASE_URL"] = postgresql(stack, folder / "pg")[0]
         made = Centre(folder, environment, f"mqtt://127.0.0.1:{port}", passwords)
         # The longest part of setting up comes before the clock runs.
+        system = SystemClock()
+        since = system.monotonic_ms()
         migrated = made.patrol("migrate")
         if migrated.returncode:
             raise UnavailableError(f"no database could be made: {migrated.stderr.strip()[-300:]}")
-        made.began_ms, made.clock = beginning(hours, lead_s, speed, SystemClock())
+        # What remains takes less than that again, on a slow machine too.
+        lead_s = max(lead_s, 2 * (system.monotonic_ms() - since) / 1000)
+        made.began_ms, made.clock = beginning(hours, lead_s, speed, system)
         environment["PATROL_CENTRAL_CLOCK"] = f"{speed:g}@{made.clock.real_ms}@{made.clock.scaled_ms}"
         for name in [name for name in os.environ if name.startswith("PATROL_")]:
             del os.environ[name]
