@@ -30,6 +30,7 @@ def hour(
     requests: Annotated[
         int, typer.Option(min=1, max=220, help="Requests of a city's app over Open311.")
     ] = 30,
+    shops: Annotated[int, typer.Option(min=1, max=220, help="Shops with a code on the door.")] = 40,
     database: Annotated[str, typer.Option(help="sqlite or postgresql.")] = "sqlite",
     folder: Annotated[
         Path | None,
@@ -40,7 +41,7 @@ def hour(
     ] = None,
 ) -> None:
     """An hour of a sub-district at many times the speed - residents write, the hotline rings, devices alarm, a city's app
-    reports, another system is told - and every published figure against the script. Exit code 1: any difference.
+    reports, shops are inspected, another system is told - and every published figure against the script. Exit code 1: any difference.
 
     Mosquitto with the shipped rules, `patrol central up` and a receiver of webhooks are real; who does what follows a script.
     """
@@ -57,7 +58,7 @@ def hour(
         )
     if folder is not None and folder.exists() and any(folder.iterdir()):
         raise PatrolError("this folder is not empty", field="--folder", value=folder, mend="Name a new one.")
-    script = write(seed=seed, hours=hours, sizes=Sizes(matters, calls, devices, requests))
+    script = write(seed=seed, hours=hours, sizes=Sizes(matters, calls, devices, requests, shops))
     signal.signal(signal.SIGTERM, _interrupt)  # so that nothing is left running
     with ExitStack() as stack:
         if folder is None:

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from benchmarks.centre import Centre
-from benchmarks.hour import city, devices, hotline, hub, residents
+from benchmarks.hour import city, devices, hotline, hub, residents, shops
+from benchmarks.hour.script import Script
 from benchmarks.hour.tally import Tally
 from benchmarks.hour.world import World
 from benchmarks.published import Row, log_in, one, read_csv
@@ -15,7 +16,7 @@ from benchmarks.published import Row, log_in, one, read_csv
 ENDINGS = ("fixed", "not_fixed", "refused", "withdrawn", "merged", "unsaid")
 
 
-def published(world: World, tally: Tally) -> dict[str, list[Row]]:
+def published(world: World, script: Script, tally: Tally) -> dict[str, list[Row]]:
     """The pages and tables of each part, by its name."""
     stage = world.stage
     web = log_in(stage.centre)
@@ -24,6 +25,7 @@ def published(world: World, tally: Tally) -> dict[str, list[Row]]:
         "hotline: /hotline/figures/": list(hotline.published(stage, web, tally)),
         "devices: /iot/": list(devices.published(stage, web, tally)),
         "the city's app: Open311": list(city.published(stage, tally, world.key)),
+        "shops: /shops/": list(shops.published(list(script.shops), world.codes, stage, web, tally)),
         "other systems: webhooks": list(hub.published(world.hub, stage, web, tally)),
         "statistics: how cases ended": list(_endings(stage.centre, web, tally)),
         "messages to people": list(_messages(tally)),
@@ -95,6 +97,12 @@ def proofs(made: Centre) -> Iterator[Row]:
     """What the centre itself offers: the chain, and figures that are computed again from it."""
     audit = made.patrol("audit", "verify")
     yield one("patrol central audit verify", f"exit code {audit.returncode}", "exit code 0")
+    again = made.patrol("shops", "recolour", "--json")
+    try:
+        changed = json.loads(again.stdout)["turned"]
+    except (ValueError, KeyError):
+        changed = again.stderr.strip()[-200:] or "nothing was said"
+    yield one("patrol central shops recolour: colours computed again that differ", changed, 0)
     for words in (
         ("statistics", "verify", "--from", made.day, "--to", made.day),
         ("hotline", "verify", "--days", "1"),

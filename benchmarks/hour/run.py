@@ -8,12 +8,15 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.hour import city, compare, devices, hotline, hub, residents
+from benchmarks.hour import city, compare, devices, hotline, hub, residents, shops
 from benchmarks.hour.ground import MINUTE
 from benchmarks.hour.script import TAIL_MS, Script, count
 from benchmarks.hour.world import World, world
 from benchmarks.published import Row
 from protocol.clock import SystemClock
+
+SETUP_MS = 10_000
+"""Real time for what was before the hour."""
 
 PATIENCE_S = 300
 """How long after the hour everything may take to come to rest, seconds of real time."""
@@ -59,11 +62,13 @@ def play(
         for part in (swarm, patrol, stage):
             stack.callback(part.close)
         # It begins when everything stands, however long that took.
-        centre.began_ms = centre.clock.utc_ms() + 2 * MINUTE
+        centre.began_ms = centre.clock.utc_ms() + round(speed) * SETUP_MS
+        shops.before(list(script.shops), stage)
         stage.add(residents.lives(list(script.matters), stage))
         stage.add(hotline.lives(list(script.calls), stage))
         stage.add(devices.lives(list(script.devices), stage))
         stage.add(city.lives(list(script.requests), stage, made.key))
+        stage.add(shops.lives(list(script.shops), stage, made.codes))
         swarm.start()
         patrol.start()
         stage.start()
@@ -79,7 +84,7 @@ def play(
                 if system.monotonic_ms() > patience:
                     break
         say("comparing", 1)
-        figures = compare.published(made, tally)
+        figures = compare.published(made, script, tally)
         patrol.close()
         stage.close()
         figures["proofs"] = list(compare.proofs(centre))
@@ -104,7 +109,7 @@ def _facts(
     failures = [*stage.failures, *swarm.failures, *patrol.failures]
     facts = {
         "hour": f"{len(script.matters)} matters of residents, {len(script.calls)} calls, {len(script.devices)} devices, "
-        f"{len(script.requests)} requests over Open311, {script.hours:g} h at {speed:g}x, seed {script.seed}, {database}",
+        f"{len(script.requests)} requests over Open311, {len(script.shops)} shops, {script.hours:g} h at {speed:g}x, seed {script.seed}, {database}",
         "calls over HTTP": ", ".join(f"{n} {what}" for what, n in sorted(stage.calls.items())),
         "messages of devices": str(swarm.sent),
         "webhooks": f"{sum(one.calls for one in heard)} calls, {sum(one.failed for one in heard)} failed on purpose, "

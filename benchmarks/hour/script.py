@@ -1,6 +1,6 @@
 """What happens in the hour: pure, and the same for the same seed.
 
-Each part - residents, hotline, devices, the city's app - writes its own stories and counts them; a new part joins here (`Script`,
+Each part - residents, hotline, devices, the city's app, shops - writes its own stories and counts them; a new part joins here (`Script`,
 `write`, `count`), in `run.play` with its lives, and in `compare.published` with its figures.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from benchmarks.hour import city, devices, hotline, residents
+from benchmarks.hour import city, devices, hotline, residents, shops
 from benchmarks.hour.ground import HOUR, MINUTE, PLACES
 from benchmarks.hour.tally import Tally
 from protocol.errors import PatrolError
@@ -20,12 +20,13 @@ TAIL_MS = 45 * MINUTE
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much happens: matters of residents, calls, devices, requests of the city's app."""
+    """How much happens: matters of residents, calls, devices, requests of the city's app, shops."""
 
     matters: int
     calls: int
     devices: int
     requests: int
+    shops: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Script:
     calls: tuple[hotline.Ring, ...]
     devices: tuple[devices.Device, ...]
     requests: tuple[city.Report, ...]
+    shops: tuple[shops.Shop, ...]
 
     @property
     def ends_ms(self) -> int:
@@ -55,6 +57,7 @@ def write(*, seed: int, hours: float, sizes: Sizes) -> Script:
         ("--matters", sizes.matters),
         ("--requests", sizes.requests),
         ("--devices", sizes.devices),
+        ("--shops", sizes.shops),
     ):
         if wanted > PLACES:
             raise PatrolError(
@@ -72,6 +75,7 @@ def write(*, seed: int, hours: float, sizes: Sizes) -> Script:
         tuple(hotline.write(random.Random(f"{seed} hotline"), sizes.calls, arriving)),
         tuple(devices.write(random.Random(f"{seed} devices"), sizes.devices, arriving)),
         tuple(city.write(random.Random(f"{seed} city"), sizes.requests, arriving)),
+        tuple(shops.write(random.Random(f"{seed} shops"), sizes.shops, arriving)),
     )
 
 
@@ -82,4 +86,5 @@ def count(script: Script) -> Tally:
     hotline.count(list(script.calls), tally)
     devices.count(list(script.devices), tally)
     city.count(list(script.requests), tally)
+    shops.count(list(script.shops), tally)
     return tally

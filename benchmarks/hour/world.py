@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.centre import JURISDICTION, PASSWORD, centre, session, up
-from benchmarks.hour import city, devices, hotline, hub, residents
+from benchmarks.hour import city, devices, hotline, hub, residents, shops
 from benchmarks.hour.ground import HOUR, NAMES, box_of
 from benchmarks.hour.hub import Hub
 from benchmarks.hour.script import Script
@@ -22,12 +22,13 @@ CITY_KEY, HUB_KEY = "city-app", "hub"
 
 @dataclass
 class World:
-    """What runs: the stage, the receiver of webhooks, and the keys of programs and devices."""
+    """What runs: the stage, the receiver of webhooks, the keys of programs and devices, and what stands on doors."""
 
     stage: Stage
     hub: Hub
     key: str
     device_keys: dict[str, str]
+    codes: dict[int, str]
 
 
 @contextmanager
@@ -59,6 +60,7 @@ def world(folder: Path, script: Script, speed: float, database: str) -> Iterator
         _people(stage)
         _rules()
         device_keys = devices.register(list(script.devices), JURISDICTION)
+        codes = shops.register(list(script.shops), JURISDICTION)
         from central.cases.apikeys import add_key
 
         key = add_key(CITY_KEY, JURISDICTION, ["open", "read"], per_minute=6000)
@@ -68,7 +70,7 @@ def world(folder: Path, script: Script, speed: float, database: str) -> Iterator
         receiver.start()
         hub.subscribe(receiver, HUB_KEY)
         up(stack, made)
-        yield World(stage, receiver, key, device_keys)
+        yield World(stage, receiver, key, device_keys, codes)
 
 
 def _people(stage: Stage) -> None:

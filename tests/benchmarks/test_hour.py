@@ -16,7 +16,7 @@ from central.cases.alike import Report, metres
 from central.webhooks import signing
 from protocol.errors import PatrolError
 
-SIZES = Sizes(matters=25, calls=25, devices=25, requests=25)
+SIZES = Sizes(matters=25, calls=25, devices=25, requests=25, shops=25)
 
 
 @settings(max_examples=10, deadline=None)
@@ -24,7 +24,7 @@ SIZES = Sizes(matters=25, calls=25, devices=25, requests=25)
 def test_what_closes_and_is_not_opened_again_is_closed_at_the_end(seed: int, hours: float) -> None:
     script = write(seed=seed, hours=hours, sizes=SIZES)
     assert write(seed=seed, hours=hours, sizes=SIZES) == script
-    more = write(seed=seed, hours=hours, sizes=Sizes(25, 40, 25, 25))
+    more = write(seed=seed, hours=hours, sizes=Sizes(25, 40, 25, 25, 25))
     assert (more.matters, more.devices, more.requests) == (script.matters, script.devices, script.requests)
     tally = count(script)
     for service in tally.cases:
@@ -85,7 +85,7 @@ def test_no_two_places_are_near_enough_to_be_taken_for_one_and_each_lies_in_its_
         assert west < each.longitude < east
         assert south < each.latitude < north
     with pytest.raises(PatrolError):
-        write(seed=1, hours=1, sizes=Sizes(PLACES + 1, 1, 1, 1))
+        write(seed=1, hours=1, sizes=Sizes(PLACES + 1, 1, 1, 1, 1))
 
 
 def test_the_receiver_refuses_forged_messages_and_notices_changed_ones() -> None:
