@@ -288,10 +288,10 @@ def _me_too(stage: Stage, web: requests.Session, matter: Matter, case: int, phon
     }  # fmt: skip
     shown = web.post(stage.centre.url + "/say/suggestions/", data=typed, timeout=TIMEOUT_S)
     stage.calls["resident is shown what is alike"] += 1
-    numbers = {int(each) for each in re.findall(r'value="(\d+)"', shown.text)}
-    if shown.status_code != 200 or case not in numbers:
-        raise StoryError(f"the matter {case} is not among the suggestions {sorted(numbers)}")
-    given = {**hidden, "me_too": str(case), "phone": phone, "category": WHAT[matter.what][0]}
+    invitations = {int(n): text for text, n in re.findall(r'value="((\d+):[\w:-]+)"', shown.text)}
+    if shown.status_code != 200 or case not in invitations:
+        raise StoryError(f"the matter {case} is not among the suggestions {sorted(invitations)}")
+    given = {**hidden, "me_too": invitations[case], "phone": phone, "category": WHAT[matter.what][0]}
     answer = web.post(
         stage.centre.url + "/say/", data=given, timeout=TIMEOUT_S, headers={"Accept": "application/json"}
     )

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.conf import settings
+from django.core.signing import BadSignature, TimestampSigner
 from django.db import transaction
 from django.urls import reverse
 from django.utils.crypto import salted_hmac
@@ -28,6 +29,10 @@ from central.voice.categories import VoiceCategory, category, codes_of_services,
 from central.voice.models import Saying
 from central.voice.places import Where, locate
 from protocol.errors import PatrolError
+
+_INVITATIONS = TimestampSigner(salt="central.voice.me-too")
+INVITED_S = 7 * 86_400
+"""A form that was filled in without a network may be sent days later."""
 
 PHOTOS_MOST = 4
 DAY_MS = 86_400_000
@@ -117,6 +122,27 @@ def submit(form: Form) -> Answer:
     return Answer(saying, token_of(key), again)
 
 
+def _not_known() -> str:
+    return _("This matter is closed or not known. Please send your own report.")
+
+
+def invitation(case_id: int) -> str:
+    """What a resident who was shown a matter sends to join it: its number alone would let anybody follow any matter."""
+    return _INVITATIONS.sign(str(case_id))
+
+
+def invited(text: str) -> int:
+    """The matter of an invitation.
+
+    Raises:
+        SayError: nobody was shown it, or that was more than a week ago.
+    """
+    try:
+        return int(_INVITATIONS.unsign(text[:100], max_age=INVITED_S))
+    except BadSignature as error:
+        raise SayError(_not_known(), field="me_too") from error
+
+
 def me_too(case_id: int, form: Form, within: str = "") -> Answer:
     """Somebody has the same matter: he is counted and, where he leaves a number, told of each step.
 
@@ -137,9 +163,7 @@ def me_too(case_id: int, form: Form, within: str = "") -> Answer:
     with transaction.atomic():
         case = root_of(case_id)
         if case is None or case.state == CaseState.CLOSED or (within and case.jurisdiction_id != within):
-            raise SayError(
-                _("This matter is closed or not known. Please send your own report."), field="me_too"
-            )
+            raise SayError(_not_known(), field="me_too")
         reporter = _reporter(form, case.jurisdiction_id)
         case = Case._base_manager.select_for_update().get(pk=case.pk)
         first = case.sayings.filter(kind=Saying.Kind.REPORT).values_list("category", flat=True).first()

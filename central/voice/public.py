@@ -61,11 +61,7 @@ def say(request: HttpRequest, code: str = "") -> HttpResponse:
     try:
         form = form_of(request, code)
         joins = request.POST.get("me_too", "")
-        answer = (
-            intake.me_too(int(joins), form)
-            if joins.isascii() and joins.isdigit() and len(joins) < 18
-            else intake.submit(form)
-        )
+        answer = intake.me_too(intake.invited(joins), form) if joins else intake.submit(form)
     except UnavailableError:
         return _wrong(
             request, code, PatrolError(_("We cannot take it just now. Please try again soon.")), 503
@@ -105,6 +101,7 @@ def suggestions(request: HttpRequest) -> HttpResponse:
     found = [
         {
             "case": one.case,
+            "invitation": intake.invitation(one.case.pk),
             "number": intake.number_of(one.case),
             "place": public_place(one.case.place),
             "category": _category_of(one.case, language),

@@ -80,10 +80,14 @@ def test_from_the_report_to_the_end_and_back(centre, area, person, browse):
     # Somebody else types the same: it is suggested without a word of the first one's, and he joins it.
     typed = {"text": "三号楼的电梯坏了好几天没人修", "longitude": "116.3322", "latitude": "39.9145"}
     shown = public_page.post("/say/suggestions/", typed).content.decode()
-    assert f'value="{case.pk}"' in shown
+    (invitation,) = re.findall(r'name="me_too" value="([^"]+)"', shown)
     assert "老人" not in shown
-    other = link(say(public_page, "second", me_too=str(case.pk), text="我家也是", phone="13900139000"))
-    nameless = link(say(public_page, "third", me_too=str(case.pk), text=""))
+    other = link(say(public_page, "second", me_too=invitation, text="我家也是", phone="13900139000"))
+    nameless = link(say(public_page, "third", me_too=invitation, text=""))
+    for guess in (str(case.pk), invitation[:-1], invitation.replace(str(case.pk), str(case.pk + 1), 1)):
+        assert say(public_page, "guess", me_too=guess).status_code == 422, (
+            "whoever was not shown it cannot join"
+        )
     assert (Case.objects.count(), Follower.objects.count()) == (1, 1)
     assert "3 people said so" in public_page.get(nameless).content.decode()
 
@@ -217,7 +221,7 @@ def test_what_cannot_be_taken_says_why(centre, area, browse, monkeypatch):
             422,
         ),
         ({"me_too": "999"}, "me_too", 422),
-        ({"me_too": "²", "text": " "}, "text", 422),
+        ({"me_too": "²", "text": " "}, "me_too", 422),
         ({"place": "\x00", "longitude": "", "latitude": ""}, "place", 422),
     ):
         answer = page.post(
