@@ -16,6 +16,8 @@ from central.cases.models import ApiCall, Attachment, Case, HistoryEntry, Note, 
 from central.cases.reporters import contact_of
 from central.cases.states import Result
 from central.grids.models import Grid
+from central.shops import register
+from central.shops.models import Shop
 from protocol.errors import PatrolError
 from tests.central.cases.test_attachments import photo
 from tests.central.street import NOON
@@ -187,6 +189,8 @@ def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(h
         Grid.objects.create(jurisdiction_id=place, code="1", name=place, level=1)
     words = {"category": "noise", "text": "半夜施工太吵", "place": "三里河北街"}
     token = hotline.post("/voice/reports", words).json()["token"]
+    register.register("sanlihe", [register.NewShop("S-1", "福顺便利店", "retail")], "test")
+    shop = Shop.objects.unscoped("made here").get().pk
     calls = {  # operation: (right, body)
         "open_case": ("open", {**BODY, "external_id": "table"}),
         "get_case": ("read", None),
@@ -204,10 +208,13 @@ def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(h
         "say": ("open", words),
         "voice_progress": ("read", None),
         "voice_photo": ("photo", photo()),
+        "list_shops": ("read", None),
+        "get_shop": ("read", None),
+        "list_inspections": ("read", None),
     }
     # What they open or list lies in their own jurisdiction.
     of_all = {"open_case", "list_cases", "export_csv", "export_geojson"}
-    own = of_all | {"say", "voice_categories", "voice_suggestions"}
+    own = of_all | {"say", "voice_categories", "voice_suggestions", "list_shops"}
     described = {
         call["operationId"]: (method, path.removeprefix("/api/v1"))
         for path, methods in Client().get("/api/v1/openapi.json").json()["paths"].items()
@@ -224,7 +231,7 @@ def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(h
     def ask(caller, operation):
         (method, path), (_, body) = described[operation], calls[operation]
         path = path.replace("{case_id}", str(number)).replace("{photo_id}", str(picture))
-        path = path.replace("{token}", token)
+        path = path.replace("{token}", token).replace("{shop_id}", str(shop))
         path += "?text=%E5%8D%8A%E5%A4%9C%E6%96%BD%E5%B7%A5" if operation == "voice_suggestions" else ""
         kind = "image/jpeg" if isinstance(body, bytes) else "application/json"
         return caller.get(path) if method == "get" else caller.post(path, body, f"t-{operation}", kind)
@@ -242,6 +249,7 @@ def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(h
     for operation in of_all - {"open_case"}:
         assert str(BODY["place"]) not in ask(every, operation).content.decode()
         assert BODY["text"] not in ask(keys[calls[operation][0]], operation).content.decode()
+    assert ask(every, "list_shops").json()["shops"] == []
     assert ask(every, "open_case").status_code == 201
     pages = keys["export"].client.get("/api/v1/export/cases.csv?limit=1")
     assert "after=" in pages["Link"]
