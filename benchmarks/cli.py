@@ -24,12 +24,18 @@ from benchmarks.clocks import cli as clocks_cli
 from benchmarks.day import cli as day_cli
 from benchmarks.dispatch import cli as dispatch_cli
 from benchmarks.faults import cli as faults_cli
+from benchmarks.flood.cli import flood
 from benchmarks.grids import cli as grids_cli
+from benchmarks.hotline.cli import hotline
+from benchmarks.hour import cli as hour_cli
+from benchmarks.iot import cli as iot_cli
 from benchmarks.pages.cli import pages
 from benchmarks.plates.cli import plates
 from benchmarks.publish.cli import everything
 from benchmarks.rehearsal.cli import app as rehearsal_app
+from benchmarks.shops.cli import shops
 from benchmarks.suggest import cli as suggest_cli
+from benchmarks.voice.cli import voice
 from benchmarks.zones.cli import app as zones_app
 from patrol import console
 from protocol.errors import PatrolError, UnavailableError
@@ -55,9 +61,15 @@ app = typer.Typer(
     "patrol bench plates --condition day --out-pictures worst.png\n\n"
     "patrol bench bays --rate 100\n\n"
     "patrol bench faults --quick\n\n"
+    "patrol bench iot --devices 5000 --rate 200 --minutes 1\n\n"
+    "patrol bench flood --reports 10000\n\n"
+    "patrol bench hotline --calls 10\n\n"
     "patrol bench pages --database sqlite\n\n"
+    "patrol bench shops --database sqlite\n\n"
     "patrol bench day --json day.json\n\n"
+    "patrol bench hour --speed 20\n\n"
     "patrol bench capacity --quick\n\n"
+    "patrol bench voice --reports 200000\n\n"
     "patrol bench all --out results --render",
 )
 
@@ -201,12 +213,18 @@ app.command(
     epilog="Examples:\n\npatrol bench all --out results\n\npatrol bench all --out results --only faults --render\n\n"
     "patrol bench all --from results",
 )(everything)
+app.command(epilog="Example: patrol bench flood --reports 10000 --rate 400 --json flood.json")(flood)
 app.add_typer(grids_cli.app)
 app.add_typer(clocks_cli.app)
 app.add_typer(dispatch_cli.app)
 app.add_typer(faults_cli.app)
+app.add_typer(iot_cli.app)
 app.add_typer(day_cli.app)
+app.add_typer(hour_cli.app)
 app.command(epilog="Example: patrol bench pages --database sqlite --json pages.json")(pages)
+app.command(epilog="Example: patrol bench hotline --calls 10 --json hotline.json")(hotline)
+app.command(epilog="Example: patrol bench voice --database postgresql --json voice.json")(voice)
+app.command(epilog="Example: patrol bench shops --database sqlite --json shops.json")(shops)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -16,12 +16,17 @@ from central.clocks import cli as clocks_cli
 from central.dispatch import grids_cli
 from central.dispatch.cli import dispatch_app, rosters_app, zones_app
 from central.grids.cli import app as grids_app
+from central.hotline.cli import app as hotline_app
+from central.iot.cli import app as iot_app
 from central.notices.cli import app as notices_app
 from central.operations import cli as operations_cli
 from central.owners.cli import app as owners_app
 from central.people.cli import app as users_app
 from central.people.cli import log_app, print_link
+from central.shops.cli import app as shops_app
 from central.statistics.cli import app as statistics_app
+from central.voice.cli import app as voice_app
+from central.webhooks.cli import app as webhooks_app
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -53,10 +58,15 @@ grids_app.command("reroute", epilog="Example: patrol central grids reroute --jso
 app.add_typer(grids_app, name="grids")
 app.add_typer(keys_app, name="keys")
 app.add_typer(services_app, name="services")
+app.add_typer(iot_app, name="iot")
 app.add_typer(notices_app, name="notices")
 app.add_typer(owners_app, name="owners")
+app.add_typer(hotline_app, name="hotline")
 app.add_typer(statistics_app, name="statistics")
+app.add_typer(webhooks_app, name="webhooks")
 app.add_typer(rosters_app, name="rosters")
+app.add_typer(voice_app, name="voice")
+app.add_typer(shops_app, name="shops")
 app.add_typer(zones_app, name="zones")
 app.add_typer(agents_app, name="agents")
 app.add_typer(audit_app, name="audit")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -52,13 +51,15 @@ def schema_files() -> dict[str, str]:
     }
 
 
+_ROOT = f"patrol/v{PROTOCOL_VERSION}/{{jurisdiction}}/"
+
+
 def topic_rows() -> list[dict[str, str]]:
     """The table of `protocol.topics`, which alone spells topics: columns as its head names them."""
     lines = [line for line in (topics.__doc__ or "").splitlines() if line.startswith("|")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     head, rows = cells[0], cells[2:]
-    root = f"patrol/v{PROTOCOL_VERSION}/{{jurisdiction}}/"
-    return [{"topic": root + row[0], **dict(zip(head[1:], row[1:], strict=True))} for row in rows]
+    return [{"topic": _ROOT + row[0], **dict(zip(head[1:], row[1:], strict=True))} for row in rows]
 
 
 @app.command(epilog="Example: patrol protocol schema --out docs/protocol")
@@ -102,11 +103,12 @@ def topics_command(as_json: AsJson = False) -> None:
     if as_json:
         console.print_json(rows)
         return
-    table = Table()
+    # What all have in common stands once, above: beside it the rest fits into a narrow terminal.
+    table = Table(title=f"Topics below {_ROOT}", title_justify="left")
     for heading in rows[0]:
-        table.add_column(re.sub("below the root", "", heading).strip(), overflow="fold")
+        table.add_column(heading, overflow="fold", no_wrap=heading == "topic")
     for row in rows:
-        table.add_row(*row.values())
+        table.add_row(*(row | {"topic": row["topic"].removeprefix(_ROOT)}).values())
     console.out.print(table)
 
 

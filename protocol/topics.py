@@ -12,6 +12,7 @@
 | agents/{agent}/zones | agent -> centre | ZonePlan | agent's outbox until Accept |
 | agents/{agent}/inbox | centre -> agent | any InboxMessage | centre's outbox |
 | officers/{officer}/tasks | centre -> officer | OfficerTask, expires with the offer | centre's outbox |
+| devices/{device}/telemetry | device -> centre | JSON as the device's type reads it | broker, for the centre's session |
 
 An evidence picture's idempotency key is ``{jurisdiction}/{agent}/evidence/{sha256}``, derived from the topic.
 """
@@ -61,6 +62,34 @@ class OfficerTopics:
     @property
     def tasks(self) -> str:
         return f"{_ROOT}/{self.jurisdiction_id}/officers/{self.officer}/tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceTopics:
+    """The topics of one device that measures."""
+
+    jurisdiction_id: str
+    device: str
+
+    @property
+    def telemetry(self) -> str:
+        return f"{_ROOT}/{self.jurisdiction_id}/devices/{self.device}/telemetry"
+
+
+def telemetry_filters(
+    jurisdiction_id: str = "+", group: str = "devices", *, shared: bool = True
+) -> tuple[str, ...]:
+    """What the workers that take telemetry subscribe: together, or one of them for all."""
+    plain = f"{_ROOT}/{jurisdiction_id}/devices/+/telemetry"
+    return (f"$share/{group}/{plain}",) if shared else (plain,)
+
+
+def parse_telemetry_topic(topic: str) -> tuple[str, str] | None:
+    """(jurisdiction, device) of a telemetry topic, or None if it is none."""
+    parts = topic.split("/")
+    if len(parts) != 6 or parts[3] != "devices" or parts[5] != "telemetry" or "/".join(parts[:2]) != _ROOT:
+        return None
+    return parts[2], parts[4]
 
 
 def officer_name(number: int) -> str:

@@ -25,7 +25,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from protocol.topics import AgentTopics, OfficerTopics, ingest_filters
+from protocol.topics import AgentTopics, DeviceTopics, OfficerTopics, ingest_filters, telemetry_filters
 
 ROOT = Path(__file__).resolve().parent.parent
 HOME = "my-subdistrict"
@@ -112,7 +112,7 @@ def port(tmp_path: Path, free_port: Callable[[], int], wait_until: Callable[...,
     """Where a broker with the shipped configuration listens; certificates and keys lie in `tmp_path`."""
     port = free_port()
     authority = Authority(tmp_path)
-    for name in ("broker", "centre", "agent-1", "agent-2", "officer-7", "officer-8"):
+    for name in ("broker", "centre", "agent-1", "agent-2", "officer-7", "officer-8", "smoke-1"):
         authority.issue(name)
     shutil.copy(ROOT / "deploy/mosquitto/acl", tmp_path / "acl")
     (tmp_path / "acl").chmod(0o644)
@@ -234,6 +234,23 @@ def test_an_officer_hears_the_own_topic_alone_and_says_nothing(connect: Callable
     assert centre.publish(mine, b"for seven again") == 0
     assert centre.publish(AgentTopics(HOME, "agent-1").of("inbox"), b"for the agent") == 0
     assert agent.heard.get(timeout=WAIT_S)[1] == b"for the agent"
+
+
+def test_a_device_says_its_own_and_hears_nothing(connect: Callable[[str], Client]) -> None:
+    centre, device = connect("centre"), connect("smoke-1")
+    mine = DeviceTopics(HOME, "smoke-1").telemetry
+    assert centre.subscribe(*telemetry_filters(HOME, shared=False)) == [1]
+    device.subscribe("patrol/v1/#")
+    assert device.publish(mine, b'{"smoke": 1}') == 0
+    assert centre.heard.get(timeout=WAIT_S) == (mine, b'{"smoke": 1}')
+    for topic in (
+        DeviceTopics(HOME, "smoke-2").telemetry,
+        DeviceTopics("elsewhere", "smoke-1").telemetry,
+        AgentTopics(HOME, "agent-1").of("tasks"),
+    ):
+        assert device.publish(topic) == NOT_AUTHORISED
+    assert centre.publish(mine) == NOT_AUTHORISED
+    assert device.heard.empty(), "not even its own"
 
 
 def test_nobody_enters_without_a_certificate(port: int, tmp_path: Path) -> None:

@@ -179,10 +179,11 @@ def judge(stays: Sequence[TrueStay], log: Log, rules: Rules) -> Judgement:
 
 
 def _wanted_ms(stay: TrueStay, looks: Sequence[int], rules: Rules, due: int | None) -> int | None:
-    """From when on a case is wanted. None may come before it is due; where something hides the vehicle within the second in
-    which it might still have been rolling, nobody could be sure before that has gone."""
+    """From when on a case is wanted. None may come before it is due; but where the next look that can make sure that the vehicle
+    was not rolling comes late - because something hides it, or looks are half a minute apart - nobody can be sure before that."""
     sure = None if due is None else due_ms(stay, looks, rules, ROLL_MS)
-    return due if sure is not None and due is not None and sure - due <= rules.period_ms else sure
+    soon = sure is not None and due is not None and sure - due <= min(rules.period_ms, WINDOW_MS)
+    return due if soon else sure
 
 
 def _until(stay: TrueStay, rules: Rules) -> int:

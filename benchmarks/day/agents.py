@@ -16,6 +16,7 @@ import numpy as np
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion
 
+from benchmarks.centre import JURISDICTION
 from benchmarks.day.script import GRACE_MS, MINUTE, ON_THE_WAY_MS, POSTS_KM, UNSEEN_MS, Script, Stay
 from edge_agent.cases import Case, Ended, Exempted, Identified, Watched, open_case
 from edge_agent.config import AgentConfig
@@ -30,9 +31,6 @@ from notifier.outbox import FileTransactions, OutboxItem
 from protocol.clock import Millis, ScaledClock, SystemClock
 from protocol.messages import EvidenceRef, NoticeResult, Outcome, Position, Refuse
 from zones import Zone
-
-JURISDICTION = "my-subdistrict"
-"""As in the shipped rules for Mosquitto."""
 
 WEST = Position(longitude=116.30, latitude=39.90)
 KM = 1 / (111.195 * 0.76717)

@@ -6,11 +6,9 @@ import signal
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 app = typer.Typer(add_completion=False)
 
@@ -55,6 +53,7 @@ def day(
     from benchmarks.cli import _interrupt, progress_bar, tell
     from benchmarks.day.run import play
     from benchmarks.day.script import write
+    from benchmarks.published import table_of
     from protocol.errors import PatrolError
 
     if database not in {"postgresql", "sqlite"}:
@@ -75,20 +74,8 @@ def day(
             folder.absolute(), script, speed=speed, browsers=min(browsers, officers), database=database,
             say=lambda text, share: bar.update(task, description=text, completed=share),
         )  # fmt: skip
-    table = Table(title="A day", title_justify="left")
-    for name in ("Figure", "Published", "Truth"):
-        table.add_column(name)
-    table.add_column("Equal")
-    rows: list[dict[str, Any]] = []
     parts = {"on the pages": found.published, "in the tables": found.stored, "proofs": found.proofs}
-    for part, figures in parts.items():
-        table.add_row(f"[bold]{part}[/]", "", "", "")
-        for row in figures:
-            mark = "[green]yes[/]" if row.equal else "[bold red]no[/]"
-            table.add_row(escape(row.figure), escape(row.page), escape(row.truth), mark)
-            rows.append(
-                {"part": part, "figure": row.figure, "page": row.page, "truth": row.truth, "equal": row.equal}
-            )
+    table, rows = table_of("A day", parts)
     same = sum(row["equal"] for row in rows)
     facts = machine() | found.facts | {"equal": f"{same} of {len(rows)} figures"}
     tell(table, rows, facts, json)

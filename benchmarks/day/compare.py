@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from benchmarks.day.agents import name_of, place_of
-from benchmarks.day.pages import Published
 from benchmarks.day.truth import Place, Truth, interval
 from benchmarks.day.world import OFFICERS, World
+from benchmarks.published import Published, Row, both
+from benchmarks.published import one as same
 
 CLOCK_SLACK_S = 2.5
 """A duration that was lived through may be so much off, seconds of real time: every button is pressed by a program that has
@@ -18,16 +18,6 @@ to wait for its turn."""
 
 WAITED_MS = 200_000
 """From here on an outcome has waited for a network, not for its turn, which took up to two seconds of real time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One figure: what is published, what is true."""
-
-    figure: str
-    page: str
-    truth: str
-    equal: bool
 
 
 RESULTS = ("ticketed", "moved_on", "towed", "vehicle_gone", "not_a_violation", "wrong_vehicle", "other")
@@ -42,14 +32,14 @@ def published(found: Published, truth: Truth, speed: float) -> Iterator[Row]:
     figures = {row["figure"]: row for row in found.tables["figures"]}
     departure = _share(truth.left, truth.left + truth.tasked)
     done = _share(truth.on_time, truth.on_time + truth.late)
-    yield _row(
+    yield same(
         "left after the warning, share and 95 % interval", found.big[0] if found.big else "", departure[0]
     )
-    yield _row("… of the CSV", _csv_share(figures["left_after_warning"]), departure[1])
-    yield _row(
+    yield same("… of the CSV", _csv_share(figures["left_after_warning"]), departure[1])
+    yield same(
         "tasks done on time, share and 95 % interval", found.big[1] if len(found.big) > 1 else "", done[0]
     )
-    yield _row("… of the CSV", _csv_share(figures["tasks_closed_on_time"]), done[1])
+    yield same("… of the CSV", _csv_share(figures["tasks_closed_on_time"]), done[1])
     for figure, word, name, true in (
         ("warned", "Warned", "warned", truth.warned),
         ("left", "Left", "left_after_warning", truth.left),
@@ -60,17 +50,17 @@ def published(found: Published, truth: Truth, speed: float) -> Iterator[Row]:
         ("closed late", "Closed late", "tasks_closed_late", truth.late),
         ("open and late", "Open and late", "tasks_open_and_late", 0),
     ):
-        yield _both(figure, found.pairs.get(word, ""), figures[name]["count"], str(true))
+        yield both(figure, found.pairs.get(word, ""), figures[name]["count"], str(true))
     for result in RESULTS:
         page = found.row(LABELS[result])
-        yield _both(f"found: {result}", page[0] if page else "", figures[f"result_{result}"]["count"],
+        yield both(f"found: {result}", page[0] if page else "", figures[f"result_{result}"]["count"],
                     str(truth.results[result]))  # fmt: skip
     page = found.row("Retracted")
-    yield _both(
+    yield both(
         "retracted", page[0] if page else "", figures["tasks_retracted"]["count"], str(truth.retracted)
     )
     day = found.tables["days"][0]
-    yield _both("the day: cases, warned, left, tasks", " ".join(found.row(day["day"])),
+    yield both("the day: cases, warned, left, tasks", " ".join(found.row(day["day"])),
                 " ".join(day[name] for name in ("cases", "warned", "left", "tasks")),
                 f"{truth.cases} {truth.warned} {truth.left} {truth.enforcements}")  # fmt: skip
     yield from _places(found, truth)
@@ -80,19 +70,19 @@ def published(found: Published, truth: Truth, speed: float) -> Iterator[Row]:
 
 def _places(found: Published, truth: Truth) -> Iterator[Row]:
     often = {place: one for place, one in truth.places.items() if one.cases >= 3}
-    yield _row("repeat places", str(len(found.tables["places"])), str(len(often)))
+    yield same("repeat places", str(len(found.tables["places"])), str(len(often)))
     rows = {(row["place"], row["camera"], row["zone"]): row for row in found.tables["places"]}
     for place, one in sorted(often.items()):
         agent, camera, zone = place
         row = rows.get((place_of(*place), f"cam{camera + 1}", f"P{zone + 1}"), {})
         table = " ".join(row.get(name, "-") for name in ("cases", "days", "warned", "left", "tasked"))
         page = " ".join(found.row(place_of(*place)))
-        yield _both(f"{name_of(agent)} cam{camera + 1} P{zone + 1}: cases, days, warned, left, tasks", page, table,
+        yield both(f"{name_of(agent)} cam{camera + 1} P{zone + 1}: cases, days, warned, left, tasks", page, table,
                     f"{one.cases} 1 {one.warned} {one.left} {one.tasked}")  # fmt: skip
 
 
 def _officers(found: Published, truth: Truth, speed: float) -> Iterator[Row]:
-    yield _row("officers", str(len(found.tables["officers"])), str(len(truth.officers)))
+    yield same("officers", str(len(found.tables["officers"])), str(len(truth.officers)))
     rows = {row["officer"]: row for row in found.tables["officers"]}
     names = ("accepted", "closed", "on_time", "retracted", "open_now")
     for officer, one in sorted(truth.officers.items()):
@@ -130,16 +120,16 @@ def _precision(found: Published, truth: Truth) -> Iterator[Row]:
         for place, one in truth.precision.items()
         if one.confirmed + one.false + one.gone + one.other
     }
-    yield _row("zones with outcomes", str(len(rows)), str(len(known)))
+    yield same("zones with outcomes", str(len(rows)), str(len(known)))
     for (agent, camera, zone), counts in sorted(known.items()):
         row = rows.get((name_of(agent), f"cam{camera + 1}", f"P{zone + 1}"), {})
         told = " ".join(row.get(name, "-") for name in ("confirmed", "false", "gone", "other"))
         right, of = counts[0], counts[0] + counts[1]
         share = _share(right, of)[1] if of else ""
         said = " ".join(row.get(name, "") for name in ("precision", "low_95", "high_95")).strip()
-        yield _row(f"{name_of(agent)} cam{camera + 1} P{zone + 1}: confirmed, false, gone, other", told,
+        yield same(f"{name_of(agent)} cam{camera + 1} P{zone + 1}: confirmed, false, gone, other", told,
                    " ".join(map(str, counts)))  # fmt: skip
-        yield _row("… precision and 95 % interval", said, share)
+        yield same("… precision and 95 % interval", said, share)
 
 
 def stored(truth: Truth) -> Iterator[Row]:
@@ -161,25 +151,25 @@ def stored(truth: Truth) -> Iterator[Row]:
     states = dict(Stay.objects.values_list("agent_state").annotate(n=Count("pk")).order_by())
     told = dict(offers.values_list("state").annotate(n=Count("pk")).order_by())
     twice = orders.values("case").annotate(n=Count("pk")).filter(n__gt=1).count()
-    yield _row("cases", str(cases.count()), str(truth.cases))
-    yield _row("tasks", str(orders.count()), str(truth.tasks))
-    yield _row("tasks still open", str(orders.filter(state__in=OPEN_STATES).count()), "0")
-    yield _row("cases with two tasks", str(twice), "0")
+    yield same("cases", str(cases.count()), str(truth.cases))
+    yield same("tasks", str(orders.count()), str(truth.tasks))
+    yield same("tasks still open", str(orders.filter(state__in=OPEN_STATES).count()), "0")
+    yield same("cases with two tasks", str(twice), "0")
     ended = Assignment.rows.filter(state=AssignmentState.OVER).count()
-    yield _row("searches for an officer that are over", str(ended), str(truth.tasks))
+    yield same("searches for an officer that are over", str(ended), str(truth.tasks))
     for state in ("accepted", "declined", "expired", "withdrawn"):
-        yield _row(f"offers {state}", str(told.get(state, 0)), str(truth.offers[state]))
-    yield _row("offers open", str(told.get("offered", 0)), "0")
+        yield same(f"offers {state}", str(told.get(state, 0)), str(truth.offers[state]))
+    yield same("offers open", str(told.get("offered", 0)), "0")
     for state in ("self_corrected", "exempt", "closed"):
-        yield _row(
+        yield same(
             f"cases that ended at the camera: {state}", str(states.get(state, 0)), str(truth.states[state])
         )
     closed = cases.filter(state="closed").count()
-    yield _row("cases closed at the centre", str(closed), str(truth.cases))
+    yield same("cases closed at the centre", str(closed), str(truth.cases))
     sent = Notice.objects.filter(state="accepted").count()
-    yield _row("warnings that the gateway took", str(sent), str(truth.warned))
+    yield same("warnings that the gateway took", str(sent), str(truth.warned))
     photos = Attachment.objects.filter(key__startswith="field:").count()
-    yield _row("photos of officers", str(photos), str(truth.photos))
+    yield same("photos of officers", str(photos), str(truth.photos))
     waited = Submission.objects.unscoped("a benchmark counts all of its own centre").filter(
         kind="outcome", received_at_ms__gte=F("tapped_at_ms") + WAITED_MS
     )
@@ -187,18 +177,18 @@ def stored(truth: Truth) -> Iterator[Row]:
         HistoryEntry.objects.filter(kind="sent_late", case=one.order.case_id).exists()
         for one in waited.select_related("order")
     )
-    yield _row("outcomes that waited for a network", str(late), str(truth.late_words))
-    yield _row(
+    yield same("outcomes that waited for a network", str(late), str(truth.late_words))
+    yield same(
         "actions of phones refused",
         str(Submission.objects.unscoped("its own centre").exclude(verdict="done").count()),
         "0",
     )
-    yield _row(
+    yield same(
         "letters that no agent confirmed",
         str(Letter.objects.filter(confirmed_at_ms__isnull=True).count()),
         "0",
     )
-    yield _row("messages refused", str(Quarantined.objects.count()), "0")
+    yield same("messages refused", str(Quarantined.objects.count()), "0")
 
 
 def commands(world: World) -> Iterator[Row]:
@@ -214,16 +204,6 @@ def commands(world: World) -> Iterator[Row]:
         same = False
     yield Row("patrol central statistics verify", "the same" if same else again.stderr.strip()[-200:] or "differs",
               "the same", same and again.returncode == 0)  # fmt: skip
-
-
-def _row(figure: str, page: str, truth: str) -> Row:
-    return Row(figure, page, truth, page == truth)
-
-
-def _both(figure: str, page: str, table: str, truth: str) -> Row:
-    """On the page and in the CSV."""
-    shown = page if page == table else f"{page or 'nothing'} (CSV: {table})"
-    return Row(figure, shown, truth, page == table == truth)
 
 
 def _share(hits: int, of: int) -> tuple[str, str]:

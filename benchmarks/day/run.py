@@ -10,12 +10,12 @@ from pathlib import Path
 
 from benchmarks.day import compare
 from benchmarks.day.agents import Box, name_of
-from benchmarks.day.compare import Row
 from benchmarks.day.officers import Officer, all_at_rest
 from benchmarks.day.pages import fetch
 from benchmarks.day.script import MINUTE, Script
 from benchmarks.day.truth import Truth, count
 from benchmarks.day.world import world
+from benchmarks.published import Row
 from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
 

@@ -2,81 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
-import json
-import os
-import queue
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
-from benchmarks.day.agents import JURISDICTION, KM, WEST, name_of, position_of
+from benchmarks.centre import JURISDICTION, PASSWORD, Centre, centre, session, up
+from benchmarks.day.agents import KM, WEST, name_of, position_of
 from benchmarks.day.script import LEASE_MS, POSTS_KM, RESPONSE_MS, Script
-from benchmarks.dispatch.world import postgresql, stop
-from protocol.clock import Millis, ScaledClock, SystemClock
-from protocol.errors import UnavailableError
 
-ZONE = ZoneInfo("Asia/Shanghai")
-ROOT = Path(__file__).resolve().parents[2]
-PASSWORD = "kerb-stone-granite-7"  # noqa: S105  # of a centre that lives for this day alone
-_UP_S = 90
+World = Centre
 
 OFFICERS = ("王海", "李静", "张伟", "刘洋", "陈晨", "赵磊", "孙丽", "周强")
-
-
-@dataclass
-class World:
-    """What runs, and how to reach it.
-
-    Attributes:
-        clock: the day's clock; `began_ms` is when the day begins on it.
-        url: of the pages.
-        brokers: address and password of the broker for each agent.
-        cookies: each officer's session cookie, (name, value).
-        users: each officer's number at the centre.
-    """
-
-    folder: Path
-    environment: dict[str, str]
-    clock: ScaledClock
-    began_ms: Millis
-    broker: str
-    passwords: dict[str, str]
-    url: str = ""
-    cookies: dict[int, tuple[str, str]] = field(default_factory=dict)
-    users: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def day(self) -> str:
-        """The date, as the statistics page wants it."""
-        return datetime.fromtimestamp(self.began_ms / 1000, ZONE).date().isoformat()
-
-    def patrol(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """`patrol central …`, to its end."""
-        return subprocess.run(
-            [sys.executable, "-m", "patrol", "central", *words],
-            env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
-        )  # fmt: skip
-
-
-def beginning(hours: float, lead_s: float, speed: float, system: SystemClock) -> tuple[Millis, ScaledClock]:
-    """Yesterday's midnight, or nine in the morning for a part of a day; and a clock that will reach it in `lead_s` seconds.
-
-    Yesterday, so that no instant of the day lies in the future of what counts in real time, such as log-ins.
-    """
-    now = system.utc_ms()
-    day = datetime.fromtimestamp(now / 1000, ZONE).date() - timedelta(days=1)
-    began = round(datetime.combine(day, time(0 if hours > 15 else 9), tzinfo=ZONE).timestamp() * 1000)
-    return began, ScaledClock(speed, now + round(lead_s * 1000), began, system)
 
 
 @contextmanager
@@ -91,54 +27,23 @@ def world(folder: Path, script: Script, speed: int, database: str) -> Iterator[W
     Raises:
         UnavailableError: PostgreSQL or Mosquitto is not installed, or the centre did not come up.
     """
-    lead_s = 60.0
+    settings = {
+        "PATROL_CENTRAL_LEASE_SECONDS": str(LEASE_MS // 1000),
+        "PATROL_CENTRAL_RESPONSE_MINUTES": str(RESPONSE_MS // 60_000),
+    }
+    logins = [name_of(agent) for agent in range(script.agents)]
     with ExitStack() as stack:
-        began, clock = beginning(script.hours, lead_s, speed, SystemClock())
-        data = folder / "centre"
-        data.mkdir(mode=0o700)
-        (data / "simulated").write_text("This folder holds a simulated day.\n")
-        passwords = {
-            name: secrets.token_urlsafe(12) for name in ("centre", *map(name_of, range(script.agents)))
-        }
-        port = _mosquitto(stack, folder / "mosquitto", passwords)
-        (folder / "broker.password").write_text(passwords["centre"])
-        (folder / "notices.toml").write_text(
-            f'sender = "模拟街道"\n[policy]\nper_agent_per_hour = 0\n[sms]\ngateway = "log"\nlog_file = "{folder}/sms.jsonl"\n'
+        made = stack.enter_context(
+            centre(
+                folder, hours=script.hours, speed=speed, database=database, logins=logins, settings=settings
+            )
         )
-        environment = {n: text for n, text in os.environ.items() if not n.startswith("PATROL_")} | {
-            "PATROL_CENTRAL_DATA": str(data),
-            "PATROL_CENTRAL_BROKER": f"mqtt://127.0.0.1:{port}",
-            "PATROL_CENTRAL_BROKER_USER": "centre",
-            "PATROL_CENTRAL_BROKER_PASSWORD_FILE": str(folder / "broker.password"),
-            "PATROL_CENTRAL_NOTICES_FILE": str(folder / "notices.toml"),
-            "PATROL_CENTRAL_LEASE_SECONDS": str(LEASE_MS // 1000),
-            "PATROL_CENTRAL_RESPONSE_MINUTES": str(RESPONSE_MS // 60_000),
-            "PATROL_CENTRAL_IDLE_MINUTES": "1440",
-            "PATROL_CENTRAL_CLOCK": f"{speed}@{clock.real_ms}@{clock.scaled_ms}",
-            "PYTHONUNBUFFERED": "1",
-        }
-        if database == "postgresql":
-            environment["PATROL_DATABASE_URL"] = postgresql(stack, folder / "pg")[0]
-        for name in [name for name in os.environ if name.startswith("PATROL_")]:
-            del os.environ[name]
-        os.environ.update({n: t for n, t in environment.items() if n.startswith("PATROL_")})
-        from central.project import bootstrap
-
-        bootstrap.start()
-        bootstrap.migrate()
-        made = World(folder, environment, clock, began, f"mqtt://127.0.0.1:{port}", passwords)
         _people(made, script)
-        made.url = _up(stack, made)
+        up(stack, made)
         yield made
-        from django.db import connection
-
-        connection.close()
 
 
 def _people(made: World, script: Script) -> None:
-    from django.conf import settings
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.sessions.backends.db import SessionStore
     from shapely.geometry import MultiPolygon, box
 
     from central.dispatch import rosters
@@ -164,12 +69,7 @@ def _people(made: World, script: Script) -> None:
     for officer in range(script.officers):
         user = add_user(f"officer{officer}", "officer", scope=JURISDICTION, full_name=OFFICERS[officer])
         made.users[officer] = user.pk
-        session = SessionStore()
-        session[SESSION_KEY] = str(user.pk)
-        session[BACKEND_SESSION_KEY] = settings.AUTHENTICATION_BACKENDS[0]
-        session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-        session.save()
-        made.cookies[officer] = (settings.SESSION_COOKIE_NAME, str(session.session_key))
+        made.cookies[officer] = session(user)
     rosters.store(
         JURISDICTION,
         [
@@ -184,62 +84,3 @@ def post_of(script: Script, officer: int) -> tuple[float, float]:
     """(longitude, latitude) of an officer's post."""
     where = position_of(script.post_of(officer))
     return where.longitude, where.latitude
-
-
-def _up(stack: ExitStack, made: World) -> str:
-    log = stack.enter_context((made.folder / "centre.log").open("w"))
-    running = subprocess.Popen(
-        [sys.executable, "-m", "patrol", "central", "up", "--port", "0", "--json"],
-        env=made.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True,
-    )  # fmt: skip
-    stack.callback(stop, running)
-    lines: queue.Queue[str] = queue.Queue()
-    assert running.stdout is not None
-    stream = running.stdout
-    threading.Thread(target=lambda: [lines.put(line) for line in stream], daemon=True).start()
-    clock = SystemClock()
-    ends = clock.monotonic_ms() + _UP_S * 1000
-    while running.poll() is None and clock.monotonic_ms() < ends:
-        try:
-            return str(json.loads(lines.get(timeout=0.5))["url"])
-        except queue.Empty:
-            continue
-    told = (made.folder / "centre.log").read_text()[-600:]
-    raise UnavailableError(f"the centre did not come up: {told}")
-
-
-def _mosquitto(stack: ExitStack, folder: Path, passwords: dict[str, str]) -> int:
-    """Mosquitto with the shipped rules of who may say and hear what, and a log-in for each name."""
-    places = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
-    program, writer = shutil.which("mosquitto", path=places), shutil.which("mosquitto_passwd", path=places)
-    if program is None or writer is None:
-        raise UnavailableError("mosquitto is not installed", mend="Run: apt-get install mosquitto")
-    folder.mkdir()
-    shutil.copy(ROOT / "deploy/mosquitto/acl", folder / "acl")
-    (folder / "acl").chmod(0o600)
-    known = folder / "passwords"
-    known.touch(mode=0o600)
-    known.write_text("".join(f"{name}:{word}\n" for name, word in passwords.items()))
-    subprocess.run([writer, "-U", str(known)], check=True, capture_output=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    (folder / "mosquitto.conf").write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {known}\nacl_file {folder}/acl\n"
-        f"persistence true\npersistence_location {folder}/\nmax_queued_messages 20000\n"
-        f"log_type error\nlog_type warning\nlog_dest file {folder}/log\nuser {getpass.getuser()}\n"
-    )
-    broker = subprocess.Popen(
-        [program, "-c", str(folder / "mosquitto.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    stack.callback(stop, broker)
-    pause, clock = threading.Event(), SystemClock()
-    ends = clock.monotonic_ms() + 30_000
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return port
-        except OSError:
-            if broker.poll() is not None or clock.monotonic_ms() > ends:
-                raise UnavailableError("mosquitto did not start", file=folder / "log") from None
-            pause.wait(0.05)

@@ -53,7 +53,7 @@ def pages(
         "cases": f"{cases:,}, {open:,} of them open",
         "seed": str(seed),
     }
-    with progress_bar() as bar, _server(database, keep) as filled:
+    with progress_bar() as bar, server(database, keep) as filled:
         task = bar.add_task("starting", total=1.0)
         from benchmarks.pages import Size, fill, measure
         from central.project.clock import now_ms
@@ -101,7 +101,7 @@ def pages(
 
 
 @contextmanager
-def _server(database: str, keep: Path | None) -> Iterator[bool]:
+def server(database: str, keep: Path | None) -> Iterator[bool]:
     """Django on a fresh, migrated database until the block ends; whether it was filled before."""
     with tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
         data = (keep or Path(folder) / "centre").expanduser().absolute()
@@ -115,7 +115,7 @@ def _server(database: str, keep: Path | None) -> Iterator[bool]:
                 import pgserver
             except ModuleNotFoundError as error:
                 raise UnavailableError(
-                    "`patrol bench pages` on PostgreSQL needs the Python package 'pgserver'",
+                    "this benchmark on PostgreSQL needs the Python package 'pgserver'",
                     mend="Run: pip install pgserver; or give --database sqlite",
                 ) from error
             server = pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")

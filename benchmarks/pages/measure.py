@@ -113,7 +113,7 @@ class _Times:
     def __init__(self) -> None:
         self.walls: list[float] = []
         self.cpus: list[float] = []
-        self._database = _database_process()
+        self._database = database_process()
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -153,7 +153,7 @@ def _p95(values: list[float]) -> float:
     return ordered[min(len(ordered) - 1, math.ceil(len(ordered) * 0.95) - 1)]
 
 
-def _database_process() -> Any:
+def database_process() -> Any:
     """PostgreSQL's process behind this connection; None on SQLite, whose work is in this process."""
     from django.db import connection
 

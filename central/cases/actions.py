@@ -35,6 +35,9 @@ class OtherContentError(PatrolError):
 closing_checks: list[Callable[[Case, User | None], str | None]] = []
 """What other apps have against closing a case by hand: each says why not, in the person's language, or None."""
 
+step_checks: list[Callable[[Case, str], str | None]] = []
+"""What other apps have against a step by hand, by its name: each says why not, in the person's language, or None."""
+
 
 def actor_of(user: User, case: Case) -> Actor:
     """Who a user is in a case: his role, and the reporter where the case is his."""
@@ -80,6 +83,10 @@ def take(
                 reason = check(case, who if isinstance(who, User) else None)
                 if reason is not None:
                     raise RefusedError(Refusal("guard:closing", reason))
+        for step_check in step_checks:
+            reason = step_check(case, transition)
+            if reason is not None:
+                raise RefusedError(Refusal("guard:step", reason))
         now = now_ms()
         carry_out(case, decision, now)
         found = definition.transition(transition)

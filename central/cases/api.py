@@ -9,7 +9,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_safe
 from ninja import Header, NinjaAPI
@@ -26,6 +26,7 @@ from central.cases.api_calls import (
     picture_limit,
     raw_body,
 )
+from central.cases.api_reading import add_reading
 from central.cases.api_schemas import (
     AttachmentOut,
     CaseIn,
@@ -61,11 +62,18 @@ api = NinjaAPI(
     urls_namespace="cases-api",
 )
 answer_problems(api)
+add_reading(api)
 
 IdempotencyKey = Header(..., alias="Idempotency-Key", max_length=100)
 
 
-@api.post("/cases", response={201: CaseOut, 200: CaseOut, PROBLEMS: Problem}, operation_id="open_case")
+@api.post(
+    "/cases",
+    response={201: CaseOut, 200: CaseOut, PROBLEMS: Problem},
+    operation_id="open_case",
+    summary="Bring a case",
+    tags=["cases"],
+)
 def open_case(request: HttpRequest, body: CaseIn, idempotency_key: str = IdempotencyKey) -> HttpResponse:
     """Bring a case. 201 with the new case; 200 where its `external_id` is known, with the case as it stands."""
     key = key_with(request, "open")
@@ -78,7 +86,13 @@ def open_case(request: HttpRequest, body: CaseIn, idempotency_key: str = Idempot
     return once(request, key, idempotency_key, body.model_dump_json().encode(), work)
 
 
-@api.get("/cases/{int:case_id}", response={200: CaseOut, PROBLEMS: Problem}, operation_id="get_case")
+@api.get(
+    "/cases/{int:case_id}",
+    response={200: CaseOut, PROBLEMS: Problem},
+    operation_id="get_case",
+    summary="Read a case",
+    tags=["cases"],
+)
 def get_case(request: HttpRequest, case_id: int) -> dict[str, Any]:
     """A case as it stands."""
     key = key_with(request, "read")
@@ -89,6 +103,8 @@ def get_case(request: HttpRequest, case_id: int) -> dict[str, Any]:
     "/cases/{int:case_id}/transitions",
     response={200: CaseOut, PROBLEMS: Problem},
     operation_id="take_transition",
+    summary="Take a step of a case",
+    tags=["cases"],
 )
 def take_transition(
     request: HttpRequest, case_id: int, body: TransitionIn, idempotency_key: str = IdempotencyKey
@@ -107,7 +123,13 @@ def take_transition(
     return once(request, key, idempotency_key, body.model_dump_json().encode(), work)
 
 
-@api.post("/cases/{int:case_id}/notes", response={201: NoteOut, PROBLEMS: Problem}, operation_id="write_note")
+@api.post(
+    "/cases/{int:case_id}/notes",
+    response={201: NoteOut, PROBLEMS: Problem},
+    operation_id="write_note",
+    summary="Add a note",
+    tags=["notes"],
+)
 def write_note(
     request: HttpRequest, case_id: int, body: NoteIn, idempotency_key: str = IdempotencyKey
 ) -> HttpResponse:
@@ -129,6 +151,8 @@ def write_note(
     "/cases/{int:case_id}/attachments",
     response={201: AttachmentOut, PROBLEMS: Problem},
     operation_id="add_photo",
+    summary="Add a photo",
+    tags=["photos"],
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -193,6 +217,8 @@ def _named(key: ApiKey, name: str) -> str:
 
 def _find(key: ApiKey, case_id: int) -> Case:
     seen = Case.objects.filter(jurisdiction_id=key.jurisdiction_id)
+    if case_id >= 2**63:
+        raise Http404
     case: Case = get_object_or_404(seen.select_related("grid"), pk=case_id)
     return case
 
@@ -202,9 +228,12 @@ def _small(request: HttpRequest) -> None:
         raise ProblemError(413, "too_large", "The body is too large", f"at most {BODY_BYTES} bytes")
 
 
-urls = api.urls
-for _pattern in urls[0]:
-    if _pattern.name in {"api-root", "openapi-json"}:
-        _pattern.callback = require_safe(_pattern.callback)
-    # The key decides, not a log-in: calls of strangers end in `KeyAuth`.
-    open_to_all(_pattern.callback)
+def addresses() -> Any:
+    """The addresses of the whole API, for `central.project.urls`, once every app has added its router."""
+    made = api.urls
+    for pattern in made[0]:
+        if pattern.name in {"api-root", "openapi-json"}:
+            pattern.callback = require_safe(pattern.callback)
+        # The key decides, not a log-in: calls of strangers end in `KeyAuth`.
+        open_to_all(pattern.callback)
+    return made

@@ -59,7 +59,7 @@ class KeyAuth(HttpBearer):
         """The key, or None, which is answered with 401."""
         key = find_key(token.strip())
         brake, caller = (STRANGERS, _address(request)) if key is None else (CALLS, key.name)
-        _slow_down(brake, caller)
+        _slow_down(brake, caller, None if key is None else key.per_minute)
         return key
 
     def __call__(self, request: HttpRequest) -> Any:
@@ -148,7 +148,7 @@ def raw_body(request: HttpRequest, most: int) -> bytes:
         ProblemError: larger than allowed.
     """
     length = request.headers.get("Content-Length") or "0"
-    if not length.isdigit() or int(length) > most:
+    if not (length.isascii() and length.isdigit()) or int(length) > most:
         raise ProblemError(413, "too_large", "The body is too large", f"at most {most} bytes")
     raw: bytes = request.read(most + 1)
     if len(raw) > most:
@@ -224,8 +224,8 @@ def _problem(error: ProblemError) -> HttpResponse:
     return answer
 
 
-def _slow_down(brake: Brake, caller: str) -> None:
-    wait_s = brake.wait_s(caller)
+def _slow_down(brake: Brake, caller: str, per_minute: int | None = None) -> None:
+    wait_s = brake.wait_s(caller, per_minute) if per_minute else brake.wait_s(caller)
     if wait_s:
         error = ProblemError(429, "too_many", "Too many requests", f"come back in {wait_s} s")
         error.wait_s = wait_s

@@ -38,6 +38,21 @@ class ReporterIn(Strict):
 class CaseIn(Strict):
     """A new case."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "source": "hotline",
+                "service_code": "residents_voice",
+                "external_id": "12345-2026-000017",
+                "text": "3号楼电梯坏了三天",
+                "place": "三里河南区3号楼",
+                "position": {"longitude": 116.3321, "latitude": 39.9145},
+                "reporter": {"phone": "13800138000"},
+            }
+        },
+    )
+
     source: Source
     service_code: Name
     external_id: Ident | None = Field(
@@ -57,6 +72,11 @@ class CaseIn(Strict):
 class TransitionIn(Strict):
     """A step to take."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"transition": "assign", "fields": {"department": "property"}}},
+    )
+
     transition: Name
     fields: dict[str, Any] = Field(default_factory=dict, max_length=20)
     as_reporter: bool = Field(default=False, description="Speak for the one who reported it.")
@@ -64,6 +84,10 @@ class TransitionIn(Strict):
 
 class NoteIn(Strict):
     """A note."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"example": {"text": "已电话回访", "public": False}}
+    )
 
     text: Annotated[str, StringConstraints(min_length=1, max_length=4000)]
     public: bool = False
@@ -116,6 +140,19 @@ class NoteOut(Schema):
 
 class Problem(Schema):
     """Why not (RFC 9457)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "about:blank",
+                "title": "A field makes no sense",
+                "status": 422,
+                "code": "field",
+                "detail": "String should have at most 300 characters",
+                "field": "place",
+            }
+        }
+    )
 
     type: str = "about:blank"
     title: str

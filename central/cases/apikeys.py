@@ -21,6 +21,8 @@ RIGHTS = {
     "reporter": "take the steps that belong to a case's reporter, for a portal that has identified him",
     "note": "add notes",
     "photo": "add photos",
+    "export": "take cases out as CSV or GeoJSON",
+    "webhook": "be told of what happens to cases",
 }
 USUAL = ("open", "read", "note", "photo")
 
@@ -29,8 +31,24 @@ _USED_EVERY_MS = 60_000
 """How exactly it is noted when a key was last used; a write for each call would cost more than the call."""
 
 
-def add_key(name: str, jurisdiction_id: str, rights: Iterable[str] = USUAL, role: str = "") -> str:
+MOST_A_MINUTE = 100_000
+
+
+def add_key(
+    name: str,
+    jurisdiction_id: str,
+    rights: Iterable[str] = USUAL,
+    role: str = "",
+    per_minute: int | None = None,
+) -> str:
     """A new key; the secret is told once and never again.
+
+    Args:
+        name: what the other system is called.
+        jurisdiction_id: whose cases it may see.
+        rights: of `RIGHTS`.
+        role: as what it takes steps.
+        per_minute: its own limit of calls; the usual ones where None.
 
     Raises:
         PatrolError: a bad name or one that is taken, a right or role that does not exist.
@@ -54,6 +72,10 @@ def add_key(name: str, jurisdiction_id: str, rights: Iterable[str] = USUAL, role
         )
     if ("move" in wanted) != bool(role):
         raise PatrolError("the right to move needs a role, and a role that right", field="role")
+    if per_minute is not None and not 1 <= per_minute <= MOST_A_MINUTE:
+        raise PatrolError(
+            f"a limit is from 1 to {MOST_A_MINUTE} calls a minute", field="per_minute", value=per_minute
+        )
     secret = secrets.token_urlsafe(32)
     _, new = ApiKey.objects.get_or_create(
         name=name,
@@ -62,6 +84,7 @@ def add_key(name: str, jurisdiction_id: str, rights: Iterable[str] = USUAL, role
             "secret_sha256": _digest(secret),
             "rights": wanted,
             "role": role,
+            "per_minute": per_minute,
             "made_at_ms": now_ms(),
         },
     )

@@ -28,7 +28,14 @@ class OtherContentError(PatrolError):
 
 
 def attach(
-    case: Case, user: Any, data: bytes, filename: str, key: str, *, actor: str | None = None
+    case: Case,
+    user: Any,
+    data: bytes,
+    filename: str,
+    key: str,
+    *,
+    actor: str | None = None,
+    photo: Photo | None = None,
 ) -> Attachment:
     """Keep a photo of a case. The same key with the same bytes again gives what was kept the first time.
 
@@ -42,6 +49,7 @@ def attach(
         filename: what its sender called it; kept for people, never used as a path.
         key: what makes a repetition the same photo, at most 100 characters.
         actor: ``api:…`` or the like, for photos that no user added.
+        photo: what `read_photo` made of these bytes, where the caller has read them already.
 
     Raises:
         BadPhotoError: not a photo that can be accepted, or the case has too many.
@@ -54,7 +62,7 @@ def attach(
     known = Attachment.objects.filter(case=case, key=key).first()
     if known is not None:
         return _same(known, digest)
-    photo = read_photo(data, most_bytes=settings.PATROL.picture_bytes, zone=settings.TIME_ZONE)
+    photo = photo or read_photo(data, most_bytes=settings.PATROL.picture_bytes, zone=settings.TIME_ZONE)
     thumbnail = hashlib.sha256(photo.thumbnail).hexdigest()
     write_once(path_of(photo.sha256), photo.data)
     write_once(path_of(thumbnail, thumbnail=True), photo.thumbnail)

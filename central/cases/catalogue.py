@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from central.cases import fields
 from central.cases.definition import Definition, State, Transition
 from central.cases.guards import known_guards
-from central.cases.process import AT_ONCE, MERGED, REPORTER, UNMERGED
+from central.cases.process import AT_ONCE, MERGED, REPORTER, UNMERGED, WITHDRAWN
 from central.cases.states import CaseState, ProcessStep
 from protocol.errors import PatrolError
 
@@ -27,11 +27,15 @@ _EVENTS: set[str] = {
     AT_ONCE,
     MERGED,
     UNMERGED,
+    WITHDRAWN,
     "task_issued",
     "task_retracted",
     "accepted",
     "outcome",
     "camera_ended",
+    "response_breached",
+    "reply_breached",
+    "resolution_breached",
 }
 _DRIVEN: dict[str, frozenset[str]] = {}
 
@@ -270,6 +274,10 @@ def _rules(definition: Definition, names: set[str]) -> Iterator[Fault]:
     for number, rule in enumerate(definition.fields):
         if (rule.kind == "choice") != bool(rule.choices):
             yield Fault(f"fields.{number}.choices", "a choice has choices, and nothing else has")
+        for name in sorted(set(rule.choice_titles) - set(rule.choices)):
+            yield Fault(f"fields.{number}.choice_titles", f"there is no choice {name!r}")
+        if rule.asked != "no" and rule.kind == "photo":
+            yield Fault(f"fields.{number}.asked", "a photo is sent as a file, it cannot be asked for here")
     if definition.duplicates is not None:
         merged = [found for found in definition.transitions if found.on == MERGED]
         targets = {found.to for found in merged} & names

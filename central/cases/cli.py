@@ -150,9 +150,14 @@ def keys_add(
     jurisdiction: Annotated[str, typer.Option(help="The jurisdiction whose cases it may see.")],
     right: Annotated[
         list[str] | None,
-        typer.Option(help="open, read, note, photo, move or reporter; by default the first four."),
+        typer.Option(
+            help="open, read, note, photo, move, reporter, export or webhook; by default the first four."
+        ),
     ] = None,
     role: Annotated[str, typer.Option(help="As what it takes steps, with --right move.")] = "",
+    per_minute: Annotated[
+        int | None, typer.Option(min=1, max=100_000, help="Its own limit of calls and reports a minute.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Make a key; it is shown this once."""
@@ -160,7 +165,7 @@ def keys_add(
     from central.cases.apikeys import USUAL, add_key
 
     rights = right or list(USUAL)
-    secret = add_key(name, jurisdiction, rights, role)
+    secret = add_key(name, jurisdiction, rights, role, per_minute)
     if as_json:
         console.print_json(
             {"name": name, "jurisdiction": jurisdiction, "rights": sorted(set(rights)), "key": secret}
@@ -185,6 +190,7 @@ def keys_list(as_json: Json = False) -> None:
             "jurisdiction": key.jurisdiction_id,
             "rights": ", ".join(key.rights),
             "role": key.role or None,
+            "a minute": key.per_minute,
             "state": "revoked" if key.revoked_at_ms else "valid",
             "made": iso(key.made_at_ms),
             "used": iso(key.used_at_ms) if key.used_at_ms else None,
@@ -196,7 +202,7 @@ def keys_list(as_json: Json = False) -> None:
         return
     from rich.table import Table
 
-    table = Table("name", "jurisdiction", "rights", "role", "state", "made", "used", box=None)
+    table = Table("name", "jurisdiction", "rights", "role", "a minute", "state", "made", "used", box=None)
     for row in rows:
         table.add_row(*("-" if cell is None else str(cell) for cell in row.values()))
     console.out.print(table)

@@ -20,7 +20,7 @@ from central.clocks.rules import ClockRule
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Words = Annotated[str, StringConstraints(min_length=1, max_length=80, strip_whitespace=True)]
 Priority = Literal["urgent", "high", "normal", "low"]
-Part = Literal["collector", "handler", "verifier", "nobody"]
+Part = Literal["collector", "handler", "verifier", "supervisor", "nobody"]
 Ending = Literal["fixed", "not_fixed", "refused", "withdrawn", "merged"]
 Source = Literal["camera", "person", "hotline", "device", "patrol"]
 
@@ -97,8 +97,19 @@ class FieldRule(_Part):
     titles: Titles
     kind: Literal["text", "integer", "choice", "photo"]
     choices: tuple[Name, ...] = ()
+    choice_titles: dict[Name, Titles] = Field(
+        default_factory=dict, description="What people read of a choice; its name where it has none."
+    )
+    asked: Literal["no", "may", "must"] = Field(
+        default="no", description="Whether whoever reports such a matter over Open311 is asked for it."
+    )
     least: int | None = None
     most: int | None = None
+
+    def choice_text(self, choice: str, language: str) -> str:
+        """What people read of a choice."""
+        titles = self.choice_titles.get(choice)
+        return choice.replace("_", " ") if titles is None else titles.text(language)
 
 
 class Reopen(_Part):
@@ -132,6 +143,10 @@ class Definition(_Part):
     priority: Priority = "normal"
     sources: tuple[Source, ...] = Field(default=("person",), min_length=1)
     anonymous: bool = Field(default=False, description="Whether it may be reported without a name.")
+    publish: Literal["nothing", "place", "words"] = Field(
+        default="nothing",
+        description="What strangers may read of a case: nothing, where and how it stands, or its text too.",
+    )
     states: tuple[State, ...] = Field(min_length=2, max_length=60)
     transitions: tuple[Transition, ...] = Field(min_length=1, max_length=200)
     fields: tuple[FieldRule, ...] = ()

@@ -106,6 +106,16 @@ def resume(case: Case, at_ms: int) -> tuple[Decision, ...]:
     return moves
 
 
+def happened(case: Case, event: str, at_ms: int) -> tuple[Decision, ...]:
+    """Something that the centre itself noticed: the moves that it leads to. Nothing is written where it leads nowhere."""
+    if case.definition_id is None:
+        return ()  # a case without rules has no moves
+    moves, _blocked = _react(case, event, CENTRE)
+    if moves:
+        _carry_out(case, moves, "moved", at_ms, CENTRE.name, transition=moves[0].transition, event=event)
+    return moves
+
+
 def facts_of(case: Case, *, people: bool = True, photos: bool = False) -> Facts:
     """What is known of a case, for deciding on it. One statement, one more for who has done what, one for its photos."""
     mine = OuterRef("pk")

@@ -21,6 +21,8 @@ AT_ONCE = "at_once"
 
 MERGED = "merged"
 UNMERGED = "unmerged"
+WITHDRAWN = "withdrawn"
+"""Whoever brought the matter takes it back."""
 REPORTER = "reporter"
 """The role of the one who reported the case."""
 
@@ -28,9 +30,10 @@ DAY_MS = 86_400_000
 CENTRE = Actor("centre")
 
 APART: dict[Part, frozenset[Part]] = {
-    "handler": frozenset({"collector", "verifier"}),
+    "handler": frozenset({"collector", "verifier", "supervisor"}),
     "collector": frozenset({"handler"}),
     "verifier": frozenset({"handler"}),
+    "supervisor": frozenset({"handler"}),
     "nobody": frozenset(),
 }
 """What nobody may do who has done the other: whoever handles a case neither finds nor judges it."""
@@ -179,7 +182,7 @@ def apart(parts: Mapping[str, frozenset[str]], part: Part, actor: str) -> Refusa
         actor: his name in the history.
     """
     if any(actor in parts.get(other, frozenset()) for other in APART[part]):
-        return Refusal("part", _("whoever handles a case neither collects nor verifies it"))
+        return Refusal("part", _("whoever handles a case neither collects, verifies nor supervises it"))
     return None
 
 

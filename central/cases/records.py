@@ -144,6 +144,19 @@ class Likeness(models.Model):
         constraints = (models.UniqueConstraint(fields=["case", "other"], name="likeness_once"),)
 
 
+class Follower(models.Model):
+    """Somebody who said "me too" of a case: no report of his own, but told of each step as its reporters are."""
+
+    case = models.ForeignKey("cases.Case", on_delete=models.PROTECT, related_name="followers")
+    reporter = models.ForeignKey(Reporter, on_delete=models.PROTECT, related_name="follows")
+    at_ms = models.BigIntegerField()
+
+    objects = ScopedByCase.as_manager()
+
+    class Meta:
+        constraints = (models.UniqueConstraint(fields=["case", "reporter"], name="follows_once"),)
+
+
 class ClusterGate(models.Model):
     """One row to lock for each jurisdiction and service, so that two like cases at the same moment see one another."""
 
@@ -185,6 +198,10 @@ class ApiKey(models.Model):
     rights = models.JSONField(default=list)
     role = models.CharField(
         max_length=20, blank=True, help_text="As what it takes steps of a case; none takes none."
+    )
+    per_minute = models.PositiveIntegerField(
+        null=True,
+        help_text="Reports over Open311 and calls of the API in a minute; the usual number where empty.",
     )
     made_at_ms = models.BigIntegerField()
     used_at_ms = models.BigIntegerField(null=True)

@@ -16,6 +16,8 @@ from protocol.errors import PatrolError
 
 NAME_LENGTH = 80
 _BOUND = b"reporter"
+EMAIL_LENGTH = 254
+_EMAIL = re.compile(r"[^\s@\x00-\x1f]+@[^\s@\x00-\x1f]+")
 _DIGITS = re.compile(r"\+?[0-9]{5,20}")
 
 
@@ -26,10 +28,11 @@ class Contact:
     name: str = field(default="", repr=False)
     phone: str = field(default="", repr=False)
     language: str = "zh-hans"
+    email: str = field(default="", repr=False)
 
 
 def find_or_make(jurisdiction_id: str, contact: Contact) -> Reporter:
-    """The reporter with this number, or a new one. A number that was given with another name keeps the first.
+    """The reporter with this number (or e-mail address), or a new one. A number that was given with another name keeps the first.
 
     Raises:
         PatrolError: neither name nor number, or one that makes no sense.
@@ -38,11 +41,11 @@ def find_or_make(jurisdiction_id: str, contact: Contact) -> Reporter:
     name = contact.name.strip()
     if len(name) > NAME_LENGTH or "\x00" in name:
         raise PatrolError(f"a name has at most {NAME_LENGTH} characters", field="reporter.name")
-    phone = _phone(contact.phone)
-    if not name and not phone:
-        raise PatrolError("a reporter has a name or a number", field="reporter")
+    phone, email = _phone(contact.phone), _email(contact.email)
+    if not name and not phone and not email:
+        raise PatrolError("a reporter has a name, a number or an e-mail address", field="reporter")
     key = the_key()
-    mark = _mark(key, jurisdiction_id, phone) if phone else ""
+    mark = _mark(key, jurisdiction_id, phone or f"mailto:{email}") if phone or email else ""
     if mark:
         known = Reporter.objects.filter(jurisdiction_id=jurisdiction_id, mark=mark).first()
         if known is not None:
@@ -50,7 +53,7 @@ def find_or_make(jurisdiction_id: str, contact: Contact) -> Reporter:
     fresh = Reporter(
         jurisdiction_id=jurisdiction_id,
         mark=mark,
-        sealed=_seal(key, name, phone),
+        sealed=_seal(key, name, phone, email),
         language=contact.language,
         made_at_ms=now_ms(),
     )
@@ -59,6 +62,20 @@ def find_or_make(jurisdiction_id: str, contact: Contact) -> Reporter:
         return fresh
     Reporter.objects.bulk_create([fresh], ignore_conflicts=True)
     return Reporter.objects.get(jurisdiction_id=jurisdiction_id, mark=mark)
+
+
+def find(jurisdiction_id: str, phone: str) -> Reporter | None:
+    """The reporter with this number, if one is known.
+
+    Raises:
+        PatrolError: this is no telephone number.
+        UnavailableError: the key cannot be used now.
+    """
+    number = _phone(phone)
+    if not number:
+        return None
+    mark = _mark(the_key(), jurisdiction_id, number)
+    return Reporter.objects.filter(jurisdiction_id=jurisdiction_id, mark=mark).first()
 
 
 def reporter_of_user(user: User, jurisdiction_id: str) -> Reporter:
@@ -81,7 +98,7 @@ def contact_of(reporter: Reporter) -> Contact:
         content = json.loads(key.unseal(bytes(reporter.sealed), _BOUND))
     except ValueError as error:
         raise PatrolError("this reporter cannot be unsealed", value=f"reporter {reporter.pk}") from error
-    return Contact(content["name"], content["phone"], reporter.language)
+    return Contact(content["name"], content["phone"], reporter.language, content.get("email", ""))
 
 
 def reseal(old: OwnersKey, new: OwnersKey, **_: Any) -> None:
@@ -89,18 +106,27 @@ def reseal(old: OwnersKey, new: OwnersKey, **_: Any) -> None:
     for reporter in Reporter.objects.exclude(sealed=None).iterator(chunk_size=500):
         assert reporter.sealed is not None
         content = json.loads(old.unseal(bytes(reporter.sealed), _BOUND))
-        reporter.sealed = _seal(new, content["name"], content["phone"])
-        if content["phone"]:
-            reporter.mark = _mark(new, reporter.jurisdiction_id, content["phone"])
+        email = content.get("email", "")
+        reporter.sealed = _seal(new, content["name"], content["phone"], email)
+        if content["phone"] or email:
+            reporter.mark = _mark(new, reporter.jurisdiction_id, content["phone"] or f"mailto:{email}")
         reporter.save(update_fields=["sealed", "mark"])
 
 
-def _seal(key: OwnersKey, name: str, phone: str) -> bytes:
-    return key.seal(json.dumps({"name": name, "phone": phone}, ensure_ascii=False).encode(), _BOUND)
+def _seal(key: OwnersKey, name: str, phone: str, email: str = "") -> bytes:
+    content = {"name": name, "phone": phone} | ({"email": email} if email else {})
+    return key.seal(json.dumps(content, ensure_ascii=False).encode(), _BOUND)
 
 
 def _mark(key: OwnersKey, jurisdiction_id: str, phone: str) -> str:
     return key.index("reporter", f"{jurisdiction_id}/{phone}").hex()
+
+
+def _email(text: str) -> str:
+    plain = text.strip().lower()
+    if plain and (len(plain) > EMAIL_LENGTH or not _EMAIL.fullmatch(plain)):
+        raise PatrolError("this is not an e-mail address", field="reporter.email")
+    return plain
 
 
 def _phone(text: str) -> str:

@@ -10,10 +10,12 @@ from django.db import transaction
 
 from central.cases import history, telling
 from central.cases.clustering import cluster, gate
+from central.cases.definition import PRIORITIES, Priority
 from central.cases.engine import participate
 from central.cases.models import Case, Reporter
 from central.cases.rules import service
-from central.cases.services import lock_case, set_place
+from central.cases.services import lock_case, set_grid, set_place
+from central.grids.models import Grid
 from central.live.services import TASKS, announce
 from protocol.errors import PatrolError
 from protocol.messages import Position
@@ -37,9 +39,13 @@ class NewCase:
     place: str = ""
     plate: str = ""
     position: Position | None = None
+    grid: Grid | None = None
+    """The grid that is known without a position, from a code on a wall or words for the place."""
     reporter: Reporter | None = None
     collector: bool = False
     """Whether the actor found it himself, on a round: then he never handles it."""
+    priority: Priority | None = None
+    """Where it is known already how urgent it is; else as the service says."""
 
 
 def check(new: NewCase) -> None:
@@ -89,6 +95,8 @@ def open_case(new: NewCase) -> tuple[Case, bool]:
             participate(case, "collector", new.actor)
         if new.position is not None:
             set_place(case, case.place, new.position)
+        if new.grid is not None and case.grid_id is None:
+            set_grid(case, new.grid)
         parent = cluster(case)
         if parent is None and definition.initial.tell:
             telling.tell(case, case.step, case.process_state, new.at_ms)
@@ -97,7 +105,9 @@ def open_case(new: NewCase) -> tuple[Case, bool]:
 
 
 def _fields(new: NewCase) -> dict[str, Any]:
+    urgency = {} if new.priority is None else {"priority": PRIORITIES[new.priority]}
     return {
+        **urgency,
         "source": new.source,
         "jurisdiction_id": new.jurisdiction_id,
         "opened_at_ms": new.at_ms,

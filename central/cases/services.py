@@ -30,6 +30,7 @@ from central.cases.states import (
     next_state,
 )
 from central.fleet.models import Agent
+from central.grids.models import Grid
 from central.grids.services import leaf_of
 from central.live.services import TASKS, announce
 from central.people.models import User
@@ -48,6 +49,7 @@ __all__ = [
     "lock_case",
     "name_evidence",
     "retract",
+    "set_grid",
     "set_place",
     "tie_pictures",
     "work_order_closed",
@@ -158,12 +160,17 @@ def set_place(case: Case, place: str, position: Position | None) -> None:
         case.longitude, case.latitude = position.longitude, position.latitude
         grid = leaf_of(case.jurisdiction_id, case.longitude, case.latitude)
         if grid is not None and case.grid_id != grid.pk:
-            before, case.grid = case.grid_id, grid
-            save(case, "place", "longitude", "latitude", "grid")
-            history.append(case, "grid", now_ms(), "centre", code=grid.code, name=grid.name)
-            case_placed.send(sender=Case, case=case, before=before)
+            set_grid(case, grid, "place", "longitude", "latitude")
             return
     save(case, "place", "longitude", "latitude")
+
+
+def set_grid(case: Case, grid: Grid, *changed: str) -> None:
+    """In which grid it is. Told in the history; `changed` are further fields of the case to save."""
+    before, case.grid = case.grid_id, grid
+    save(case, "grid", *changed)
+    history.append(case, "grid", now_ms(), "centre", code=grid.code, name=grid.name)
+    case_placed.send(sender=Case, case=case, before=before)
 
 
 def issue_work_order(

@@ -18,7 +18,7 @@ from central.cases.parts import ELSEWHERE, Wrong, urgency
 from central.cases.rules import definition_of
 from central.cases.states import CaseState
 from central.clocks import services, whistle, wording
-from central.clocks.models import Clock, ClockPause, ClockState, Whistle, WhistleParty
+from central.clocks.models import OUTSIDE, Clock, ClockPause, ClockState, Whistle, WhistleParty
 from central.clocks.whistle import MAY_ANSWER_FOR, MAY_BLOW, Call
 from central.people.access import EVERYONE, roles
 from central.people.models import Role, User
@@ -154,7 +154,10 @@ def _row(case: Case, clock: Clock, actors: Mapping[str, str], may_command: bool)
         "urgency": urgency(clock.due_at_ms),
         "still": still,
         "pauses": [_pause(case, pause, actors) for pause in pauses],
-        "may_pause": may_command and clock.state == ClockState.RUNNING and clock.breached_at_ms is None,
+        "may_pause": may_command
+        and clock.kind not in OUTSIDE
+        and clock.state == ClockState.RUNNING
+        and clock.breached_at_ms is None,
         "may_resume": may_command and still is not None,
     }
 

@@ -82,6 +82,12 @@ class Kind(models.TextChoices):
     REPLY = "reply", _("Reply")
     RESOLUTION = "resolution", _("Resolution")
     ACKNOWLEDGEMENT = "acknowledgement", _("Acknowledgement")
+    OUTER_RESPONSE = "outer_response", _("Response, set by a higher authority")
+    OUTER_RESOLUTION = "outer_resolution", _("Resolution, set by a higher authority")
+
+
+OUTSIDE = frozenset({Kind.OUTER_RESPONSE, Kind.OUTER_RESOLUTION})
+"""Deadlines that nobody here pauses or extends; see `central.clocks.outside`."""
 
 
 class ClockState(models.TextChoices):

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from central.cases import history
+from central.cases.engine import happened
 from central.cases.models import Case
 from central.cases.states import CaseState
 from central.clocks import alerts
@@ -17,7 +18,7 @@ from central.clocks.calendars import Held, held_for
 from central.clocks.defaults import default_rules
 from central.clocks.known import known_clocks, stored
 from central.clocks.life import Breach, Escalate, Event, Standing, Warn, advance, next_look
-from central.clocks.models import Clock, ClockPause, ClockState, WhistleParty
+from central.clocks.models import OUTSIDE, Clock, ClockPause, ClockState, WhistleParty
 from central.clocks.rules import ClockRule
 from central.people.models import Role, User
 from central.project.clock import now_ms
@@ -251,6 +252,9 @@ def run(case: Case, clock: Clock, now: Millis) -> list[Event]:
     clock.breached_at_ms, clock.level = standing.breached_at_ms, standing.level
     clock.next_at_ms = next_look(standing, climb)
     clock.save()
+    if clock.party_id is None and any(isinstance(event, Breach) for event in events):
+        # After the clock is stored: where the case goes may stop or pause this very clock.
+        happened(case, f"{clock.kind}_breached", now)
     return events
 
 
@@ -412,6 +416,10 @@ def _end_pause(clock: Clock, at_ms: Millis) -> None:
 
 
 def _must(clock: Clock, state: ClockState, what: str) -> None:
+    if clock.kind in OUTSIDE:
+        raise PatrolError(
+            f"a deadline that was set from outside is not {what} here", field="clock", value=clock.pk
+        )
     if clock.breached_at_ms is not None:
         raise PatrolError(
             f"a promise that is broken cannot be {what} any more", field="clock", value=clock.pk

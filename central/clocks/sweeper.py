@@ -19,7 +19,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Q
 
 from central.cases.models import Case
-from central.clocks import alerts, health
+from central.clocks import alerts, chores, health
 from central.clocks.calendars import held_for, missing_years
 from central.clocks.models import Clock, ClockState, Sweeper
 from central.clocks.services import run
@@ -58,6 +58,7 @@ class ClockSweeper:
         self._pulse = beats.Pulse(beats.SWEEP, f"sweep-{self.name}", self._time)
         self._kept_at_ms: int | None = None
         self._alarmed_at_ms: int | None = None
+        self._chores = chores.Rota()
 
     def stop(self) -> None:
         """Finish what is in hand, then leave. Safe to call from a signal handler."""
@@ -138,6 +139,9 @@ class ClockSweeper:
         if self._alarmed_at_ms is None or now - self._alarmed_at_ms >= ALARM_MS:
             self._alarmed_at_ms = now
             alarm_of_missing_years()
+        for chore in self._chores.due(now):
+            chore()
+            self._pulse.beat()
 
     @staticmethod
     def _jurisdictions() -> list[str]:

@@ -18,7 +18,14 @@ ALERTS = {
     "clock_breach": _("%(what)s is late: it was due at %(due)s."),
     "clock_escalated": _("%(what)s is late since %(due)s and has come up to %(grid)s."),
     "whistle": _("%(by)s calls %(party)s: %(reason)s"),
+    "errand_visit": _("A visit is asked of you, due at %(due)s: %(what_for)s"),
+    "errand_supervision": _("You are asked for an account, due at %(due)s: %(what_for)s"),
+    "errand_call_back_late": _("A call-back is late: it was due at %(due)s."),
+    "errand_visit_late": _("A visit is late: it was due at %(due)s."),
+    "errand_supervision_late": _("An account is late: it was due at %(due)s."),
+    "errand_return_visit_late": _("A return visit is late: it was due at %(due)s."),
     "reported_matter": _("What you reported, %(title)s: %(state)s."),
+    "round_table": _("A matter has come to the round table: plan the meeting (%(number)s)."),
     "missing_year": _(
         "The calendar of %(jurisdiction)s has no days off for %(year)s: due dates in it are provisional."
     ),

@@ -44,6 +44,8 @@ class Incoming:
     mid: int
     qos: int
     epoch: int
+    again: bool = False
+    """Whether the broker says that it may have brought it before."""
 
 
 class Link:
@@ -54,6 +56,9 @@ class Link:
         client_id: stable over restarts, so that the broker keeps this worker's session.
         filters: what to hear; none for one who only speaks.
         session_s: how long the broker keeps what comes while this worker is away; 0: nothing.
+        receive_maximum: messages on the way without our acknowledgement.
+        packet_bytes: the largest message that is taken.
+        former: filters that this session may still have from before, and is to hear no more.
 
     Raises:
         PatrolError: the certificate files are not usable.
@@ -65,10 +70,15 @@ class Link:
         client_id: str,
         filters: tuple[str, ...] | None = None,
         session_s: int = SESSION_S,
+        receive_maximum: int = RECEIVE_MAXIMUM,
+        packet_bytes: int = PACKET_BYTES,
+        former: tuple[str, ...] = (),
     ) -> None:
         self.broker = broker
         self._filters = ingest_filters() if filters is None else filters
+        self._former = former
         self._session_s = session_s
+        self._receive_maximum, self._packet_bytes = receive_maximum, packet_bytes
         self._not_allowed: set[str] = set()
         self.incoming: queue.SimpleQueue[Incoming] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -103,8 +113,8 @@ class Link:
         """Begin to connect; returns at once."""
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = self._session_s
-        properties.ReceiveMaximum = RECEIVE_MAXIMUM
-        properties.MaximumPacketSize = PACKET_BYTES
+        properties.ReceiveMaximum = self._receive_maximum
+        properties.MaximumPacketSize = self._packet_bytes
         self._client.connect_async(
             self.broker.host,
             self.broker.port,
@@ -132,9 +142,11 @@ class Link:
         properties.MessageExpiryInterval = seconds
         return self._client.publish(topic, payload.encode(), qos=1, properties=properties)
 
-    def stop(self) -> None:
-        """Leave in good order; the session stays at the broker."""
+    def stop(self, *, unsubscribe: bool = False) -> None:
+        """Leave in good order; the session stays at the broker, and gets nothing new where it is unsubscribed."""
         self._set(STOPPED, "")
+        if unsubscribe and self._filters:
+            self._client.unsubscribe(list(self._filters))
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -164,6 +176,8 @@ class Link:
         if not self._filters:
             self._set(CONNECTED, "")
             return
+        if self._former:
+            client.unsubscribe(list(self._former))
         _, self._subscribing = client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
 
     def _on_subscribe(
@@ -216,7 +230,9 @@ class Link:
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         with self._lock:
             epoch = self._epoch
-        self.incoming.put(Incoming(message.topic, message.payload, message.mid, message.qos, epoch))
+        self.incoming.put(
+            Incoming(message.topic, message.payload, message.mid, message.qos, epoch, message.dup)
+        )
 
 
 def _tls(broker: Broker) -> ssl.SSLContext:

@@ -55,12 +55,16 @@ SLOTS = 64
 class Slot:
     """One of a few numbered places, held as long as the process lives: a lock that the kernel lets go of.
 
+    Args:
+        data: the data folder.
+        kind: of worker; each kind has places of its own.
+
     Raises:
         UnavailableError: all are taken, or the data folder cannot be written.
     """
 
-    def __init__(self, data: Path) -> None:
-        folder = data / "ingest"
+    def __init__(self, data: Path, kind: str = "ingest") -> None:
+        folder = data / kind
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self.installation = _installation(folder / "installation")
@@ -73,9 +77,9 @@ class Slot:
                 file.close()
         except OSError as error:
             raise UnavailableError(
-                f"the ingest worker cannot hold its place: {error.strerror}", file=folder
+                f"the {kind} worker cannot hold its place: {error.strerror}", file=folder
             ) from error
-        raise UnavailableError(f"{SLOTS} ingest workers run already", file=folder)
+        raise UnavailableError(f"{SLOTS} {kind} workers run already", file=folder)
 
     @property
     def client_id(self) -> str:

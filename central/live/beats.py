@@ -23,8 +23,16 @@ from central.project import logs
 from central.project.clock import now_ms
 from protocol.clock import Clock, SystemClock
 
-INGEST, SWEEP, DISPATCH, NOTICES = "ingest", "sweep", "dispatch", "notices"
-KINDS = (INGEST, SWEEP, DISPATCH, NOTICES)
+INGEST, SWEEP, DISPATCH, NOTICES, HOTLINE, DEVICES, WEBHOOKS = (
+    "ingest",
+    "sweep",
+    "dispatch",
+    "notices",
+    "hotline",
+    "devices",
+    "webhooks",
+)
+KINDS = (INGEST, SWEEP, DISPATCH, NOTICES, HOTLINE, DEVICES, WEBHOOKS)
 """Workers that a whole centre has; at least one of each."""
 
 BEAT_MS = 5_000
@@ -37,6 +45,7 @@ WORKING, TROUBLE, STOPPED = "working", "trouble", "stopped"
 
 TALLIES: dict[str, tuple[str, ...]] = {
     "ingest_messages": ("accepted", "refused"),
+    "device_messages": ("accepted", "refused"),
     "dispatch_offers": ("offered", "accepted", "declined", "expired", "withdrawn"),
     "database_errors": ("web", *KINDS),
 }

@@ -11,6 +11,7 @@ from central.project.unit import Unit, current
 KEPT_MS = 3_600_000
 TASKS = "tasks"
 FLEET = "fleet"
+DEVICES = "devices"
 
 
 def case_topic(case_id: int) -> str:

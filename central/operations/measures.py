@@ -167,6 +167,11 @@ def _tallies() -> Iterator[Metric]:
             "Messages of agents, by what became of them.",
             "outcome",
         ),
+        "device_messages": (
+            "patrol_device_messages",
+            "Messages of devices that measure.",
+            "outcome",
+        ),
         "dispatch_offers": (
             "patrol_dispatch_offers",
             "Offers to officers, by what became of them.",

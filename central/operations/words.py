@@ -18,6 +18,9 @@ NAMES = {
     "sweep": _("Warns of deadlines"),
     "dispatch": _("Finds officers"),
     "notices": _("Sends messages to owners"),
+    "hotline": _("Reminds of call-backs, talks with the city"),
+    "devices": _("Takes devices' messages"),
+    "webhooks": _("Tells other systems"),
 }
 STATES = {
     "ok": _("in order"),

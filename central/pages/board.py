@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 from central.cases.models import Case
 from central.pages import cases, listing, queries, rows
 from central.pages.appearance import CHOICES, keep
+from central.pages.capabilities import offered_to
 from central.pages.filters import Filters
 from central.people import policy
 from central.people.access import EVERYONE, own_account, roles
@@ -68,6 +69,13 @@ def _opened(request: HttpRequest) -> dict[str, object]:
     visible = Case.objects.visible_to(request.user)
     case = cases.with_all(visible).filter(pk=int(number)).first()
     return {} if case is None else {"opened": case.pk, **cases.context_of(request, case)}
+
+
+@require_safe
+@roles(*EVERYONE)
+def services(request: HttpRequest) -> HttpResponse:
+    """What else the centre does, one door each."""
+    return render(request, "pages/services.html", {"doors": offered_to(request.user), "nav": "services"})
 
 
 @require_POST

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from central.cases.models import Case
 from central.live.feed import feed
-from central.live.services import FLEET, TASKS, case_topic, officer_topic
+from central.live.services import DEVICES, FLEET, TASKS, case_topic, officer_topic
 from central.people.access import EVERYONE, roles
 
 HEARTBEAT_S = 15
@@ -24,11 +24,13 @@ LIFE_S = 1800
 @roles(*EVERYONE)
 def changes(request: HttpRequest) -> StreamingHttpResponse:
     """An endless stream of ``event: changed``; `?case=N` follows one case instead of the list, `?mine` what is asked of
-    the reader alone."""
+    the reader alone, `?devices` alarms of devices."""
     case = request.GET.get("case", "")
     wanted = {TASKS, FLEET, officer_topic(request.user.pk)}
     if case.isascii() and case.isdigit() and len(case) < 19:
         wanted = {case_topic(get_object_or_404(Case.objects.visible_to(request.user), pk=int(case)).pk)}
+    elif "devices" in request.GET:
+        wanted = {DEVICES}
     elif "mine" in request.GET:
         wanted = {officer_topic(request.user.pk)}
     response = StreamingHttpResponse(_events(frozenset(wanted)), content_type="text/event-stream")

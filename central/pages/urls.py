@@ -8,6 +8,7 @@ app_name = "pages"
 urlpatterns = [
     path("", board.board, name="board"),
     path("start/", board.home, name="home"),
+    path("services/", board.services, name="services"),
     path("live/", following.changes, name="live"),
     path("appearance/", board.appearance, name="appearance"),
     path("design/", board.design, name="design"),

@@ -141,7 +141,40 @@ HISTORY = {
     "finding_refused": _("Found at the spot, the task had ended otherwise"),
     "sent_late": _("Done without a network, received later"),
     "field_note": _("The officer added a note"),
+    "errand": _("Something is to be done"),
+    "errand_tried": _("Nobody was met"),
+    "errand_done": _("Done"),
+    "errand_cancelled": _("Not needed any more"),
+    "city_withdrawn": _("The city took its work order back"),
+    "alarm_raised": _("The device raises an alarm again"),
+    "alarm_worse": _("The alarm has become worse"),
+    "alarm_cleared": _("The device says that it is well again"),
+    "me_too": _("Somebody has the same matter"),
+    "meeting_called": _("Round table called"),
+    "meeting_planned": _("Round table planned"),
+    "meeting_held": _("Round table held"),
+    "rated": _("Rated"),
 }
+
+
+ERRANDS = {
+    "call_back": _("Call-back"),
+    "visit": _("Visit"),
+    "supervision": _("Supervision"),
+    "return_visit": _("Return visit"),
+}
+ERRAND_RESULTS = {
+    "reached": _("Reached"),
+    "unreachable": _("Not reached"),
+    "found": _("As told"),
+    "not_found": _("Not as told"),
+    "nobody_there": _("Nobody there"),
+    "answered": _("Answered"),
+    "satisfied": _("Satisfied"),
+    "basically": _("Basically satisfied"),
+    "unsatisfied": _("Unsatisfied"),
+}
+"""What the hotline writes into a case's history; see `central.hotline.models`."""
 
 
 def history_line(entry: HistoryEntry) -> dict[str, Any]:
@@ -173,6 +206,12 @@ def history_line(entry: HistoryEntry) -> dict[str, Any]:
     elif entry.kind == "objection_reviewed":
         state = str(dict(ObjectionState.choices).get(facts.get("state"), ""))
         detail = " · ".join(part for part in (state, facts.get("officer", ""), facts.get("note", "")) if part)
+    elif entry.kind.startswith("errand"):
+        kind = str(ERRANDS.get(facts.get("errand_kind"), ""))
+        result = str(ERRAND_RESULTS.get(facts.get("result"), ""))
+        detail = " · ".join(part for part in (kind, result, facts.get("reason", "")) if part)
+    elif entry.kind.startswith("alarm_"):
+        detail = facts.get("device", "")
     elif entry.kind == "bay_held":
         detail = facts.get("name", "")
     elif entry.kind == "grid":
@@ -215,8 +254,13 @@ def problem(text: str) -> str:
     return gettext("%(name)s: %(detail)s") % {"name": name, "detail": say(detail)} if detail else str(name)
 
 
-SENSITIVE = {"plate": _("Plate"), "picture": _("Original picture")}
+SENSITIVE = {"plate": _("Plate"), "picture": _("Original picture"), "contact": _("Name and number")}
 """What a page shows in full only when somebody looks; see `central.people.access_log`."""
 
-PURPOSES = {"own task": _("own task"), "evidence": _("evidence"), "attachment": _("attachment")}
+PURPOSES = {
+    "own task": _("own task"),
+    "evidence": _("evidence"),
+    "attachment": _("attachment"),
+    "telephone": _("to telephone"),
+}
 """Reasons that pages give themselves; others are people's own words."""

@@ -20,9 +20,12 @@ SHOWN_MS = 10 * 60_000
 SHOWN = "patrol_shown"
 _SHOWN_AT_MOST = 50
 
-PLATE, PICTURE = "plate", "picture"
+PLATE, PICTURE, CONTACT = "plate", "picture", "contact"
 
-OWN_TASK, EVIDENCE, ATTACHMENT = "own task", "evidence", "attachment"
+CASE, CALL = "case", "call"
+"""What is looked at."""
+
+OWN_TASK, EVIDENCE, ATTACHMENT, TELEPHONE = "own task", "evidence", "attachment", "telephone"
 """Why, where nobody has to say it: the words are in `central.pages.words.PURPOSES`."""
 
 
@@ -33,7 +36,9 @@ class Case(Protocol):
     jurisdiction_id: str
 
 
-def note(user: User, case: Case, fields: str, purpose: str, *, address: str = "") -> bool:
+def note(
+    user: User, case: Case, fields: str, purpose: str, *, address: str = "", subject: str = CASE
+) -> bool:
     """Write the look down; False where the same look is written already.
 
     Args:
@@ -42,9 +47,12 @@ def note(user: User, case: Case, fields: str, purpose: str, *, address: str = ""
         fields: what is shown in full, a space between two.
         purpose: why.
         address: from where.
+        subject: what kind of thing it is, where it is no case; `case` is then that thing.
     """
     at_ms = now_ms()
-    same = SensitiveRead.objects.filter(user=user, subject="case", number=case.pk, at_ms__gt=at_ms - AGAIN_MS)
+    same = SensitiveRead.objects.filter(
+        user=user, subject=subject, number=case.pk, at_ms__gt=at_ms - AGAIN_MS
+    )
     if same.filter(fields=fields, purpose=purpose[:300]).exists():
         return False
     access_chain.append(
@@ -53,7 +61,7 @@ def note(user: User, case: Case, fields: str, purpose: str, *, address: str = ""
             user=user,
             name=user.get_username(),
             role=user.role,
-            subject="case",
+            subject=subject,
             number=case.pk,
             jurisdiction_id=case.jurisdiction_id,
             fields=fields[:100],
@@ -64,9 +72,10 @@ def note(user: User, case: Case, fields: str, purpose: str, *, address: str = ""
     return True
 
 
-def note_read(request: HttpRequest, case: Case, fields: str, purpose: str) -> bool:
+def note_read(request: HttpRequest, case: Case, fields: str, purpose: str, *, subject: str = CASE) -> bool:
     """The same for the person who asks."""
-    return note(request.user, case, fields, purpose, address=request.META.get("REMOTE_ADDR", ""))
+    address = request.META.get("REMOTE_ADDR", "")
+    return note(request.user, case, fields, purpose, address=address, subject=subject)
 
 
 def may_show_plate(user: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 from pathlib import Path
 
@@ -87,7 +88,14 @@ def migrate() -> list[str]:
         if unknown:
             check_schema()
         if missing:
-            call_command("migrate", interactive=False, verbosity=0)
+            # Django builds the models anew for each step; looking for cycles meanwhile costs a fifth of the time.
+            collects = gc.isenabled()
+            gc.disable()
+            try:
+                call_command("migrate", interactive=False, verbosity=0)
+            finally:
+                if collects:
+                    gc.enable()
     except DatabaseError as error:
         raise UnavailableError(
             f"the database does not answer: {str(error).strip().splitlines()[0]}",

@@ -35,22 +35,39 @@ class Brake:
         self._callers: OrderedDict[str, _Bucket] = OrderedDict()
         self._lock = threading.Lock()
 
-    def wait_s(self, caller: str) -> int:
-        """0 and the call counts, or the seconds after which it may be tried again."""
+    def wait_s(self, caller: str, per_minute: int | None = None) -> int:
+        """0 and the call counts, or the seconds after which it may be tried again.
+
+        Args:
+            caller: whose call it is.
+            per_minute: this caller's own number; as many at once as come back in a sixth of a minute.
+        """
+        burst = self._burst if per_minute is None else max(1.0, per_minute / 6)
+        per_ms = self._per_ms if per_minute is None else per_minute / 60_000
         now = settings.PATROL_CLOCK.monotonic_ms()
         with self._lock:
             bucket = self._callers.get(caller)
             if bucket is None:
-                bucket = self._callers[caller] = _Bucket(self._burst, now)
+                bucket = self._callers[caller] = _Bucket(burst, now)
                 if len(self._callers) > CALLERS:
                     self._callers.popitem(last=False)
             self._callers.move_to_end(caller)
-            bucket.left = min(self._burst, bucket.left + max(0, now - bucket.at_ms) * self._per_ms)
+            bucket.left = min(burst, bucket.left + max(0, now - bucket.at_ms) * per_ms)
             bucket.at_ms = now
             if bucket.left >= 1:
                 bucket.left -= 1
                 return 0
-            return max(1, math.ceil((1 - bucket.left) / self._per_ms / 1000))
+            return max(1, math.ceil((1 - bucket.left) / per_ms / 1000))
+
+    def waits_s(self, caller: str) -> int:
+        """The seconds after which a call may be tried again, 0 for now. Counts nothing."""
+        now = settings.PATROL_CLOCK.monotonic_ms()
+        with self._lock:
+            bucket = self._callers.get(caller)
+            if bucket is None:
+                return 0
+            left = bucket.left + max(0, now - bucket.at_ms) * self._per_ms
+            return 0 if left >= 1 else max(1, math.ceil((1 - left) / self._per_ms / 1000))
 
     def reset(self) -> None:
         """Forget every caller."""

@@ -46,7 +46,11 @@ KNOWN = {
     "BROKER_CERT_FILE": "client certificate for mqtts, PEM",
     "BROKER_KEY_FILE": "key of the client certificate, PEM",
     "SERVICES": "folder with definitions of services of your own, *.toml; they replace shipped ones of the same code",
+    "DEVICE_TYPES": "folder with types of devices of your own (*.toml), which take the place of shipped ones",
+    "TELEMETRY": "one (the default): one worker hears all devices, others stand by; shared: they share, where the broker"
+    " keeps shared subscriptions over a restart",
     "NOTICES_FILE": "TOML file that says how owners are warned; without it nobody is",
+    "HOTLINE_FILE": "TOML file of the hotline: subjects, times and the city platform; without it no city is asked",
     "OWNERS_KEY_FILE": "file with the key of the owners' table; by default owners.key in the data folder",
     "OWNERS_KEY": "that key itself, instead of a file",
     "SECOND_FACTOR": "required or offered, for administrators, dispatchers and auditors; required where HTTPS is 1",
@@ -56,6 +60,7 @@ KNOWN = {
     "LOG_FORMAT": "text or json, one object a line",
     "METRICS_TOKEN_FILE": "file with the token that Prometheus brings; opens /metrics and details of /readyz",
     "METRICS_ALLOW": "addresses or networks that may read /metrics without a token, e.g. 127.0.0.1; none by default",
+    "WEBHOOK_NETWORKS": "networks that webhooks may call although they are not public, comma-separated",
     "TILES": "street map under the grids, e.g. https://tiles.example.org/{z}/{x}/{y}.png; WGS-84, none by default",
     "TILES_CREDIT": "who made that map; shown in its corner",
     "CLOCK": "SPEED@REAL_MS@SCALED_MS: a clock that runs fast, for simulated days only; never in production",
@@ -84,7 +89,10 @@ class Environment:
     bay_radius_m: int = 1000
     broker: Broker = field(default_factory=lambda: Broker("127.0.0.1", 1883))
     services_folder: Path | None = None
+    device_types_folder: Path | None = None
+    telemetry: str = "one"
     notices_file: Path | None = None
+    hotline_file: Path | None = None
     owners_key_file: Path | None = None
     owners_key: str | None = field(default=None, repr=False)
     second_factor: bool = False
@@ -96,6 +104,7 @@ class Environment:
     pg_bin: Path | None = None
     metrics_token: str | None = field(default=None, repr=False)
     metrics_allow: tuple[IPv4Network | IPv6Network, ...] = ()
+    webhook_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     clock: ScaledClock | None = None
 
     @property
@@ -145,7 +154,10 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         bay_radius_m=_whole(given, "BAY_RADIUS_M", 1000, 50, 20_000),
         broker=broker,
         services_folder=_path(given, "SERVICES"),
+        device_types_folder=_path(given, "DEVICE_TYPES"),
+        telemetry=_choice(given, "TELEMETRY", ("one", "shared")),
         notices_file=_path(given, "NOTICES_FILE"),
+        hotline_file=_path(given, "HOTLINE_FILE"),
         owners_key_file=_path(given, "OWNERS_KEY_FILE"),
         owners_key=given.get("OWNERS_KEY"),
         second_factor=_choice(
@@ -162,6 +174,7 @@ def read(environ: Mapping[str, str] | None = None) -> Environment:
         pg_bin=_path(given, "PG_BIN"),
         metrics_token=_metrics_token(given),
         metrics_allow=_networks(given, "METRICS_ALLOW"),
+        webhook_networks=_networks(given, "WEBHOOK_NETWORKS"),
         clock=_clock(given, data, broker),
     )
 

@@ -30,6 +30,9 @@ WORKERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("notices", ("notices", "work")),
     ("sweep", ("sweep",)),
     ("dispatch", ("dispatch", "work")),
+    ("hotline", ("hotline", "work")),
+    ("devices", ("iot", "work")),
+    ("webhooks", ("webhooks", "work")),
 )
 """Name and `patrol central …` command of each worker of which one process is enough here."""
 

@@ -126,6 +126,17 @@ def test_who_is_hidden_the_moment_he_is_due_is_wanted_when_he_shows_again(
     assert counts(judge([hidden], log(case(at_ms)), RULES)) == expected
 
 
+@pytest.mark.parametrize(
+    ("at_ms", "expected"), [(60_000, (1, 0, 0)), (90_000, (1, 0, 0)), (120_000, (0, 1, 1))]
+)
+def test_with_looks_half_a_minute_apart_the_look_that_makes_sure_is_in_time(
+    at_ms: int, expected: tuple[int, int, int]
+) -> None:
+    rules = Rules(confirm_ms=60_000, grace_ms=600_000, period_ms=30_000, end_ms=900_000)
+    seldom = Log(list(range(0, 900_001, 30_000)), list(range(0, 900_001, 30_000)), [], [case(at_ms)], [])
+    assert counts(judge([stay(since=0, until=800_000)], seldom, rules)) == expected
+
+
 @given(st.sets(st.integers(0, 100)), st.integers(0, 60_000))
 def test_fewer_looks_never_make_a_case_due_sooner(left_out: set[int], since: int) -> None:
     looks = log().looks

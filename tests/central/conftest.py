@@ -31,7 +31,8 @@ with patch.dict(os.environ):
     bootstrap.start()
     _django_settings_module = os.environ["DJANGO_SETTINGS_MODULE"]
 
-from django.db import connections  # noqa: E402
+from django.core.signals import request_finished  # noqa: E402
+from django.db import close_old_connections, connections  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from django.test.client import Client  # noqa: E402
 from django.test.utils import setup_test_environment, teardown_test_environment  # noqa: E402
@@ -40,12 +41,22 @@ from protocol.clock import ManualClock  # noqa: E402
 from tests.central.street import AGENT, JURISDICTION, NOON  # noqa: E402
 
 ENGINES = ("sqlite", "postgresql")
+CHROMIUM_ARGUMENTS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def django_at_rest() -> Iterator[None]:
-    """Static files in place once."""
+    """Static files in place once. A test keeps its connection: an answer that a test closes is no end of a process's work."""
     setup_test_environment(debug=False)
+    request_finished.disconnect(close_old_connections)
     bootstrap.collect_static()
     yield
     teardown_test_environment()
@@ -112,6 +123,7 @@ def postgresql_server(
     folder = Path(tempfile.mkdtemp(prefix="patrol-pg-"))
     with patch.dict(os.environ, {"XDG_RUNTIME_DIR": str(folder)}):  # it asks where locks lie when imported
         import pgserver
+    import psycopg
 
     server = pgserver.get_server(folder / "data", cleanup_mode="delete")
 
@@ -124,21 +136,24 @@ def postgresql_server(
     server.psql("ALTER SYSTEM SET checkpoint_timeout = '1h'")
     server.psql("ALTER SYSTEM SET max_wal_size = '4GB'")
     server.psql("SELECT pg_reload_conf()")
-    server.psql("CREATE DATABASE template_patrol")
     tools = Path(pgserver.__file__).parent / "pginstall" / "bin"
 
     def make(path: Path) -> None:
-        with _connected(environment.database(url("template_patrol"), folder)):
+        server.psql("CREATE DATABASE migrated")
+        with _connected(environment.database(url("migrated"), folder)):
             bootstrap.migrate()
-        command = [tools / "pg_dump", "--no-owner", f"--file={path}", url("template_patrol")]
+        command = [tools / "pg_dump", "--no-owner", f"--file={path}", url("migrated")]
         subprocess.run(command, check=True, timeout=60)
-        migrated.append(path)
+        server.psql("DROP DATABASE migrated")
 
-    migrated: list[Path] = []
+    # The same tables, triggers and functions from the dump, also for whoever made it: the catalogue of a database that was
+    # migrated step by step is several times as large, and every test copies and reads it. Frozen, no copy is marked anew.
     dump = made_once("central.sql", make)
-    if not migrated:  # another worker did: the same tables, triggers and functions from its dump
-        command = [tools / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", dump, url("template_patrol")]
-        subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+    server.psql("CREATE DATABASE template_patrol")
+    command = [tools / "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-f", dump, url("template_patrol")]
+    subprocess.run(command, check=True, timeout=60, stdout=subprocess.DEVNULL)
+    with psycopg.connect(url("template_patrol"), autocommit=True) as template:
+        template.execute("VACUUM (FREEZE, ANALYZE)")
     yield url
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
@@ -198,6 +213,22 @@ def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
     if admin is not None:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
         admin.close()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """One real Chromium for all tests of a file.
+
+    Its driver keeps an event loop in this thread, where Django has connections of its own: it starts before a test's
+    database and ends after it, so that none of them outlives its database.
+    """
+    from playwright.sync_api import sync_playwright
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="1"), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def test_one_command_takes_a_task_and_ctrl_c_leaves_no_process(agent, up, tmp_pa
     with Mosquitto(tmp_path / "mq", free_port()) as broker:
         process, ready = up(broker.url)
         children = tree(process)
-        assert len(children) == 5, "web, ingest, notices, sweep and dispatch"
+        assert len(children) == 8, "web, ingest, notices, sweep, dispatch, hotline, devices and webhooks"
         box = Sender(broker.port)
         try:
             data = picture(1)

@@ -156,6 +156,11 @@ def test_every_class_of_the_templates_that_the_style_sheet_names_exists_there():
         "day",
         "d-",
         "z-",
+        "at",
+        "hour",
+        "val",
+        "hl-fields",
+        "sev-",
     }
     unknown = used - styled - plain
     assert sorted(name for name in unknown if not name.startswith(("state-", "u-"))) == []

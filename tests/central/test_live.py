@@ -127,9 +127,15 @@ RANK = {
     "dispatch": 9,
     "field": 10,
     "pages": 11,
-    "statistics": 12,
-    "operations": 13,
-    "administration": 14,
+    "iot": 12,
+    "shops": 12,
+    "voice": 12,
+    "hotline": 13,
+    "open311": 13,
+    "webhooks": 13,
+    "statistics": 14,
+    "operations": 15,
+    "administration": 16,
 }
 ANYWHERE = {"central.clocks.rules", "central.pages.templatetags.patrol"}
 """Pure parts: a schema without a model, and how instants and durations are written."""

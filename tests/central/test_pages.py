@@ -145,11 +145,12 @@ def test_the_agents_words_are_in_the_readers_language(agent, person):
             assert words not in text, (address, words)
 
 
-@pytest.mark.parametrize("shown", ["all", "open", "closed", "retracted", "' OR 1=1 --", ""])
-@pytest.mark.parametrize("before", ["", "1-1", "x", "9999999999999999-1", "1-" + "9" * 60])
-def test_filters_take_any_text_without_harm(order, browse, person, shown, before):
-    answer = browse(person("wang")).get("/", {"show": shown, "before": before})
-    assert answer.status_code == 200
+def test_filters_take_any_text_without_harm(order, browse, person):
+    client = browse(person("wang"))
+    for shown in ("all", "open", "closed", "retracted", "' OR 1=1 --", ""):
+        for before in ("", "1-1", "x", "9999999999999999-1", "1-" + "9" * 60):
+            answer = client.get("/", {"show": shown, "before": before})
+            assert answer.status_code == 200, (shown, before)
 
 
 def test_the_list_is_read_in_pages(agent, browse, person):

@@ -15,6 +15,9 @@ from central.cases.audit import verify_files
 from central.cases.models import ApiCall, Attachment, Case, HistoryEntry, Note, Reporter, Told, WorkOrder
 from central.cases.reporters import contact_of
 from central.cases.states import Result
+from central.grids.models import Grid
+from central.shops import register
+from central.shops.models import Shop
 from protocol.errors import PatrolError
 from tests.central.cases.test_attachments import photo
 from tests.central.street import NOON
@@ -181,17 +184,42 @@ def test_odd_bodies_and_strangers_get_problems(hotline, centre):
 @pytest.mark.parametrize("centre", ["sqlite"], indirect=True)  # it asks who may, whatever the database
 def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(hotline):
     number = hotline.post("/cases", BODY).json()["id"]
+    picture = hotline.post(f"/cases/{number}/attachments", photo(), "p", "image/jpeg").json()["id"]
+    for place in ("sanlihe", "yuetan"):
+        Grid.objects.create(jurisdiction_id=place, code="1", name=place, level=1)
+    words = {"category": "noise", "text": "半夜施工太吵", "place": "三里河北街"}
+    token = hotline.post("/voice/reports", words).json()["token"]
+    register.register("sanlihe", [register.NewShop("S-1", "福顺便利店", "retail")], "test")
+    shop = Shop.objects.unscoped("made here").get().pk
     calls = {  # operation: (right, body)
         "open_case": ("open", {**BODY, "external_id": "table"}),
         "get_case": ("read", None),
         "take_transition": ("move", {"transition": "screen"}),
         "write_note": ("note", {"text": "x"}),
         "add_photo": ("photo", photo()),
+        "list_cases": ("read", None),
+        "get_history": ("read", None),
+        "list_photos": ("read", None),
+        "get_photo": ("read", None),
+        "export_csv": ("export", None),
+        "export_geojson": ("export", None),
+        "voice_categories": ("read", None),
+        "voice_suggestions": ("read", None),
+        "say": ("open", words),
+        "voice_progress": ("read", None),
+        "voice_photo": ("photo", photo()),
+        "list_shops": ("read", None),
+        "get_shop": ("read", None),
+        "list_inspections": ("read", None),
     }
+    # What they open or list lies in their own jurisdiction.
+    of_all = {"open_case", "list_cases", "export_csv", "export_geojson"}
+    own = of_all | {"say", "voice_categories", "voice_suggestions", "list_shops"}
     described = {
         call["operationId"]: (method, path.removeprefix("/api/v1"))
         for path, methods in Client().get("/api/v1/openapi.json").json()["paths"].items()
         for method, call in methods.items()
+        if call["operationId"] != "send_telemetry"  # a device's own key, asked in tests/central/iot
     }
     assert set(described) == set(calls), "a new call needs a line"
     keys = {
@@ -202,7 +230,9 @@ def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(h
 
     def ask(caller, operation):
         (method, path), (_, body) = described[operation], calls[operation]
-        path = path.replace("{case_id}", str(number))
+        path = path.replace("{case_id}", str(number)).replace("{photo_id}", str(picture))
+        path = path.replace("{token}", token).replace("{shop_id}", str(shop))
+        path += "?text=%E5%8D%8A%E5%A4%9C%E6%96%BD%E5%B7%A5" if operation == "voice_suggestions" else ""
         kind = "image/jpeg" if isinstance(body, bytes) else "application/json"
         return caller.get(path) if method == "get" else caller.post(path, body, f"t-{operation}", kind)
 
@@ -214,10 +244,20 @@ def test_every_call_of_the_description_asks_for_its_right_and_its_jurisdiction(h
                 assert answer.status_code in {200, 201}, (operation, answer.content)
             else:
                 problem(answer, 403, "right")
-        if operation != "open_case":  # what it opens lies in its own jurisdiction
+        if operation not in own:
             problem(ask(every, operation), 404, "missing")
+    for operation in of_all - {"open_case"}:
+        assert str(BODY["place"]) not in ask(every, operation).content.decode()
+        assert BODY["text"] not in ask(keys[calls[operation][0]], operation).content.decode()
+    assert ask(every, "list_shops").json()["shops"] == []
     assert ask(every, "open_case").status_code == 201
-    assert Case.objects.filter(jurisdiction_id="yuetan").count() == 1
+    pages = keys["export"].client.get("/api/v1/export/cases.csv?limit=1")
+    assert "after=" in pages["Link"]
+    assert len(keys["export"].get("/export/cases.geojson").json()["features"]) == 4
+    assert ask(every, "say").json()["token"] != token
+    assert len(ask(keys["read"], "voice_suggestions").json()) >= 1
+    assert ask(every, "voice_suggestions").json()[0]["case"] != number
+    assert Case.objects.filter(jurisdiction_id="yuetan").count() == 2
     rate = {"transition": "rate", "as_reporter": True}
     problem(keys["move"].post(f"/cases/{number}/transitions", rate), 403, "right")
 

@@ -113,7 +113,7 @@ def test_whoever_found_it_does_not_handle_it_and_whoever_handled_it_does_not_jud
     order = WorkOrder.objects.get()
     with (
         translation.override("zh-hans"),
-        pytest.raises(NotPossibleError, match="处理人不得采集或核查"),
+        pytest.raises(NotPossibleError, match="处理人不得采集、核查或督办"),
     ):
         services.accept(order.pk, people["officer"])
     order.refresh_from_db()

@@ -215,7 +215,10 @@ def test_giving_a_new_task_is_accepting_it_and_who_found_the_case_does_not_handl
     chief = person("chief", role="dispatcher", scope=JURISDICTION)
     order = world.task()
     engine.participate(order.case, "collector", "user:finder")
-    with translation.override("en"), pytest.raises(PatrolError, match="neither collects nor verifies it"):
+    with (
+        translation.override("en"),
+        pytest.raises(PatrolError, match="neither collects, verifies nor supervises it"),
+    ):
         services.reassign(order.pk, chief, finder, "nearest")
     lease.work()
     assert world.asked(order) == [("two", "offered")], "the nearest one found it"

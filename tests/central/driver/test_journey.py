@@ -27,7 +27,7 @@ from tests.central.driver.street import PLACE, answer
 from tests.central.engines import ON_POSTGRESQL, ON_SQLITE
 from tests.central.notices.world import request
 from tests.central.street import AGENT, CAMERA, JURISDICTION, TOPICS, Sender, picture, record, reference
-from tests.central.test_browser import DESK, PATROL, PHONE, chromium  # noqa: F401
+from tests.central.test_browser import DESK, PATROL, PHONE
 from tests.servers.mosquitto import Mosquitto
 
 WAIT_MS = 20_000
@@ -143,7 +143,7 @@ def town(centre: Centre, agent: Any, tmp_path: Path, free_port: Callable[[], int
 
 
 @pytest.fixture
-def follow(chromium: Browser, town: Town) -> Iterator[Callable[..., Page]]:  # noqa: F811
+def follow(chromium: Browser, town: Town) -> Iterator[Callable[..., Page]]:
     """`follow(link, …)`: the page in a browser that logs in nowhere; errors and foreign requests fail the test."""
     contexts = []
     problems: list[str] = []

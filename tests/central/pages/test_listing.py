@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -162,13 +161,21 @@ def test_the_number_found_is_exact_until_it_says_that_there_are_more(person, cen
     assert listing.page(user, Filters(show="open")).found is None, "counting all would read all"
 
 
-@pytest.mark.parametrize(
-    "before", ["x", "d-1", "d--1-2", "d-1-" + "9" * 40, "z-1-1", "c-99999999999999999999-1", "é-1-1", "d-١-١"]
-)
-def test_a_cursor_that_is_none_begins_at_the_top(person, centre, before):
+def test_a_cursor_that_is_none_begins_at_the_top(person, centre):
     make_city(person, 12)
     user = person("chen", Role.DISPATCHER)
-    assert walk(user, Filters(before=before)) == slowly(user, Filters())
+    top = slowly(user, Filters())
+    for before in (
+        "x",
+        "d-1",
+        "d--1-2",
+        "d-1-" + "9" * 40,
+        "z-1-1",
+        "c-99999999999999999999-1",
+        "é-1-1",
+        "d-١-١",
+    ):
+        assert walk(user, Filters(before=before)) == top, before
 
 
 def test_a_page_costs_the_same_queries_whatever_is_on_it(person, browse, centre):

@@ -19,8 +19,9 @@ from playwright.sync_api import expect, sync_playwright
 from central.people import services
 from central.people.models import Role
 from protocol.clock import SystemClock
+from tests.central.conftest import CHROMIUM_ARGUMENTS
 from tests.central.people.conftest import PASSWORD, Phone
-from tests.central.test_browser import ARGUMENTS, DESK, PHONE
+from tests.central.test_browser import DESK, PHONE
 
 pytestmark = pytest.mark.parametrize(
     "centre", ["sqlite"], indirect=True
@@ -97,7 +98,7 @@ def test_from_the_first_link_to_a_second_device(site, person):
         chen, an = map(services.make_login_link, people)
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
         page = browser.new_context(viewport=PHONE, locale="zh-CN").new_page()
         errors = []
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)

@@ -20,8 +20,11 @@ from django.test.client import Client
 from django.test.utils import _TestState
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from central.cases.actions import take
 from central.cases.attachments import attach
+from central.cases.guards import Actor
 from central.cases.models import WorkOrder
+from central.cases.services import set_grid
 from central.clocks.alerts import DISPATCHERS, tell
 from central.clocks.models import Alert
 from central.clocks.whistle import Call, blow
@@ -29,12 +32,19 @@ from central.dispatch import rosters
 from central.dispatch import services as dispatch
 from central.dispatch.models import ReroutedCase, RerouteState, Rerouting, Shift
 from central.grids.models import Grid
+from central.hotline import errands
+from central.hotline import models as hotline
 from central.ingest.intake import take_all
+from central.iot.models import Alarm, Device, DeviceState
 from central.pages import errors
 from central.people.models import Role
 from central.people.services import set_scope
 from central.project.brake import Brake
 from central.project.clock import now_ms
+from central.shops import appeals, inspecting, register, voices
+from central.shops.checklists import current
+from central.shops.models import Shop
+from central.voice import intake, tables
 from tests.central.cases.test_attachments import photo
 from tests.central.street import AGENT, JURISDICTION, MINUTE, TOPICS, picture, reference, sha256, task
 
@@ -57,20 +67,32 @@ HEAD = """# Who gets what from each address. `login`: sent to the log-in. Number
 OPEN = (
     r"healthz|readyz|metrics|login/.*|language/",
     r"n/<str:token>.*",  # drivers: the link is signed
+    r"s/<str:token>.*",  # the code on a shop's door: opaque and revocable; the merchant logs in behind it
     r"notices/.*",  # gateways: signed, or with a secret in the address
     r"ngsi-ld/.*",  # machines that report bays: a key each
     r"api/v1/.*",  # programs: a key each
+    r"hotline/city/push/",  # the city platform: signed
+    r"open311/.*",  # Open311 is public by its specification: what strangers may read, and reports with a key
+    r"say/.*",  # residents: anybody may say something; what became of it opens with a secret link
     r"service-worker\.js|manifest-.*|officer/offline/",  # a browser asks on its own; they say nothing about anybody
 )
 """What answers without a log-in. Think twice before you make this list longer."""
-EXEMPT = (r"n/<str:token>.*", r"notices/.*", r"ngsi-ld/.*", r"api/v1/.*")
+EXEMPT = (
+    r"n/<str:token>.*",
+    r"notices/.*",
+    r"ngsi-ld/.*",
+    r"api/v1/.*",
+    r"hotline/city/push/",
+    r"open311/.*",
+)
 """What changes things without a CSRF token, because no cookie opens it."""
 OWN = r"logout/|account/.*|login/.*|language/|appearance/"
 NEVER = ("PUT", "PATCH", "DELETE")
-READS = r"cases/<int:case_id>/plate/"
+READS = r"cases/<int:case_id>/plate/|hotline/calls/<int:call_id>/"
 """A POST that only shows."""
 OBJECT = re.compile(
-    r"<\w+:(case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id)>|(devices|decide|sessions)/<int:number>"
+    r"<\w+:(commitment_id|case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|call_id|errand_id|report_id|device_id|alarm_id|shop_id)>"
+    r"|(devices|decide|sessions)/<int:number>"
 )
 OF_NO_GRID = re.compile(r"<int:shift_id>|devices/<int:number>")
 """Rosters and agents are the whole jurisdiction's: there is no other grid."""
@@ -96,13 +118,13 @@ def fill(route, values):
         plain = values.get(name, 1 if kind == "int" else "none")
         return f"{before}{values.get(f'{before}{name}', plain)}"
 
-    return "/" + re.sub(r"((?<=/)\w+/)?<(?:(\w+):)?(\w+)>", value, route)
+    return "/" + re.sub(r"((?<![^/])\w+/)?<(?:(\w+):)?(\w+)>", value, route)
 
 
 @pytest.fixture
 def world(agent, person, browse, monkeypatch):
     """(values for routes, clients by column); nobody is braked, or lines would depend on those above them."""
-    monkeypatch.setattr(Brake, "wait_s", lambda self, caller: 0)
+    monkeypatch.setattr(Brake, "wait_s", lambda self, caller, per_minute=None: 0)
     # A thousand refusals say the same: each is written once. And nobody asks for the contexts of templates.
     said = {}
 
@@ -136,7 +158,7 @@ def world(agent, person, browse, monkeypatch):
         clients["other grid"].append(browse(away))
     clients["forged"] = [browse(person("forged", Role.DISPATCHER, JURISDICTION), csrf=True)]
     values = {"case_id": order.case_id, "order_id": order.pk, "sha256": sha256(PICTURE), "agent_id": AGENT}
-    values |= {"steps/name": "end", "services/code": "sidewalk_parking"}
+    values |= {"steps/name": "end", "services/code": "sidewalk_parking", "form": "json"}
     values |= things(order, other, grids[0], person) | {"devices/number": agent.pk}
     logging.getLogger("django.security.csrf").setLevel(logging.ERROR)
     yield values, clients
@@ -159,7 +181,37 @@ def things(order, other, grid, person):
     question = ReroutedCase.rows.create(
         rerouting=run, case=other.case, order=other, officer=worker, state=RerouteState.ASKED
     )
+    call = hotline.Call.objects.create(
+        key="k",
+        jurisdiction_id=JURISDICTION,
+        started_at_ms=at,
+        ended_at_ms=at,
+        taken_by=chief,
+        case=order.case,
+    )
+    wanted = {"due_at_ms": at + MINUTE, "what": "look", "case_id": order.case_id, "person": worker}
+    row = hotline.CityOrder.objects.create(
+        jurisdiction_id=JURISDICTION, number="n", version=1, category="c", content=b"", state="waiting",
+        case=order.case, received_at_ms=at, changed_at_ms=at,
+    )  # fmt: skip
+    detector = Device.objects.create(
+        jurisdiction_id=JURISDICTION, name="smoke-1", kind="smoke", grid=grid, made_at_ms=at
+    )
+    DeviceState.objects.create(device=detector)
+    alarm = Alarm.objects.create(
+        device=detector,
+        jurisdiction_id=JURISDICTION,
+        grid=grid,
+        kind="smoke",
+        severity="critical",
+        **dict.fromkeys(("since_ms", "raised_at_ms", "seen_at_ms", "last_at_ms"), at),
+    )
     return {
+        "call_id": call.pk,
+        "errand_id": errands.make("visit", chief, key="k", **wanted).pk,
+        "report_id": row.reports.create(key="k", kind="progress", body="{}", made_at_ms=at, due_at_ms=at).pk,
+        "device_id": detector.pk,
+        "alarm_id": alarm.pk,
         "attachment_id": attach(order.case, chief, photo(), "a.jpg", "k").pk,
         "alert_id": Alert.objects.get(key="k:dispatcher").pk,
         "party_id": whistle.parties.get().pk,
@@ -168,6 +220,58 @@ def things(order, other, grid, person):
         "user_id": worker.pk,
         "sessions/number": UserSession.objects.create(user=worker, ip="192.0.2.1", session_key="s").pk,
         "decide/number": question.pk,
+        **matter(grid, worker),
+        **a_shop(grid),
+    }
+
+
+def a_shop(grid):
+    """A shop with a finding and its photo, a tip-off (its number is 1, as there is no other) and an appeal."""
+    register.register(JURISDICTION, [register.NewShop("S-1", "福顺便利店", "retail")], "test")
+    shop = Shop.objects.get()
+    shop.grid = grid
+    shop.save()
+    items = [item.id for item in current("retail").asked_in("self")]
+    answers = {item: "fail" if item == "exit_clear" else "ok" for item in items}
+    inspecting.inspect(shop, inspecting.Answers("self", "k" * 8, answers, {"exit_clear": photo()}), "owner")
+    voices.tip_off(shop, "后门被货物堵住了", key="k" * 8, network="n")
+    return {
+        "shop_id": shop.pk,
+        "s/token": shop.codes.get().token,
+        "findings/number": shop.findings.get().pk,
+        "pictures/number": shop.photos.get().pk,
+        "appeals/number": appeals.appeal(shop, "照片不是本店的", "owner").pk,
+    }
+
+
+def matter(grid, worker):
+    """What a resident said, at the round table, with a promise and a photo."""
+    form = intake.Form(
+        key="k" * 24,
+        category="noise",
+        text="楼上装修太吵",
+        place="here",
+        jurisdiction_id=JURISDICTION,
+        photos=[(photo(), "a.jpg")],
+    )
+    said = intake.submit(form)
+    case = said.saying.case
+    case.refresh_from_db()  # its photo came last
+    with transaction.atomic():
+        set_grid(case, grid)
+    boss = Actor("user:boss", frozenset({"dispatcher"}))
+    take(case.pk, boss, "screen")
+    take(case.pk, boss, "escalate", {"reason": "nobody alone can solve it"})
+    meeting = case.meetings.get()
+    made = tables.promise(meeting, worker, what="quiet", owner="all", due_at_ms=now_ms() + MINUTE)
+    return {
+        "voice/case_id": case.pk,
+        "photos/attachment_id": case.attachments.get().pk,
+        "photos/number": case.attachments.get().pk,
+        "tables/meeting_id": meeting.pk,
+        "commitments/commitment_id": made.pk,
+        "reply/name": "agree",
+        "p/token": said.token,
     }
 
 

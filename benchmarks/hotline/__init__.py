@@ -1,0 +1,1 @@
+"""A simulated city platform, and what a call costs the one who takes it."""

@@ -1,0 +1,1 @@
+"""How well and how fast the centre suggests the same matter while a resident types."""

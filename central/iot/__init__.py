@@ -1,0 +1,1 @@
+"""Things that measure: devices, telemetry, alarms."""

@@ -1,0 +1,1 @@
+"""Shop safety codes: shops, codes, inspections, colours, ratings, tip-offs."""

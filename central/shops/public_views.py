@@ -1,0 +1,152 @@
+"""What anybody sees who scans the code on a door. No log-in; nobody is asked for a name."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Avg, Count
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from central.people.access import open_to_all
+from central.project.brake import Brake
+from central.project.clock import now_ms
+from central.shops import shown, voices
+from central.shops.models import Code, Shop
+from central.shops.photos import bytes_of
+from central.shops.rules import DAY_MS, rule_in_force
+from protocol.errors import PatrolError
+
+LOOKING = Brake(burst=60, per_minute=120)
+SAYING = Brake(burst=6, per_minute=6)
+GUESSING = Brake(burst=20, per_minute=20)
+"""For each shop: looks. For each address: what is said, and codes that were never ours."""
+
+DEVICE = "patrol_shop_device"
+RATED = "rated"
+TOLD = "told"
+
+
+@open_to_all
+@never_cache
+@require_safe
+def page(request: HttpRequest, token: str) -> HttpResponse:
+    """The shop, its colour and why, stars, and the two forms."""
+    shop = find(request, token)
+    if isinstance(shop, HttpResponse):
+        return shop
+    return _show(request, shop, token)
+
+
+@open_to_all
+@require_POST
+def rate(request: HttpRequest, token: str) -> HttpResponse:
+    """One to five stars, once a day from each device."""
+    shop = find(request, token, SAYING)
+    if isinstance(shop, HttpResponse):
+        return shop
+    secret = request.COOKIES.get(DEVICE, "")
+    if not 20 <= len(secret) <= 60:
+        secret = secrets.token_urlsafe(24)
+    stars = request.POST.get("stars", "")
+    try:
+        voices.rate(
+            shop,
+            int(stars) if stars in set("12345") else 0,
+            device=voices.device_of(secret),
+            network=voices.network_of(address(request)),
+        )
+    except voices.TooManyError as error:
+        return _show(request, shop, token, 429, wrong=shown.wrong(error))
+    except PatrolError:
+        return _show(request, shop, token, 422, wrong=_("Choose one to five stars."))
+    response = _back(token, RATED)
+    response.set_cookie(
+        DEVICE,
+        secret,
+        max_age=30 * 86_400,
+        path="/s/",
+        httponly=True,
+        samesite="Lax",
+        secure=settings.PATROL.https,
+    )
+    return response
+
+
+@open_to_all
+@require_POST
+def tip_off(request: HttpRequest, token: str) -> HttpResponse:
+    """What somebody saw, with a photo if there is one."""
+    shop = find(request, token, SAYING)
+    if isinstance(shop, HttpResponse):
+        return shop
+    text = request.POST.get("text", "")[:1100]
+    try:
+        voices.tip_off(
+            shop,
+            text,
+            key=request.POST.get("key", ""),
+            network=voices.network_of(address(request)),
+            photo=bytes_of(request.FILES.get("photo")),
+        )
+    except voices.TooManyError as error:
+        return _show(request, shop, token, 429, wrong=shown.wrong(error), text=text)
+    except PatrolError as error:
+        return _show(request, shop, token, 422, wrong=shown.wrong(error), text=text)
+    return _back(token, TOLD)
+
+
+def find(request: HttpRequest, token: str, brake: Brake = LOOKING) -> Shop | HttpResponse:
+    """The shop of a code in force, or the page that says kindly why there is none."""
+    code = Code.objects.select_related("shop").filter(token=token[:64]).first()
+    if code is None:
+        wait_s = GUESSING.wait_s(address(request))
+        return say(request, "braked", 429, wait_s) if wait_s else say(request, "unknown", 404)
+    if code.revoked_at_ms is not None or not code.shop.active:
+        return say(request, "revoked", 410)
+    if code.expires_at_ms is not None and code.expires_at_ms <= now_ms():
+        return say(request, "expired", 410)
+    wait_s = brake.wait_s(token if brake is LOOKING else address(request))
+    return say(request, "braked", 429, wait_s) if wait_s else code.shop
+
+
+def say(request: HttpRequest, what: str, status: int, wait_s: int = 0) -> HttpResponse:
+    """A page with one message."""
+    response = render(request, "shops/say.html", {"what": what, "wait_s": wait_s}, status=status)
+    if wait_s:
+        response["Retry-After"] = str(wait_s)
+    return response
+
+
+def address(request: HttpRequest) -> str:
+    """Where a call comes from."""
+    return str(request.META.get("REMOTE_ADDR", ""))
+
+
+def _show(request: HttpRequest, shop: Shop, token: str, status: int = 200, **more: Any) -> HttpResponse:
+    since = now_ms() - rule_in_force().windows.ratings * DAY_MS
+    stars = shop.ratings.filter(at_ms__gte=since).aggregate(mean=Avg("stars"), count=Count("pk"))
+    done = request.GET.get("done", "")
+    context = {
+        "shop": shop,
+        "token": token,
+        "reasons": [each for each in shown.reasons_of(shop) if each["colour"] != "green"][:5],
+        "stars": stars,
+        "key": shown.new_key(),
+        "done": done if done in (RATED, TOLD) else "",
+        **more,
+    }
+    return render(request, "shops/page.html", context, status=status)
+
+
+def _back(token: str, done: str) -> HttpResponse:
+    """See the page again; a reload repeats nothing."""
+    response = HttpResponseRedirect(f"{reverse('shops:page', args=[token])}?done={done}")
+    response.status_code = 303
+    return response

@@ -1,0 +1,1 @@
+"""What happens to cases, told to other systems with a signature."""
