@@ -25,14 +25,23 @@ _LONG = frozenset({"car", "bus", "truck"})
 """Vehicles of which a piece may be taken for one."""
 
 
-def is_whole(label: str, box: Box, score: float, piece: Box, best: float, size: tuple[float, float]) -> bool:
+def is_whole(
+    label: str,
+    box: Box,
+    score: float,
+    piece: Box,
+    best: float,
+    size: tuple[float, float],
+    share: float = _WHOLE_SHARE,
+) -> bool:
     """Whether a detection may be the whole vehicle of which another is a piece: found at least 0.7 times as surely, 1.4 times as
-    large, holding 0.8 of the piece, and at most 1.7 times as high: a cab and a rear are nearly as high as all of it.
+    large, holding this share of the piece, and at most 1.7 times as high: a cab and a rear are nearly as high as all of it.
 
     Args:
         label, box, score: what was found where, and how surely.
         piece, best: where the other was, and how surely.
         size: width and height of the picture; what lies beyond does not count.
+        share: how much of the piece the whole must hold.
     """
     box, piece = _clipped(box, size), _clipped(piece, size)
     return (
@@ -40,7 +49,7 @@ def is_whole(label: str, box: Box, score: float, piece: Box, best: float, size: 
         and score >= _WHOLE_SCORE * best
         and box[3] - box[1] <= _WHOLE_HEIGHT * (piece[3] - piece[1])
         and area(box) >= _WHOLE_SIZE * area(piece)
-        and covered_share(piece, box) >= _WHOLE_SHARE
+        and covered_share(piece, box) >= share
     )
 
 
@@ -128,6 +137,11 @@ def grown(
         rules: thresholds.
     """
     item = _whole_of(stay, place, seen, others, index, rules)
+    if item is None and stay.whole is None:
+        # Boxes of a lorry whose rear lies outside tremble: for a closer look it is enough if one holds most of the piece.
+        larger = _whole_of(stay, place, seen, others, index, rules, rules.same_nest)
+        if larger is not None and cut_off(larger.box, (index.width, index.height)):
+            stay = replace(stay, whole=larger.box)
     if stay.vehicle_score >= rules.vehicle_score:
         cut = item is not None and cut_off(item.box, (index.width, index.height))
         return replace(stay, whole=item.box) if item is not None and cut else stay
@@ -159,7 +173,13 @@ def as_whole(stay: Stay, item: Seen) -> Stay:
 
 
 def _whole_of(
-    stay: Stay, place: float, seen: Observation, others: Sequence[Stay], index: ZoneIndex, rules: StayRules
+    stay: Stay,
+    place: float,
+    seen: Observation,
+    others: Sequence[Stay],
+    index: ZoneIndex,
+    rules: StayRules,
+    share: float = _WHOLE_SHARE,
 ) -> Seen | None:
     """A detected vehicle of which the stay's box is a piece.
 
@@ -179,7 +199,7 @@ def _whole_of(
             for item in sorted(seen.seen, key=lambda one: (-one.score, one.box))
             if item.look is not None
             and item.box[3] >= lowest
-            and is_whole(item.label, item.box, item.score, stay.anchor, stay.score, size)
+            and is_whole(item.label, item.box, item.score, stay.anchor, stay.score, size, share)
             and not any(_another_in(other, stay, item.box, rules) for other in others)
         ),
         None,
@@ -262,7 +282,8 @@ def is_part(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
 
 def doubles(stays: Sequence[Stay], seen: tuple[Seen, ...], rules: StayRules) -> set[str]:
     """Ids of stays that turned out to be another one: an older one, which is proven at the same place again, or a
-    whole vehicle of which they are a piece."""
+    whole vehicle of which they are a piece. What is out of sight is not detected, of course: that makes it no piece of something
+    smaller."""
     found = set()
     for stay in stays:
         for other in stays:
@@ -271,8 +292,12 @@ def doubles(stays: Sequence[Stay], seen: tuple[Seen, ...], rules: StayRules) -> 
             if nested(other.anchor, stay.anchor) < rules.same_nest:
                 continue
             older = (other.first_ms, other.id) < (stay.first_ms, stay.id)
+            may_be_piece = stay.verdict == "present" or area(other.anchor) >= area(stay.anchor)
             if (older and not is_part(other, seen, rules)) or (
-                not older and is_part(stay, seen, rules) and other.vehicle_score >= rules.vehicle_score
+                not older
+                and may_be_piece
+                and is_part(stay, seen, rules)
+                and other.vehicle_score >= rules.vehicle_score
             ):
                 found.add(stay.id)
     return found

@@ -143,6 +143,24 @@ def test_what_is_found_faintly_and_never_closely_ends_no_car_that_stands_over_it
     assert doubles([ghost, replace(car, checks=(0.6,))], (found,), RULES) == {ghost.id}
 
 
+def test_a_car_out_of_sight_is_no_piece_of_what_still_shows_of_it() -> None:
+    """A bus stands before it, and its rear passes for a car, even when looked at closely."""
+    street = Street()
+    for _ in range(6):
+        street.look([CAR])
+    (car,) = street.state.stays
+    rear = replace(car, id="rear", first_ms=car.first_ms + 60_000, anchor=REST, checks=(0.2,))
+    seen = (Seen(REST, "car", 0.35),)
+    assert doubles([replace(car, verdict="occluded"), rear], seen, RULES) == set()
+    assert doubles([car, rear], seen, RULES) == {car.id}, (
+        "its place looks as ever, and only the smaller is found"
+    )
+    whole = replace(car, id="whole", first_ms=rear.first_ms + 60_000, checks=(0.2,))
+    assert doubles(
+        [replace(rear, verdict="occluded", checks=()), whole], (Seen(PLACE, "car", 0.6),), RULES
+    ) == {"rear"}
+
+
 def test_boxes_that_tremble_by_half_a_lorry_restart_no_clock() -> None:
     lorry = Vehicle((60, 115, 220, 190), seed=9, label="truck", detected=False)
     street = Street()
@@ -207,26 +225,29 @@ class Knowing:
 
 LORRY = Vehicle((220, 110, 320, 184), seed=7, label="truck", detected=False)
 CAB = box((220, 118, 285, 182))
+REAR: Box = (240, 108, 320, 184)
+"""The lorry by a box that trembles: it holds but two thirds of the cab."""
 
 
 @pytest.mark.parametrize(
-    ("lorry", "found", "becomes"),
+    ("lorry", "seen", "found", "becomes"),
     [
-        (LORRY, True, LORRY.box),
-        (LORRY, False, CAB.box),
-        (replace(LORRY, box=(180, 110, 280, 184)), True, (180, 118, 245, 182)),
+        (LORRY, LORRY.box, True, LORRY.box),
+        (LORRY, LORRY.box, False, CAB.box),
+        (LORRY, REAR, True, REAR),
+        (replace(LORRY, box=(180, 110, 280, 184)), (180, 110, 280, 184), True, (180, 118, 245, 182)),
     ],
 )
 def test_the_end_that_the_pictures_edge_leaves_of_a_lorry_becomes_the_lorry_by_a_closer_look(
-    lorry: Vehicle, found: bool, becomes: Box
+    lorry: Vehicle, seen: Box, found: bool, becomes: Box
 ) -> None:
     left, _, _, _ = lorry.box
     cab = box((left, 118, left + 65, 182))
     street = Street()
     for moment in range(20):
-        street.look([lorry, cab] if moment != 5 else [replace(lorry, detected=True)])
+        street.look([lorry, cab] if moment != 5 else [lorry, box(seen, "truck")])
     (stay,) = street.state.stays
-    assert (stay.anchor, stay.whole) == (cab.box, lorry.box)
+    assert (stay.anchor, stay.whole) == (cab.box, seen)
     x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     image = np.dstack([x % 256, x // 256, y]).astype(np.uint8)
     detector = Knowing([(cab.box, 0.4), *([(lorry.box, 0.2)] if found else [])])
