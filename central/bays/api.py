@@ -23,7 +23,7 @@ from central.bays.models import Bay, BayKind, BayStatus, FeedKey
 from central.bays.observations import AHEAD_MS, Observation, observe
 from central.bays.services import effective_status
 from central.people.access import open_to_all
-from central.project.brake import Brake
+from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 
 BODY_BYTES = 256 * 1024
@@ -62,7 +62,7 @@ def with_key(view: View) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         scheme, _space, secret = request.headers.get("Authorization", "").partition(" ")
         key = find_key(secret.strip()) if scheme.lower() == "bearer" else None
-        brake, caller = (STRANGERS, request.META.get("REMOTE_ADDR", "")) if key is None else (CALLS, key.name)
+        brake, caller = (STRANGERS, address_of(request)) if key is None else (CALLS, key.name)
         wait_s = brake.wait_s(caller)
         if wait_s:
             answer = _problem(

@@ -20,7 +20,7 @@ from central.cases.attachments import OtherContentError as OtherPhotoError
 from central.cases.engine import RefusedError
 from central.cases.history import canonical
 from central.cases.models import ApiCall, ApiKey
-from central.project.brake import Brake
+from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from protocol.errors import PatrolError, UnavailableError
 
@@ -58,14 +58,14 @@ class KeyAuth(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:
         """The key, or None, which is answered with 401."""
         key = find_key(token.strip())
-        brake, caller = (STRANGERS, _address(request)) if key is None else (CALLS, key.name)
+        brake, caller = (STRANGERS, address_of(request)) if key is None else (CALLS, key.name)
         _slow_down(brake, caller, None if key is None else key.per_minute)
         return key
 
     def __call__(self, request: HttpRequest) -> Any:
         found = super().__call__(request)
         if found is None and "Authorization" not in request.headers:
-            _slow_down(STRANGERS, _address(request))
+            _slow_down(STRANGERS, address_of(request))
         return found
 
 
@@ -230,10 +230,6 @@ def _slow_down(brake: Brake, caller: str, per_minute: int | None = None) -> None
         error = ProblemError(429, "too_many", "Too many requests", f"come back in {wait_s} s")
         error.wait_s = wait_s
         raise error
-
-
-def _address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def picture_limit() -> int:

@@ -24,7 +24,7 @@ from central.driver.reading import Told
 from central.driver.services import NotYetKnownError, Opened, open_link
 from central.driver.ways import ways_to
 from central.people.access import open_to_all
-from central.project.brake import Brake
+from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from notifier.links import BadLinkError
 from notifier.masking import mask_plate
@@ -218,7 +218,7 @@ def _open(request: HttpRequest, token: str, brake: Brake) -> Opened | HttpRespon
     except BadLinkError as error:
         if error.reason == "expired":
             return _say(request, "expired", 410)
-        wait_s = GUESSING.wait_s(request.META.get("REMOTE_ADDR", ""))
+        wait_s = GUESSING.wait_s(address_of(request))
         return _say(request, "braked", 429, wait_s) if wait_s else _say(request, "unknown", 404)
     except NotYetKnownError:
         return _say(request, "not_yet", 404, 15)

@@ -12,7 +12,7 @@ from central.iot import follow, intake, registry
 from central.iot.decode import PAYLOAD_BYTES
 from central.iot.models import Device
 from central.live import beats
-from central.project.brake import Brake
+from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 
 CALLS = Brake(burst=60, per_minute=120)
@@ -37,7 +37,7 @@ class DeviceKey(HttpBearer):
     def authenticate(self, request: HttpRequest, token: str) -> Device | None:
         """The device, or None, which is answered with 401."""
         device = registry.by_key(token.strip())
-        address = str(request.META.get("REMOTE_ADDR", ""))
+        address = address_of(request)
         brake, caller = (STRANGERS, address) if device is None else (CALLS, str(device.pk))
         wait_s = brake.wait_s(caller)
         if wait_s:

@@ -23,7 +23,7 @@ from central.open311.answers import Open311Error, answer, instant, refuse
 from central.open311.models import Report
 from central.open311.publishing import attachment_of, reportable
 from central.people.access import open_to_all
-from central.project.brake import Brake
+from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from protocol.clock import Millis
 from protocol.errors import PatrolError, UnavailableError
@@ -199,7 +199,7 @@ def media(request: HttpRequest, token: str, **_: Any) -> HttpResponse:
 
 
 def _report(request: HttpRequest, form: str) -> HttpResponse:
-    address = str(request.META.get("REMOTE_ADDR", ""))
+    address = address_of(request)
     _refused_lately(address)
     length = request.headers.get("Content-Length") or "0"
     if (
@@ -260,7 +260,7 @@ def _holder(request: HttpRequest) -> ApiKey | None:
     secret = request.GET.get("api_key", "").strip() or _bearer(request)
     if not secret:
         return None
-    address = str(request.META.get("REMOTE_ADDR", ""))
+    address = address_of(request)
     _refused_lately(address)
     key = find_key(secret)
     if key is None:
@@ -275,7 +275,7 @@ def _bearer(request: HttpRequest) -> str:
 
 
 def _look(request: HttpRequest) -> None:
-    wait_s = LOOKS.wait_s(str(request.META.get("REMOTE_ADDR", "")))
+    wait_s = LOOKS.wait_s(address_of(request))
     if wait_s:
         raise Open311Error(429, f"too many calls; come back in {wait_s} s", wait_s)
 

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.http import HttpRequest
 
 CALLERS = 20_000
 """Callers that are remembered; of more, the one that was silent longest is forgotten."""
@@ -73,3 +74,8 @@ class Brake:
         """Forget every caller."""
         with self._lock:
             self._callers.clear()
+
+
+def address_of(request: HttpRequest) -> str:
+    """The network address that a call comes from; strangers are braked by it."""
+    return str(request.META.get("REMOTE_ADDR", ""))

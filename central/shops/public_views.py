@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from central.people.access import open_to_all
-from central.project.brake import Brake
+from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from central.shops import shown, voices
 from central.shops.models import Code, Shop
@@ -60,7 +60,7 @@ def rate(request: HttpRequest, token: str) -> HttpResponse:
             shop,
             int(stars) if stars in set("12345") else 0,
             device=voices.device_of(secret),
-            network=voices.network_of(address(request)),
+            network=voices.network_of(address_of(request)),
         )
     except voices.TooManyError as error:
         return _show(request, shop, token, 429, wrong=shown.wrong(error))
@@ -92,7 +92,7 @@ def tip_off(request: HttpRequest, token: str) -> HttpResponse:
             shop,
             text,
             key=request.POST.get("key", ""),
-            network=voices.network_of(address(request)),
+            network=voices.network_of(address_of(request)),
             photo=bytes_of(request.FILES.get("photo")),
         )
     except voices.TooManyError as error:
@@ -106,13 +106,13 @@ def find(request: HttpRequest, token: str, brake: Brake = LOOKING) -> Shop | Htt
     """The shop of a code in force, or the page that says kindly why there is none."""
     code = Code.objects.select_related("shop").filter(token=token[:64]).first()
     if code is None:
-        wait_s = GUESSING.wait_s(address(request))
+        wait_s = GUESSING.wait_s(address_of(request))
         return say(request, "braked", 429, wait_s) if wait_s else say(request, "unknown", 404)
     if code.revoked_at_ms is not None or not code.shop.active:
         return say(request, "revoked", 410)
     if code.expires_at_ms is not None and code.expires_at_ms <= now_ms():
         return say(request, "expired", 410)
-    wait_s = brake.wait_s(token if brake is LOOKING else address(request))
+    wait_s = brake.wait_s(token if brake is LOOKING else address_of(request))
     return say(request, "braked", 429, wait_s) if wait_s else code.shop
 
 
@@ -122,11 +122,6 @@ def say(request: HttpRequest, what: str, status: int, wait_s: int = 0) -> HttpRe
     if wait_s:
         response["Retry-After"] = str(wait_s)
     return response
-
-
-def address(request: HttpRequest) -> str:
-    """Where a call comes from."""
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def _show(request: HttpRequest, shop: Shop, token: str, status: int = 200, **more: Any) -> HttpResponse:

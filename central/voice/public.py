@@ -20,7 +20,7 @@ from central.cases.models import Case
 from central.cases.rules import definition_of
 from central.cases.states import CaseState
 from central.people.access import open_to_all
-from central.project.brake import Brake
+from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from central.voice import finished, intake, progress
 from central.voice.categories import categories, may_be_anonymous
@@ -82,7 +82,7 @@ def say(request: HttpRequest, code: str = "") -> HttpResponse:
 @require_POST
 def suggestions(request: HttpRequest) -> HttpResponse:
     """Matters like what is being typed, for htmx. They name a place, a kind and a state: nobody, and no text of anybody."""
-    wait_s = TYPING.wait_s(_address(request))
+    wait_s = TYPING.wait_s(address_of(request))
     if wait_s:
         return _with(HttpResponse(status=204), HEADERS)
     code = code_of(request.POST.get("code", "").replace("\x00", "")[:32])
@@ -324,7 +324,7 @@ def _find(token: str) -> Saying:
 
 
 def _braked(request: HttpRequest, brake: Brake) -> HttpResponse | None:
-    wait_s = brake.wait_s(_address(request))
+    wait_s = brake.wait_s(address_of(request))
     if not wait_s:
         return None
     said = _("Too many at once. Please try again in %(count)d seconds.") % {"count": wait_s}
@@ -338,10 +338,6 @@ def _braked(request: HttpRequest, brake: Brake) -> HttpResponse | None:
 
 def _say(request: HttpRequest, text: str, status: int, *, form: bool = False) -> HttpResponse:
     return _with(render(request, "voice/word.html", {"text": text, "form": form}, status=status), HEADERS)
-
-
-def _address(request: HttpRequest) -> str:
-    return str(request.META.get("REMOTE_ADDR", ""))
 
 
 def _number(request: HttpRequest, name: str) -> float | None:

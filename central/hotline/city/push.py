@@ -15,7 +15,7 @@ from central.hotline.city.exchange import take_all
 from central.hotline.city.messages import BODY_BYTES, SIGNATURE_HEADER, TIME_HEADER, is_signed
 from central.hotline.models import CityFeed
 from central.people.access import open_to_all
-from central.project.brake import Brake
+from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 
@@ -42,7 +42,7 @@ def push(request: HttpRequest) -> JsonResponse:
         return _problem(error.status, "too_large")
     time, signature = request.headers.get(TIME_HEADER, ""), request.headers.get(SIGNATURE_HEADER, "")
     if not is_signed(secret, "POST", request.get_full_path(), time, signature, body, now_ms()):
-        wait_s = STRANGERS.wait_s(str(request.META.get("REMOTE_ADDR", "")))
+        wait_s = STRANGERS.wait_s(address_of(request))
         return _problem(429 if wait_s else 401, "signature")
     try:
         orders = json.loads(body)["orders"]
