@@ -1,6 +1,6 @@
-"""Where to look twice: closer looks before a case is opened, and number plates.
+"""Where to look twice: at what a check was not sure of, closer looks before a case is opened, and number plates.
 
-Both cost more than a detection, so they are spent only on vehicles that stand in a zone, a few times each, and what
+The latter cost more than a detection, so they are spent only on vehicles that stand in a zone, a few times each, and what
 they find is kept with the stay.
 """
 
@@ -11,10 +11,20 @@ from dataclasses import dataclass, replace
 
 from edge_agent.bays import BayWatch
 from edge_agent.cases import Case
+from edge_agent.doubts import Doubts, after_look
 from edge_agent.frames import Frame
 from edge_agent.perception import Eyes
 from edge_agent.plates import PlateDesk
-from edge_agent.stays import CameraState, Stay, StayEnded, StayEvent, StayRules, StayWatched
+from edge_agent.stays import (
+    CameraState,
+    Observation,
+    Stay,
+    StayEnded,
+    StayEvent,
+    StayRules,
+    StayWatched,
+    Terms,
+)
 from edge_agent.stays.appearance import look_at
 from edge_agent.stays.model import VEHICLES, Seen
 from edge_agent.stays.pieces import as_whole, cut_off, needed_score
@@ -38,6 +48,23 @@ class Camera:
     street: str
     saved_ms: Millis = 0
     bays: BayWatch | None = None
+    doubts: Doubts | None = None
+    """What a second look between two checks is for; none where checks are frequent."""
+
+
+def observe(camera: Camera, frame: Frame, *, force: bool, again: bool) -> Observation:
+    """What a picture shows, see `Eyes.observe`; `again`: of a second look, at the places of the camera's doubts."""
+    if again and camera.doubts is not None and not force:
+        return camera.eyes.look_again(frame, camera.state, camera.doubts.places)
+    return camera.eyes.observe(frame, camera.state, force=force)
+
+
+def note_doubts(camera: Camera, seen: Observation, terms: Terms, *, again: bool) -> None:
+    """Remember what this look, after which the camera's memory is as it is now, was not sure of."""
+    if camera.doubts is not None:
+        camera.doubts = after_look(
+            camera.doubts, camera.eyes, seen, camera.state, camera.rules, terms, again=again
+        )
 
 
 def look_closer(

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from edge_agent.attention import Camera
 from edge_agent.bays import BayWatch
 from edge_agent.cases import Case
+from edge_agent.doubts import Doubts
 from edge_agent.effects import Ask, EffectWriter
 from edge_agent.engine import Engine, Listener
 from edge_agent.evidence import AgentKey, EvidenceStore, load_or_create_secret
@@ -140,6 +141,7 @@ def make_camera(
         place=zones.place,
         street=zones.street,
         bays=BayWatch(index),
+        doubts=Doubts() if eyes.sparing else None,
     )
 
 

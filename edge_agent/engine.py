@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from edge_agent.arrivals import as_input
-from edge_agent.attention import Camera, know_again, look_closer, read_plates
+from edge_agent.attention import Camera, know_again, look_closer, note_doubts, observe, read_plates
 from edge_agent.cases import (
     ALLOWED_NOW,
     ENDED,
@@ -141,9 +141,12 @@ class Engine:
         """The stay's case, open or ended."""
         return self._case_of(stay)
 
-    def frame(self, frame: Frame, gap: GapKind = "offline", *, closer: bool = True) -> None:
+    def frame(
+        self, frame: Frame, gap: GapKind = "offline", *, closer: bool = True, again: bool = False
+    ) -> None:
         """Look at a picture and decide. `gap` says why nothing was seen since the last one, if that was long ago;
-        `closer`, whether there is time for closer looks: if not, a later picture has them.
+        `closer`, whether there is time for closer looks: if not, a later picture has them; `again`, that it is a second
+        look, at the camera's doubts, between two checks.
 
         Raises:
             UnavailableError: the disk refuses; then nothing has changed and the next picture tries again.
@@ -151,7 +154,7 @@ class Engine:
         camera = self.cameras[frame.camera_id]
         if camera.state.last_ms is not None and frame.at_ms <= camera.state.last_ms:
             return
-        seen = camera.eyes.observe(frame, camera.state, force=self.wants_fresh(camera.id, frame.at_ms))
+        seen = observe(camera, frame, force=self.wants_fresh(camera.id, frame.at_ms), again=again)
         seen = replace(seen, gap=gap if seen.usable else seen.gap)
         terms = self.rules.terms(camera, frame.at_ms, self._case_of)
         state, events = step_stays(camera.state, seen, camera.eyes.index, camera.rules, terms)
@@ -172,6 +175,7 @@ class Engine:
                 camera.saved_ms = frame.at_ms
         camera.state = state
         self._rests.keep(rested)
+        note_doubts(camera, seen, terms, again=again)
         if camera.bays is not None:
             camera.bays.look(frame, seen)
 

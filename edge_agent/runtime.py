@@ -6,28 +6,25 @@ import logging
 import sqlite3
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from edge_agent.build import Perceiver, make_engine, open_perceiver
-from edge_agent.config import AgentConfig, CameraConfig
+from edge_agent.config import AgentConfig
 from edge_agent.effects import unsealed
 from edge_agent.engine import Engine, Listener
-from edge_agent.frames import Frame
 from edge_agent.identity import Identity
-from edge_agent.ingest import Source, SteadyClock, open_source
+from edge_agent.ingest import SteadyClock, open_source
 from edge_agent.lock import FolderLock
 from edge_agent.notices import answer_of, composer, notice_request, notice_text, refused_request, wall_clock
 from edge_agent.rechecks import Rechecks
 from edge_agent.rests import RestLog
 from edge_agent.rests import prune as prune_rests
+from edge_agent.rounds import Feed, Rounds
 from edge_agent.safe import Safe
 from edge_agent.second_log import DamagedError, is_damage, kind_of
-from edge_agent.stays import GapKind
 from edge_agent.timebase import Mark, boot_id, step_since
-from edge_agent.turns import Turns
 from edge_agent.vault import Vault
 from edge_agent.zone_rules import read_all_rules
 from edge_agent.zone_telling import through_outbox
@@ -39,7 +36,7 @@ from notifier.owners.config import make_directory
 from notifier.sms import Accepted, Held, Refused, SmsResult, SmsWorker, make_gateway
 from notifier.sms.ledger import LocalGate
 from protocol.clock import Clock, Millis, SystemClock
-from protocol.errors import PatrolError, UnavailableError
+from protocol.errors import PatrolError
 from protocol.messages import Accept, AgentHealth, NoticeResult, Outcome, RecheckRequest, Refuse
 
 _log = logging.getLogger(__name__)
@@ -59,19 +56,6 @@ _KEEP_OUTBOX_MS = 30 * 86_400_000
 
 _CLOCK_STEP_MS = 1_000
 """A wall clock that is off by more than this is told: evidence may err by one second at most (GA/T 832)."""
-
-_GAPS: dict[str, GapKind] = {"frozen": "frozen"}
-
-
-@dataclass(slots=True)
-class _Feed:
-    """One camera of the running agent."""
-
-    config: CameraConfig
-    source: Source
-    gap: GapKind = "offline"
-    size: tuple[int, int] | None = None
-    problem: str | None = None
 
 
 def check_config(config: AgentConfig) -> dict[str, Any]:
@@ -133,7 +117,7 @@ class Agent:
         self._rechecks = Rechecks(self._identity.jurisdiction_id, self._identity.agent_id)
         self._problems: dict[str, str] = {}
         self._complaints: frozenset[str] = frozenset()
-        self._stop, self._turns = threading.Event(), Turns()
+        self._stop = threading.Event()
         if not (config.agent.data_dir / "agent.db").exists():  # no copy of earlier zones either
             read_all_rules(config.camera, config.zones)
         self._perceiver = _perceiver(config)
@@ -169,9 +153,12 @@ class Agent:
             self._lock.release()
             raise
         self._feeds = {
-            camera.id: _Feed(camera, open_source(camera.id, camera.source(), clock=self._clock))
+            camera.id: Feed(camera, open_source(camera.id, camera.source(), clock=self._clock))
             for camera in config.camera
         }
+        self._rounds = Rounds(
+            self._feeds, self._engine, self._zones, self._perceiver, self._clock, self._guarded, self._wake
+        )
         opener = unsealed(self._store.vault)
         self._sms = SmsWorker(
             self._transactions,
@@ -247,7 +234,7 @@ class Agent:
         next_tick = next_mark = next_health = next_prune = next_zones = 0
         while not stop.is_set():
             self._safe.check()
-            worked = self._look_round()
+            worked = self._rounds.look()
             now = self._clock.monotonic_ms()
             self._safe.copy_if_due(now)
             if now >= next_tick:
@@ -269,44 +256,6 @@ class Agent:
                 self._guarded("tidying", self._prune)
             if not worked:
                 stop.wait(_POLL_S)
-
-    def _look_round(self) -> bool:
-        """Take the newest picture of each camera in turn. Whether there was any."""
-        worked = False
-        self._turns.begin(self._clock.monotonic_ms())
-        for camera_id, feed in self._feeds.items():
-            if (state := feed.source.health().state) != "live":
-                feed.gap = _GAPS.get(state, "offline")
-            if self._engine.wants_fresh(camera_id, self._clock.utc_ms()):
-                feed.source.request_now()
-            frame = feed.source.take(0)
-            if frame is not None:
-                worked = True
-                self._guarded(f"camera {camera_id}", lambda f=frame, d=feed: self._look(f, d))
-        return worked
-
-    def _look(self, frame: Frame, feed: _Feed) -> None:
-        height, width = frame.image.shape[:2]
-        if feed.size != (width, height):
-            feed.size = (width, height)
-            try:
-                self._zones.take_up(
-                    feed.config.id, width, height, self._perceiver, self._engine, self._clock.utc_ms()
-                )
-            except UnavailableError:
-                feed.size = None
-                raise
-            except PatrolError as error:
-                feed.size = None  # other zones may come, without a restart
-                feed.problem = f"camera {feed.config.id}: zones: {error}"
-                return
-            feed.problem = None
-        if feed.problem is not None:
-            return
-        closer = self._turns.may_look_closer(frame.camera_id, self._clock.monotonic_ms())
-        self._engine.frame(frame, feed.gap, closer=closer)
-        feed.gap = "offline"
-        self._wake()
 
     def _take_results(self) -> None:
         if self._engine.arrivals(self._clock.utc_ms()):

@@ -29,9 +29,13 @@ class Turns:
         """A round of all cameras begins. `now_ms` is monotonic."""
         self._began_ms = now_ms
 
+    def has_time(self, now_ms: Millis) -> bool:
+        """Whether the round is not late: there is time for more than checks."""
+        return now_ms - self._began_ms <= _SPARE_MS
+
     def may_look_closer(self, camera_id: str, now_ms: Millis) -> bool:
         """Whether this camera's picture, which is looked at now, may have closer looks."""
-        if now_ms - self._began_ms <= _SPARE_MS or self._put_off[camera_id] >= _PUT_OFF_MOST:
+        if self.has_time(now_ms) or self._put_off[camera_id] >= _PUT_OFF_MOST:
             self._put_off[camera_id] = 0
             return True
         self._put_off[camera_id] += 1

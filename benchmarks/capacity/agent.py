@@ -83,11 +83,15 @@ class Reporter:
         self._looks: list[tuple[str, int, int]] = []
         self._stays: list[tuple[str, int, int]] = []
         self._known: set[str] = set()
+        self._second_looks = 0
 
-    def looked(self, camera: str, at_ms: int, now_ms: int, stays: tuple[Any, ...]) -> None:
-        """A picture was decided on."""
+    def looked(self, camera: str, at_ms: int, now_ms: int, stays: tuple[Any, ...], *, again: bool) -> None:
+        """A picture was decided on; a second look (`again`) is none of the camera's checks."""
         with self._lock:
-            self._looks.append((camera, at_ms, now_ms))
+            if again:
+                self._second_looks += 1
+            else:
+                self._looks.append((camera, at_ms, now_ms))
             for stay in stays:
                 if stay.id not in self._known:
                     self._known.add(stay.id)
@@ -108,6 +112,7 @@ class Reporter:
             "rss_mb": now,
             "peak_mb": peak,
             "live": live,
+            "second_looks": self._second_looks,
             "looks": looks,
             "stays": stays,
         }
@@ -148,7 +153,8 @@ def main() -> None:
         def frame(self: Engine, picture: Any, *rest: Any, **more: Any) -> None:
             decide(self, picture, *rest, **more)
             state = self.cameras[picture.camera_id].state
-            reporter.looked(picture.camera_id, picture.at_ms, agent._clock.utc_ms(), state.stays)
+            again = bool(more.get("again"))
+            reporter.looked(picture.camera_id, picture.at_ms, agent._clock.utc_ms(), state.stays, again=again)
 
         patched = Engine
         patched.frame = frame

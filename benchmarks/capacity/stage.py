@@ -54,12 +54,13 @@ class Result:
         seconds: length of the window that was measured, wall clock.
         costs: processor seconds per camera and second, by part (`PARTS`), with every check done.
         memory_mb: the agent's largest resident memory.
-        checks: pictures decided within the window.
+        checks: pictures decided within the window, without second looks.
         missed_checks: periods without a picture decided.
         delay_s: from a picture's capture to its decision, seconds: median and largest.
         stays: vehicles that came to stand and stood long enough within the window; missed: of them, not seen.
         seen_after_s: from coming to stand to the first picture that shows the stay, seconds, one each.
         told_after_s: to the moment at which the agent had decided on that picture.
+        second_looks: pictures decided between two checks.
         inferences: share of the checks in which the detector ran.
         skipped_by_farm: pictures that the farm left out within the window because the agent was behind with receiving.
         farm_share: of its cores, that the farm used within the window.
@@ -78,6 +79,7 @@ class Result:
     missed_stays: int = 0
     seen_after_s: list[float] = field(default_factory=list)
     told_after_s: list[float] = field(default_factory=list)
+    second_looks: int = 0
     inferences: float = 0.0
     skipped_by_farm: int = 0
     farm_share: float = 0.0
@@ -208,6 +210,7 @@ def _judge(
         stream=stream, cameras=cameras, cores=cores, seconds=seconds, costs=costs, memory_mb=last["peak_mb"],
         checks=len(delays), missed_checks=missed, delay_s=(delays[len(delays) // 2], delays[-1]),
         inferences=runs / max(1, decided), skipped_by_farm=skipped, farm_share=farm_share,
+        second_looks=last["second_looks"] - first["second_looks"],
     )  # fmt: skip
     stays = [tuple(stay) for line in lines for stay in line["stays"]]
     total = gone = 0
@@ -248,14 +251,17 @@ def _costs(
 
     What is done for a check is counted per check and divided by the period: where the machine is too busy to do all
     checks the cost must not look smaller for it, nor larger in the first period, in which cameras are looked at twice.
+    What second looks cost is a part of the checks' cost.
     """
     camera_seconds = cameras * seconds
+    second_looks = last["second_looks"] - first["second_looks"]
 
     def spent(kind: str, *names: str) -> float:
         return float(sum(last[kind].get(name, 0.0) - first[kind].get(name, 0.0) for name in names))
 
     def a_check(seconds: float, part: str) -> float:
         calls = last["calls"].get(part, 0) - first["calls"].get(part, 0)
+        calls -= second_looks if part == "decode" else 0
         return seconds / calls / period_s if calls else 0.0
 
     decode = spent("parts", "decode", "convert")

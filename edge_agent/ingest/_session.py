@@ -189,7 +189,9 @@ class Session:
             raise SourceProblem("stalled", f"{DAMAGED_KEYFRAMES} keyframes in a row could not be decoded")
 
     def _decoded_at(self, pts_ms: int) -> None:
-        self._pace.took(pts_ms)
+        if self._pace.due(pts_ms):
+            # One that was asked for in between moves no check: cameras stay spread over the period.
+            self._pace.took(pts_ms)
         self._outlet.answered()
         self.picture_ms = self._clock.monotonic_ms()
         if self.first_picture_ms is None:

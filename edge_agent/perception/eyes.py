@@ -94,6 +94,7 @@ class Eyes:
         self._last_detections: Detections | None = None
         self._looked_ms: dict[Region, Millis] = {}
         self._zones: Cells | None = None
+        self._new: Cells | None = None
         self._lasting: Lasting | None = Lasting() if config.sparing else None
         self.inferences = 0
         self.skipped = 0
@@ -131,6 +132,20 @@ class Eyes:
             state: whose stays' places are looked at.
             force: run the detector even if nothing changed (a recheck must not rest on an old inference).
         """
+        return self._observe(frame, state, force=force)
+
+    def look_again(self, frame: Frame, state: CameraState, places: Sequence[Box]) -> Observation:
+        """`observe` between two checks: the detector runs where these places are, and what comes to rest is told from what
+        passes by the pictures of the checks alone, as if this one had not been."""
+        return self._observe(frame, state, force=False, places=places)
+
+    def is_new(self, box: Box) -> bool:
+        """Whether most of what the last `observe` showed in this box was not there before. Never, unless `sparing`."""
+        return self._new is not None and share_changed(self._new, self._small(box, self._new)) >= _MOVED
+
+    def _observe(
+        self, frame: Frame, state: CameraState, *, force: bool, places: Sequence[Box] | None = None
+    ) -> Observation:
         left, top, right, bottom = self._whole
         grey = shrink(frame.image[top:bottom, left:right])
         if is_dark(grey):
@@ -138,7 +153,7 @@ class Eyes:
             return Observation(frame.at_ms, usable=False, gap="dark")
         share = self._steadier.shift(grey)
         shift = (share[0] * (right - left), share[1] * (right - left))
-        detections = self._detect(frame, grey, state, force=force)
+        detections = self._detect(frame, grey, state, force=force, places=places)
         size = (float(self.index.width), float(self.index.height))
         sure = _one_each([d for d in detections if d.score >= self._config.score], size)
         seen = tuple(
@@ -182,12 +197,19 @@ class Eyes:
         """A closer look at one box, see `closer_look`."""
         return closer_look(self._detector, image, box, labels, piece=piece)
 
-    def _detect(self, frame: Frame, grey: Grey, state: CameraState, *, force: bool) -> Detections:
+    def _detect(
+        self, frame: Frame, grey: Grey, state: CameraState, *, force: bool, places: Sequence[Box] | None
+    ) -> Detections:
         last, before = self._last_detections, self._last_grey
         regions = self._regions
-        if self._lasting is not None:
+        if self._lasting is not None and places is None:
             moving, lasting = self._lasting.look(grey)
-        if not force and self._config.skip_unchanged and last is not None and before is not None:
+            self._new = moving | lasting
+        if places is not None and last is not None and before is not None and before.shape == grey.shape:
+            factor = grey.shape[1] / (self._whole[2] - self._whole[0])
+            regions = self._changed_regions(frame.at_ms, self._cells_of(places, grey, factor), factor)
+            last = self._unmoved(last, changed_cells(before, grey))
+        elif not force and self._config.skip_unchanged and last is not None and before is not None:
             if self._lasting is not None and before.shape == grey.shape:
                 factor = grey.shape[1] / (self._whole[2] - self._whole[0])
                 watched = self._watched(grey, state, factor)
@@ -257,26 +279,30 @@ class Eyes:
                 corners = self.index.shape(zone_id).exterior.coords
                 zones |= cells_in([((x - left) * factor, (y - top) * factor) for x, y in corners], grey.shape)
             self._zones = zones
-        watched = self._zones
-        for stay in state.stays:
-            x1, y1, x2, y2 = stay.spot
+        return self._zones | self._cells_of([stay.spot for stay in state.stays], grey, factor)
+
+    def _cells_of(self, boxes: Sequence[Box], grey: Grey, factor: float) -> Cells:
+        """The cells that boxes of the whole picture touch; and their neighbours."""
+        left, top = self._whole[:2]
+        found = np.zeros(tuple(side // CELL for side in grey.shape), bool)
+        for x1, y1, x2, y2 in boxes:
             corners = [(x1, y1), (x2, y1), (x2, y2), (x1, y2)]
-            watched = watched | cells_in(
-                [((x - left) * factor, (y - top) * factor) for x, y in corners], grey.shape
-            )
-        return watched
+            found |= cells_in([((x - left) * factor, (y - top) * factor) for x, y in corners], grey.shape)
+        return found
+
+    def _small(self, box: Box, cells: Cells) -> Box:
+        """A box of the whole picture in the pixels of the small copy that has these cells."""
+        left, top, right, _ = self._whole
+        factor = cells.shape[1] * CELL / (right - left)
+        x1, y1, x2, y2 = box
+        return ((x1 - left) * factor, (y1 - top) * factor, (x2 - left) * factor, (y2 - top) * factor)
 
     def _unmoved(self, last: Detections, cells: Cells) -> Detections:
         """Earlier detections without those at whose place the picture has changed since: they moved on."""
-        left, top, right, _ = self._whole
-        factor = cells.shape[1] * CELL / (right - left)
         keep = [
             number
-            for number, (x1, y1, x2, y2) in enumerate(last.boxes.tolist())
-            if share_changed(
-                cells, ((x1 - left) * factor, (y1 - top) * factor, (x2 - left) * factor, (y2 - top) * factor)
-            )
-            < _MOVED
+            for number, box in enumerate(last.boxes)
+            if share_changed(cells, self._small(as_box(box), cells)) < _MOVED
         ]
         return last if len(keep) == len(last) else last.take(np.array(keep, np.intp))
 
