@@ -1,22 +1,49 @@
-"""Which pictures of a stream are worth decoding. Pure: times go in, decisions come out."""
+"""Which pictures of a stream are worth decoding: times go in, decisions come out."""
 
 from __future__ import annotations
 
-import zlib
+import threading
 from collections.abc import Sequence
 from itertools import pairwise
+
+from protocol.clock import Millis
 
 EARLY_SHARE = 0.1
 """A keyframe this share of a period early is taken: cameras' keyframes jitter around their interval."""
 
 
+_GOLDEN = (5**0.5 - 1) / 2
+
 SPREAD_FROM_MS = 4_000
 """Cameras with a period from here on are spread over it; shorter ones spread by themselves."""
 
 
-def second_share(name: str, period_ms: int) -> float:
-    """Where in the period a camera of this name is looked at, always the same, from 0 up to 1; 1 for short periods."""
-    return 1.0 if period_ms < SPREAD_FROM_MS else zlib.crc32(name.encode()) % 1024 / 1024
+class Spread:
+    """Gives each camera its own point of the period, so that any number of them fills it evenly.
+
+    Points are multiples of the golden ratio: the next always falls into one of the widest gaps. Drawn by a hash of addresses
+    that differ in a digit they lie up to four times as dense in one half of the period as in the other.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers: dict[str, int] = {}
+
+    def point(self, name: str) -> float:
+        """Where in the period the camera of this name is looked at, from 0 up to 1; always the same for it."""
+        with self._lock:
+            return self._numbers.setdefault(name, len(self._numbers)) * _GOLDEN % 1.0
+
+    def second_share(self, name: str, period_ms: int, now_ms: Millis) -> float:
+        """After which share of its period a camera whose first picture was taken now is looked at again, from 0 up to 1, so
+        that it comes to its point whenever it is connected; 1 for short periods."""
+        if period_ms < SPREAD_FROM_MS:
+            return 1.0
+        return (self.point(name) - now_ms / period_ms) % 1.0
+
+
+SPREAD = Spread()
+"""Of the process: all its cameras share its processor."""
 
 
 class Grid:
@@ -44,14 +71,11 @@ class Pace:
 
     Args:
         period_ms: sampling period in milliseconds of stream time.
-        second_share: the second picture comes after this share of the period. A street of cameras that was connected in
-            one instant is spread over the period that way, instead of asking for all its pictures at once.
     """
 
-    def __init__(self, period_ms: int, second_share: float = 1.0) -> None:
+    def __init__(self, period_ms: int) -> None:
         self._period = period_ms
         self._wait: float = period_ms
-        self._second_wait = period_ms * second_share
         self._last_taken: int | None = None
         self._last_key: int | None = None
         self.key_interval_ms: int | None = None
@@ -69,9 +93,10 @@ class Pace:
             return True
         return pts_ms - self._last_taken >= self._wait - self._period * EARLY_SHARE
 
-    def took(self, pts_ms: int) -> None:
-        """Note that this picture was decoded and delivered."""
-        self._wait = self._second_wait if self._last_taken is None else self._period
+    def took(self, pts_ms: int, next_share: float = 1.0) -> None:
+        """Note that this picture was decoded and delivered. The next is due after `next_share` of the period: a street of
+        cameras that was connected in one instant is spread over the period by its second pictures."""
+        self._wait = self._period * next_share
         self._last_taken = pts_ms
 
     @property

@@ -12,7 +12,7 @@ from edge_agent.ingest._config import SourceConfig
 from edge_agent.ingest._decode import Decoder, to_image
 from edge_agent.ingest._problem import SourceProblem
 from edge_agent.ingest._reader import PacketReader, VideoPacket
-from edge_agent.ingest._sampling import Pace, second_share
+from edge_agent.ingest._sampling import SPREAD, Pace
 from edge_agent.ingest._time import CaptureTimes, SteadyClock
 from protocol.clock import Millis
 
@@ -78,8 +78,8 @@ class Session:
         self._clock = clock
         self._outlet = outlet
         self._times = CaptureTimes()
-        period_ms = round(config.sample_period_s * 1000)
-        self._pace = Pace(period_ms, second_share(config.url, period_ms))
+        self._period_ms = period_ms = round(config.sample_period_s * 1000)
+        self._pace = Pace(period_ms)
         self._waiting: _Waiting | None = None
         self._damaged = 0
         self._saw_keyframe = False
@@ -191,7 +191,11 @@ class Session:
     def _decoded_at(self, pts_ms: int) -> None:
         if self._pace.due(pts_ms):
             # One that was asked for in between moves no check: cameras stay spread over the period.
-            self._pace.took(pts_ms)
+            share = 1.0
+            if self.first_picture_ms is None:
+                taken_ms = self._times.taken_ms(pts_ms)
+                share = SPREAD.second_share(self._config.url, self._period_ms, taken_ms)
+            self._pace.took(pts_ms, share)
         self._outlet.answered()
         self.picture_ms = self._clock.monotonic_ms()
         if self.first_picture_ms is None:

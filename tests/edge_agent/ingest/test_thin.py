@@ -26,7 +26,7 @@ from edge_agent.ingest._rtsp import (
     resolve,
     session_of,
 )
-from edge_agent.ingest._sampling import Pace, second_share
+from edge_agent.ingest._sampling import Pace, Spread
 from protocol.clock import SystemClock
 from tests.benchmarks.rtsp_clips import GOP, PICTURES, clip
 from tests.edge_agent.ingest.conftest import Camera
@@ -202,12 +202,22 @@ def test_digest_answers_are_those_of_the_standard() -> None:
 
 
 def test_cameras_are_spread_over_a_long_period_alone() -> None:
-    assert second_share("rtsp://a", 2_000) == 1.0
-    share = second_share("rtsp://a", 10_000)
-    assert 0 <= share < 1
-    pace = Pace(10_000, 0.4)
-    taken = [at for at in range(0, 60_000, 2_000) if pace.due(at) and (pace.took(at) or True)]
-    assert taken == [0, 4_000, 14_000, 24_000, 34_000, 44_000, 54_000]
+    spread = Spread()
+    assert spread.second_share("rtsp://a", 2_000, 0) == 1.0
+    # Whenever a camera is connected, and however often, it comes to its own point of the period.
+    points = []
+    for number in range(125):
+        shares = {ms: spread.second_share(f"rtsp://a/cam{number}", 10_000, ms) for ms in (0, 3_337 * number)}
+        assert all(0 <= share < 1 for share in shares.values())
+        arrived = {round((ms / 10_000 + share) % 1.0, 6) for ms, share in shares.items()}
+        points.append(arrived.pop())
+        assert not arrived
+    tenths = [sum(int(point * 10) == tenth for point in points) for tenth in range(10)]
+    assert max(tenths) - min(tenths) <= 3
+    pace = Pace(10_000)
+    pace.took(0, 0.4)
+    taken = [at for at in range(2_000, 60_000, 2_000) if pace.due(at) and (pace.took(at) or True)]
+    assert taken == [4_000, 14_000, 24_000, 34_000, 44_000, 54_000]
 
 
 def test_one_thread_reads_many_cameras_with_sha256_and_few_decoders() -> None:
