@@ -8,11 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
+from edge_agent.attention import Camera, note_doubts, observe
+from edge_agent.doubts import Doubts
 from edge_agent.frames import Frame, Image
 from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.perception._change import Steadier, shrink
 from edge_agent.perception.eyes import Region
-from edge_agent.stays import CameraState
+from edge_agent.stays import CameraState, StayRules, Terms, step
 from models.detections import Detections
 from zones import Box, ZoneFile, ZoneIndex
 
@@ -38,6 +40,7 @@ class Finder:
 
     def __init__(self) -> None:
         self.asked: list[tuple[Region, ...]] = []
+        self.score = 0.9
 
     def detect(self, pictures: Sequence[Image]) -> list[Detections]:
         raise AssertionError("only regions are asked for")
@@ -55,7 +58,7 @@ class Finder:
         count = len(unique)
         return Detections(
             np.array(unique, np.float32).reshape(count, 4),
-            np.full(count, 0.9, np.float32),
+            np.full(count, self.score, np.float32),
             ["car"] * count,
             np.zeros(count, np.bool_),
         )
@@ -64,22 +67,26 @@ class Finder:
 class Street:
     """Shows pictures to sparing eyes, one a period."""
 
-    def __init__(self) -> None:
+    def __init__(self, age_ms: int = 10 * AGE_MS) -> None:
         self.finder = Finder()
-        config = EyesConfig(sparing=True, max_age_ms=AGE_MS)
+        config = EyesConfig(sparing=True, max_age_ms=age_ms)
         self.eyes = Eyes(ZoneIndex(ZONES, WIDTH, HEIGHT), self.finder, 416, config)
         self.number = 0
 
     def look(self, *things: Box, force: bool = False) -> tuple[list[Region], list[Box]]:
         """The regions that were looked at, and what is seen."""
-        image = BACKGROUND.astype(np.uint8).copy()
-        for left, top, right, bottom in things:
-            image[int(top) : int(bottom), int(left) : int(right)] = 250
         self.number += 1
         before = len(self.finder.asked)
-        at_ms = self.number * PERIOD_MS
-        seen = self.eyes.observe(Frame("cam", at_ms, image, self.number), CameraState("cam"), force=force)
+        frame = picture(self.number * PERIOD_MS, *things)
+        seen = self.eyes.observe(frame, CameraState("cam"), force=force)
         return [r for asked in self.finder.asked[before:] for r in asked], [item.box for item in seen.seen]
+
+
+def picture(at_ms: int, *things: Box) -> Frame:
+    image = BACKGROUND.astype(np.uint8).copy()
+    for left, top, right, bottom in things:
+        image[int(top) : int(bottom), int(left) : int(right)] = 250
+    return Frame("cam", at_ms, image, at_ms)
 
 
 CAR: Box = (200, 500, 560, 800)
@@ -90,16 +97,18 @@ def walker(place: int) -> Box:
 
 
 def test_a_street_where_people_walk_is_looked_at_part_by_part_once_in_a_while() -> None:
-    street = Street()
+    street = Street(AGE_MS)
     first, _ = street.look()
     assert first == street.eyes.regions
 
-    asked = [region for place in (0, 3, 1, 4, 2, 5) for region in street.look(walker(place))[0]]
+    def asked(*places: int) -> list[Region]:
+        return [region for place in places for region in street.look(walker(place))[0]]
 
-    # Everything is that old after six periods; until then nobody who passes is worth a look.
-    assert asked == street.eyes.regions[:1]
-    again = [region for place in (1, 0, 4) for region in street.look(walker(place))[0]]
-    assert again == street.eyes.regions[1:]
+    # Nobody who passes is worth a look. After six periods everything is; the first time sooner, each camera at its own time.
+    assert asked(0, 3, 1) == []
+    assert asked(4, 2, 5, 1, 0) == street.eyes.regions
+    assert asked(3) == []
+    assert asked(4) == street.eyes.regions[:1]
 
 
 def test_a_vehicle_is_looked_at_at_once_in_the_tile_that_holds_it_and_stays_seen() -> None:
@@ -130,6 +139,36 @@ def test_something_small_that_lasts_is_looked_at_in_the_second_picture() -> None
     regions, seen = street.look(small)
     assert len(regions) == 1
     assert seen == [small]
+
+
+def test_what_a_check_is_not_sure_of_is_looked_at_again_where_it_is_until_it_is_a_stay() -> None:
+    street = Street()
+    rules = StayRules.for_period(PERIOD_MS / 1000)
+    camera = Camera("cam", street.eyes, rules, CameraState("cam"), "", "", doubts=Doubts())
+
+    def look(at_s: int, score: float, *things: Box, again: bool = False) -> tuple[Box, ...]:
+        street.finder.asked.clear()
+        street.finder.score = score
+        seen = observe(camera, picture(at_s * 1000, *things), force=False, again=again)
+        camera.state, _ = step(camera.state, seen, street.eyes.index, rules)
+        note_doubts(camera, seen, Terms(), again=again)
+        assert camera.doubts is not None
+        return camera.doubts.places
+
+    heap: Box = (1300, 500, 1660, 800)
+    assert look(0, 0.27, heap) == (), "who can say what is new in the first picture"
+    assert look(10, 0.27, heap) == ()
+    assert look(20, 0.27, heap, CAR) == (CAR,)
+    assert look(22, 0.27, heap, CAR, again=True) == (CAR,)
+    assert len(street.finder.asked) == len(street.finder.asked[0]) == 1, "the tile that holds it, no more"
+    assert not camera.state.stays
+    assert look(24, 0.31, heap, CAR, again=True) == ()
+    assert [(stay.anchor, stay.first_ms) for stay in camera.state.stays] == [(CAR, 24_000)]
+    # What walks is told by the pictures of checks alone, whatever a second look has shown.
+    assert look(30, 0.31, heap, CAR) == ()
+    assert look(32, 0.31, heap, CAR, walker(3), again=True) == ()
+    assert look(40, 0.31, heap, CAR, walker(3)) == ()
+    assert street.finder.asked == []
 
 
 def test_a_recheck_looks_at_everything() -> None:
