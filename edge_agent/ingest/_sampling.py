@@ -35,11 +35,12 @@ class Spread:
             return self._numbers.setdefault(name, len(self._numbers)) * _GOLDEN % 1.0
 
     def second_share(self, name: str, period_ms: int, now_ms: Millis) -> float:
-        """After which share of its period a camera whose first picture was taken now is looked at again, from 0 up to 1, so
-        that it comes to its point whenever it is connected; 1 for short periods."""
+        """After which share of its period a camera whose first picture was taken now is looked at again, so that it comes to
+        its point whenever it is connected: less than 1.1, and no less than a picture may be early; 1 for short periods."""
         if period_ms < SPREAD_FROM_MS:
             return 1.0
-        return (self.point(name) - now_ms / period_ms) % 1.0
+        share = (self.point(name) - now_ms / period_ms) % 1.0
+        return share if share >= EARLY_SHARE else share + 1.0
 
 
 SPREAD = Spread()
