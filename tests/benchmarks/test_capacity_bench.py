@@ -32,7 +32,7 @@ def agent_lines(
         ]
         checks = cameras * (second // 10)
         lines.append({
-            "utc_ms": 1000 * second, "process_s": 0.02 * second + 0.06 * checks, "peak_mb": 300.0, "looks": looks, "stays": [],
+            "utc_ms": 1000 * second, "process_s": 0.02 * second + 0.06 * checks, "peak_mb": 300.0, "looks": looks, "stays": [], "second_looks": 0,
             "threads": {"receive": 0.002 * second, "cameras": 0.02 * checks},
             "parts": {"decode": 0.02 * checks, "change test": 0.01 * checks, "regions": 0.03 * checks},
             "calls": {"decode": checks, "change test": checks, "regions": checks // 2},
@@ -86,6 +86,13 @@ def test_costs_are_counted_a_check_whatever_part_of_them_was_done() -> None:
     assert costs["inference"] == pytest.approx(0.003)
     slow = _costs(half[0], half[-1], 2, 120.0, PERIOD_S)
     assert [slow[part] for part in PARTS[1:4]] == pytest.approx([costs[part] for part in PARTS[1:4]])
+    for line in whole:  # one second look beside every two checks
+        line["second_looks"] = more = line["calls"]["decode"] // 2
+        line["calls"] |= {"decode": line["calls"]["decode"] + more}
+        line["parts"] |= {"decode": 1.5 * line["parts"]["decode"]}
+        line["threads"] |= {"cameras": 1.5 * line["threads"]["cameras"]}
+    assert _costs(whole[0], whole[-1], 2, 120.0, PERIOD_S)["decode"] == pytest.approx(0.003)
+    assert judged(whole).second_looks == 11
 
 
 FINE = replace(
