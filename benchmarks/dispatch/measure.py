@@ -12,33 +12,13 @@ from typing import Any
 
 from benchmarks.dispatch.street import Agents, Pages
 from benchmarks.dispatch.world import World, stop
+from benchmarks.figures import Figure
 
 UP_S = 60
 PATIENCE_S = 120
 KILL_EVERY_S = 10.0
 
 Say = Callable[[str, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One row of the table: what, value, unit, the most (or the exact) that is wanted."""
-
-    what: str
-    value: float
-    unit: str
-    goal: float | None = None
-    exact: bool = False
-    least: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is met, None where there is none."""
-        if self.goal is None:
-            return None
-        if self.exact:
-            return self.value == self.goal
-        return self.value >= self.goal if self.least else self.value <= self.goal
 
 
 @dataclass

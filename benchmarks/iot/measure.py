@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.dispatch.world import postgresql
+from benchmarks.figures import Figure
 from benchmarks.iot.senders import Load
 from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
@@ -42,29 +43,6 @@ class Plan:
     racers: int
     race_devices: int
     restart: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table. `met`: None where there is no goal."""
-
-    what: str
-    value: float
-    unit: str = ""
-    goal: float | None = None
-    exact: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is reached."""
-        if self.goal is None:
-            return None
-        return self.value == self.goal if self.exact else self.value < self.goal
-
-    @property
-    def goal_text(self) -> str:
-        """The goal for people."""
-        return "" if self.goal is None else f"{'' if self.exact else '< '}{self.goal:g} {self.unit}".strip()
 
 
 class Broker:

@@ -10,13 +10,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from benchmarks import simulator
+from benchmarks.figures import Figure
 from benchmarks.loop.clip import SCENE, STANDING
 from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
@@ -37,32 +37,6 @@ _UP_S = 90
 _LEAVE_S = 30
 _CASES_S = 60
 """How long before the end of the shortest useful run: confirmation takes 20 s and a plate is waited for 20 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One row of the table.
-
-    Attributes:
-        what: what was measured.
-        value: in `unit`.
-        unit: "s", "%", "MB" or "".
-        goal: upper (or, for counts, exact) goal, None where there is none.
-        exact: whether the value must equal the goal.
-    """
-
-    what: str
-    value: float
-    unit: str
-    goal: float | None = None
-    exact: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is met; None without a goal."""
-        if self.goal is None:
-            return None
-        return self.value == self.goal if self.exact else self.value < self.goal
 
 
 Say = Callable[[str], None]

@@ -15,13 +15,14 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from benchmarks.figures import Figure
 from benchmarks.notices.gateway import ACCOUNT, Gateway
 from edge_agent.cases import Identified, SendNotice, open_case, step
 from edge_agent.config import AgentConfig
@@ -42,24 +43,6 @@ JURISDICTION, AGENT = "bench-street", "bench-box"
 GOAL_S = 5.0
 _UP_S = 90
 _PATIENCE_S = 120
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One row of the table: what, value, unit, upper (or exact) goal."""
-
-    what: str
-    value: float
-    unit: str
-    goal: float | None = None
-    exact: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is met, None where there is none."""
-        if self.goal is None:
-            return None
-        return self.value == self.goal if self.exact else self.value <= self.goal
 
 
 def measure(

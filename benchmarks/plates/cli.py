@@ -13,6 +13,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from benchmarks.figures import MARKS
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -202,7 +203,7 @@ def _tell(rows: list[Row], facts: dict[str, str], json: Path | None) -> None:
         table.add_column("")
         for row in rows:
             if row.table == title:
-                mark = {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[row.met]
+                mark = MARKS[row.met]
                 table.add_row(
                     escape(row.what), str(row.n), _value(row, row.value), _interval(row), row.goal, mark
                 )
