@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -311,16 +311,25 @@ def tell(
     more: dict[str, Any] | None = None,
 ) -> None:
     """The table, the machine and the command to people; the figures, and `more`, to a file or, alone, to stdout."""
+
+    def show() -> None:
+        if console.out.is_terminal:
+            console.out.print(table)
+        else:
+            # A file has no width: without this a table is cut to 80 columns, figures first.
+            Console(file=console.out.file, highlight=False, width=FREE_WIDTH).print(table)
+
+    give({"rows": rows} | (more or {}), facts, json, show)
+
+
+def give(found: dict[str, Any], facts: dict[str, str], json: Path | None, show: Callable[[], None]) -> None:
+    """What `show` prints, the machine and the command to people; all that was found to a file or, alone, to stdout."""
     command = "patrol " + shlex.join(sys.argv[1:])
-    whole = {"command": command, "machine": facts, "rows": rows} | (more or {})
+    whole = {"command": command, "machine": facts} | found
     if json is not None and str(json) == "-":
         console.print_json(whole)
         return
-    if console.out.is_terminal:
-        console.out.print(table)
-    else:
-        # A file has no width: without this a table is cut to 80 columns, figures first.
-        Console(file=console.out.file, highlight=False, width=FREE_WIDTH).print(table)
+    show()
     for name, fact in facts.items():
         console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
     console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -118,32 +116,25 @@ def _bar() -> Progress:
 def _report(
     rows: list[dict[str, Any]], facts: dict[str, str], about: dict[str, Any], json: Path | None
 ) -> None:
-    command = "patrol " + shlex.join(sys.argv[1:])
-    whole = {"command": command, "machine": facts, **about, "goal_s": GOAL_S, "rows": rows}
-    if json is not None and str(json) == "-":
-        console.print_json(whole)
-        return
-    table = Table(title=f"Rehearsing a day of {about['stays']} stays", title_justify="left")
-    table.add_column("Edit")
-    for name in ("Flips in truth", "Listed", "Wrong", "History differs", "Processor s", "Goal"):
-        table.add_column(name, justify="right")
-    table.add_column("Met")
-    for row in rows:
-        met = row["exact"] and row["seconds"] < GOAL_S
-        table.add_row(
-            escape(row["words"]), str(row["flips_expected"]), str(row["flips_listed"]), str(len(row["wrong"])),
-            str(row["history_differs"]), f"{row['seconds']:.2f}", f"< {GOAL_S:g}", "[green]yes[/]" if met else "[bold red]no[/]",
-        )  # fmt: skip
-    console.out.print(table)
-    console.out.print(
-        f"the day itself took {about['day_lived_s']} s of processor time; its database is {about['database_kb']} kB"
-    )
-    for name, fact in facts.items():
-        console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
-    console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)
-    if json is not None:
-        from json import dumps
+    from benchmarks.cli import give
 
-        from zones.writing import write_whole
+    found = {**about, "goal_s": GOAL_S, "rows": rows}
 
-        write_whole(json, (dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
+    def show() -> None:
+        table = Table(title=f"Rehearsing a day of {about['stays']} stays", title_justify="left")
+        table.add_column("Edit")
+        for name in ("Flips in truth", "Listed", "Wrong", "History differs", "Processor s", "Goal"):
+            table.add_column(name, justify="right")
+        table.add_column("Met")
+        for row in rows:
+            met = row["exact"] and row["seconds"] < GOAL_S
+            table.add_row(
+                escape(row["words"]), str(row["flips_expected"]), str(row["flips_listed"]), str(len(row["wrong"])),
+                str(row["history_differs"]), f"{row['seconds']:.2f}", f"< {GOAL_S:g}", "[green]yes[/]" if met else "[bold red]no[/]",
+            )  # fmt: skip
+        console.out.print(table)
+        console.out.print(
+            f"the day itself took {about['day_lived_s']} s of processor time; its database is {about['database_kb']} kB"
+        )
+
+    give(found, facts, json, show)
