@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.dispatch.street import Agents, Pages
-from benchmarks.dispatch.world import World, stop
+from benchmarks.dispatch.world import World
 from benchmarks.figures import Figure
+from benchmarks.servers import stop
 
 UP_S = 60
 PATIENCE_S = 120

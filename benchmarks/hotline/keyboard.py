@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.servers import free_port
 from protocol.errors import UnavailableError
 
 GOAL_S = 30.0
@@ -285,9 +285,7 @@ def _centre(stack: ExitStack, folder: Path, earlier: int, progress: Callable[[st
 
 @contextmanager
 def _pages(folder: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "patrol", "central", "web", "--port", str(port)]
     env = {**os.environ, "NO_COLOR": "1"}
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, cwd=folder)

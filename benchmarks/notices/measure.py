@@ -8,7 +8,6 @@ import json
 import os
 import queue
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -24,6 +23,7 @@ import numpy as np
 
 from benchmarks.figures import Figure
 from benchmarks.notices.gateway import ACCOUNT, Gateway
+from benchmarks.servers import free_port
 from edge_agent.cases import Identified, SendNotice, open_case, step
 from edge_agent.config import AgentConfig
 from edge_agent.effects import EffectWriter, unsealed
@@ -61,7 +61,7 @@ def measure(
     with ExitStack() as stack:
         say("starting broker and centre", 0)
         gateway = stack.enter_context(Gateway(answer_s, changed.set))
-        broker = stack.enter_context(EmbeddedBroker(_free_port()))
+        broker = stack.enter_context(EmbeddedBroker(free_port()))
         _start_centre(stack, folder, broker.url, gateway.url, stays)
         box = stack.enter_context(_Box(folder / "agent", broker.url, changed))
         confirmed: dict[str, int] = {}
@@ -291,9 +291,3 @@ def _end(process: subprocess.Popen[str]) -> None:
             process.wait()
     if process.stdout is not None:
         process.stdout.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
