@@ -17,9 +17,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from central.people.access import open_to_all
 from central.project.brake import Brake
-from central.project.clock import now_ms
+from central.project.clock import local_day, now_ms
 from central.shops import appeals, door, inspecting, shown
-from central.shops.colours import local_day
 from central.shops.models import AppealState, CertificateKind, Colour, InspectionKind, Shop
 from central.shops.photos import bytes_of
 from central.shops.public_views import find, say

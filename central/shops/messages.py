@@ -8,8 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from central.contact.services import send
-from central.project.clock import now_ms
-from central.shops.colours import local_day
+from central.project.clock import local_day, now_ms
 from central.shops.models import Certificate, Colour, Entry, Note, Shop
 from central.shops.rules import DAY_MS, rule_in_force
 from central.shops.sealing import owner_of

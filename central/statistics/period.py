@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
-from django.utils import timezone
-
+from central.project.clock import local_day, midnight_ms
 from protocol.clock import Millis
 from protocol.errors import PatrolError
 
@@ -27,12 +26,12 @@ class Period:
     @property
     def from_ms(self) -> Millis:
         """The first instant."""
-        return _midnight(self.first)
+        return midnight_ms(self.first)
 
     @property
     def to_ms(self) -> Millis:
         """The first instant that is no longer in it."""
-        return _midnight(self.last + timedelta(days=1))
+        return midnight_ms(self.last + timedelta(days=1))
 
     @property
     def days(self) -> list[date]:
@@ -42,11 +41,6 @@ class Period:
     def day_of(self, at_ms: Millis) -> date:
         """The local day of an instant."""
         return local_day(at_ms)
-
-
-def local_day(at_ms: Millis) -> date:
-    """The day that it is at this instant where the centre is."""
-    return timezone.localtime(datetime.fromtimestamp(at_ms / 1000, UTC)).date()
 
 
 def read_period(asked: dict[str, str], now_ms: Millis) -> Period:
@@ -93,8 +87,3 @@ def _date(field: str, text: str) -> date:
         raise PatrolError(
             "not a date", field=field, value=text[:40], mend="Write it as 2026-11-28."
         ) from None
-
-
-def _midnight(day: date) -> Millis:
-    moment = datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())
-    return round(moment.timestamp() * 1000)

@@ -18,7 +18,7 @@ from central.cases.engine import RefusedError
 from central.cases.models import Case, Commitment, CommitmentState
 from central.people.access import EVERYONE, roles
 from central.people.policy import writers
-from central.project.clock import now_ms
+from central.project.clock import local, now_ms
 from central.voice import tables
 from central.voice.categories import codes_of_services
 from central.voice.intake import number_of
@@ -191,7 +191,7 @@ def _moment(text: str, field: str) -> int | None:
 def _local(at_ms: int | None) -> str:
     if at_ms is None:
         return ""
-    return f"{datetime.fromtimestamp(at_ms / 1000, timezone.get_current_timezone()):%Y-%m-%dT%H:%M}"
+    return f"{local(at_ms):%Y-%m-%dT%H:%M}"
 
 
 def _back(case_id: int, meeting_id: int) -> HttpResponse:
