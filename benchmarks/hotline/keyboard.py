@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.chromium import ARGUMENTS, chromium_path
 from benchmarks.servers import free_port
 from protocol.errors import UnavailableError
 
@@ -31,14 +31,6 @@ JURISDICTION = "bench"
 OPERATOR = "operator"
 WAVERS = (0.67, 1.33)
 ANSWER_MS = 30_000
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,11 +295,9 @@ def _pages(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _chromium(sync_playwright: Any) -> Iterator[Any]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next((found for found in map(shutil.which, names) if found), None)
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+            browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         except Exception as error:
             raise UnavailableError(
                 f"no Chromium starts: {str(error).splitlines()[0]}",

@@ -41,15 +41,6 @@ from protocol.clock import ManualClock  # noqa: E402
 from tests.central.street import AGENT, JURISDICTION, NOON  # noqa: E402
 
 ENGINES = ("sqlite", "postgresql")
-CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -213,22 +204,6 @@ def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
     if admin is not None:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
         admin.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """One real Chromium for all tests of a file.
-
-    Its driver keeps an event loop in this thread, where Django has connections of its own: it starts before a test's
-    database and ends after it, so that none of them outlives its database.
-    """
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="1"), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
