@@ -23,6 +23,7 @@ from central.shops.models import (
     Appeal,
     AppealState,
     Certificate,
+    CertificateKind,
     Colour,
     Enforcement,
     Entry,
@@ -34,7 +35,7 @@ from central.shops.models import (
     TipOffState,
 )
 from central.shops.rules import DAY_MS, Expiry, Facts, Hazard, Rule, Verdict, judge, rule_in_force
-from central.shops.words import CERTIFICATES, COLOURS, EQUIPMENT
+from central.shops.words import EQUIPMENT, in_both
 from protocol.messages import Position
 
 SERVICE = "shop_safety"
@@ -197,7 +198,7 @@ def _apply(shop: Shop, verdict: Verdict, now: int) -> bool:
 
 
 def _colour_note(shop: Shop, now: int) -> Note:
-    zh, en = COLOURS[shop.colour]
+    zh, en = in_both(Colour(shop.colour))
     why = shop.reasons[0] if shop.reasons and shop.colour != Colour.GREEN else None
     return Note(
         shop=shop,
@@ -247,5 +248,5 @@ def _enforce(shop: Shop, now: int) -> int:
 
 
 def _named(kind: str, label: str) -> tuple[str, str]:
-    zh, en = CERTIFICATES[kind]
+    zh, en = in_both(CertificateKind(kind))
     return (f"{zh}（{label}）", f"{en} ({label})") if label else (zh, en)
