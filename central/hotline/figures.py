@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -21,6 +19,7 @@ from central.hotline.models import Call, CityOrder, Errand, ErrandKind, ErrandRe
 from central.people import policy
 from central.people.access import roles
 from central.people.models import User
+from central.project.answers import csv_file
 from central.project.clock import local_day, midnight_ms, now_ms
 
 DAYS = (1, 7, 30, 90, 366)
@@ -158,9 +157,5 @@ def table(request: HttpRequest) -> HttpResponse:
     """The same as CSV: UTF-8 with a mark that spreadsheets heed. Nothing in it is about one person."""
     period = period_of(request.GET.get("days", ""))
     rows: list[Sequence[object]] = [(name, count) for name, count in figures(request.user, period).items()]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerows([("figure", "count"), ("from_ms", period.from_ms), ("to_ms", period.to_ms), *rows])
-    response = HttpResponse("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="hotline-{period.days}.csv"'
-    return response
+    head = [("figure", "count"), ("from_ms", period.from_ms), ("to_ms", period.to_ms)]
+    return csv_file(f"hotline-{period.days}.csv", [*head, *rows])

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import Avg, Count
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from central.people.access import open_to_all
+from central.project.answers import see_other
 from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from central.shops import shown, voices
@@ -145,9 +146,7 @@ def _show(request: HttpRequest, shop: Shop, token: str, status: int = 200, **mor
 
 def back(name: str, token: str, query: str = "") -> HttpResponse:
     """See a page of the shop's again; a reload repeats nothing."""
-    response = HttpResponseRedirect(reverse(f"shops:{name}", args=[token]) + query)
-    response.status_code = 303
-    return response
+    return see_other(reverse(f"shops:{name}", args=[token]) + query)
 
 
 def remember(response: HttpResponse, name: str, secret: str, for_s: int) -> HttpResponse:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
@@ -18,6 +18,7 @@ from central.cases.engine import RefusedError
 from central.cases.models import Case, Commitment, CommitmentState
 from central.people.access import EVERYONE, roles
 from central.people.policy import writers
+from central.project.answers import see_other
 from central.project.clock import local, now_ms
 from central.voice import tables
 from central.voice.categories import codes_of_services
@@ -124,9 +125,7 @@ def end(request: HttpRequest, commitment_id: int) -> HttpResponse:
         )
     except RefusedError as error:
         messages.error(request, str(error.refusal.reason))
-    response = HttpResponseRedirect(reverse("voice:commitments"))
-    response.status_code = 303
-    return response
+    return see_other(reverse("voice:commitments"))
 
 
 def _verdict(one: Commitment, now: int) -> dict[str, Any]:
@@ -195,6 +194,4 @@ def _local(at_ms: int | None) -> str:
 
 
 def _back(case_id: int, meeting_id: int) -> HttpResponse:
-    response = HttpResponseRedirect(reverse("voice:table", args=[case_id, meeting_id]))
-    response.status_code = 303
-    return response
+    return see_other(reverse("voice:table", args=[case_id, meeting_id]))
