@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -19,6 +17,7 @@ from central.cases.models import Case, Commitment, CommitmentState
 from central.people.access import EVERYONE, roles
 from central.people.policy import writers
 from central.project.answers import see_other
+from central.project.asked import moment
 from central.project.clock import local, now_ms
 from central.voice import tables
 from central.voice.categories import codes_of_services
@@ -179,12 +178,9 @@ def _moment(text: str, field: str) -> int | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        return moment(text)
     except ValueError:
         raise PatrolError(_("This is no date and time."), field=field) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.get_current_timezone())
-    return round(moment.timestamp() * 1000)
 
 
 def _local(at_ms: int | None) -> str:
