@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 MARKS: dict[bool | None, str] = {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}
@@ -53,3 +54,9 @@ class Figure:
             return ""
         sign = "" if self.exact else "≥ " if self.least else "< "
         return f"{sign}{self.goal:,g} {self.unit}".strip()
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """The value below which a share of them lies; NaN where there are none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")

@@ -79,6 +79,7 @@ def accuracy(
     from benchmarks.accuracy.figures import goals_missed, real_row, rows, spread, summary
     from benchmarks.accuracy.report import write_report
     from benchmarks.accuracy.run import LONG, run_scenes
+    from benchmarks.cli import _interrupt
 
     facts = machine() | {"detector": model}
     numbers = list(range(scenes))
@@ -125,10 +126,6 @@ def accuracy(
         console.out.print(f"[dim]report:[/] {escape(str(page))}", soft_wrap=True)
     if goals_missed(figures, table[0].near):
         raise typer.Exit(1)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _real(shared: Path | None, model: str, bar: Progress) -> tuple[list[clips.Outcome], list[str]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bays.town import JURISDICTION, Town, _somewhere
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, quantile
 
 CONNECTIONS = 32
 """Kept open, as a proxy in front of the centre keeps them."""
@@ -49,13 +49,19 @@ def measure_search(
         if number % 50 == 0:
             progress(number / rounds)
     return [
-        Figure(f"nearest {wanted} of {town.bays} bays, from memory: median", _at(plain, 0.5), "ms", 2.0),
-        Figure(f"nearest {wanted} of {town.bays} bays, from memory: p95", _at(plain, 0.95), "ms", 2.0),
+        Figure(f"nearest {wanted} of {town.bays} bays, from memory: median", quantile(plain, 0.5), "ms", 2.0),
+        Figure(f"nearest {wanted} of {town.bays} bays, from memory: p95", quantile(plain, 0.95), "ms", 2.0),
         Figure(
-            f"nearest {wanted} free, fresh, allowed, not held (database): median", _at(whole, 0.5), "ms", 2.0
+            f"nearest {wanted} free, fresh, allowed, not held (database): median",
+            quantile(whole, 0.5),
+            "ms",
+            2.0,
         ),
         Figure(
-            f"nearest {wanted} free, fresh, allowed, not held (database): p95", _at(whole, 0.95), "ms", 2.0
+            f"nearest {wanted} free, fresh, allowed, not held (database): p95",
+            quantile(whole, 0.95),
+            "ms",
+            2.0,
         ),
         Figure("bays found in a search, mean", found / rounds, ""),
     ]
@@ -77,10 +83,10 @@ def measure_page(
     pictures = [ms for kind, status, ms in answers if kind == "picture" and status == 200]
     failed = sum(status != 200 for _, status, _ in answers)
     return [
-        Figure(f"page at {rate:g} calls/s: median", _at(pages, 0.5), "ms"),
-        Figure(f"page at {rate:g} calls/s: p95", _at(pages, 0.95), "ms", 50.0),
-        Figure(f"page at {rate:g} calls/s: p99", _at(pages, 0.99), "ms"),
-        Figure("picture: p95", _at(pictures, 0.95), "ms"),
+        Figure(f"page at {rate:g} calls/s: median", quantile(pages, 0.5), "ms"),
+        Figure(f"page at {rate:g} calls/s: p95", quantile(pages, 0.95), "ms", 50.0),
+        Figure(f"page at {rate:g} calls/s: p99", quantile(pages, 0.99), "ms"),
+        Figure("picture: p95", quantile(pictures, 0.95), "ms"),
         Figure("calls that were not answered with 200", failed, "", 1),
         Figure("centre's processor time per call", 1000 * spent / max(1, len(answers)), "ms"),
         Figure("load generator's own share of one core", 100 * spent_here / seconds, "%"),
@@ -141,11 +147,6 @@ def _processor_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _at(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
-
-
 def measure_watch(*, bays: int = 20, vehicles: int = 15, rounds: int = 300) -> list[Figure]:
     """What watching bays adds to one look of a camera at 1080p, in processor time."""
     import numpy as np
@@ -185,6 +186,6 @@ def measure_watch(*, bays: int = 20, vehicles: int = 15, rounds: int = 300) -> l
         watch.look(frame, Observation(frame.at_ms, seen))
         spent.append((time.process_time_ns() - start) / 1e6)
     return [
-        Figure(f"watching {bays} bays with {vehicles} vehicles, a look: median", _at(spent, 0.5), "ms"),
-        Figure(f"watching {bays} bays with {vehicles} vehicles, a look: p95", _at(spent, 0.95), "ms"),
+        Figure(f"watching {bays} bays with {vehicles} vehicles, a look: median", quantile(spent, 0.5), "ms"),
+        Figure(f"watching {bays} bays with {vehicles} vehicles, a look: p95", quantile(spent, 0.95), "ms"),
     ]

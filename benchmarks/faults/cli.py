@@ -66,6 +66,7 @@ def faults(
     its seed and how to repeat it.
     """
     from benchmarks._machine import machine
+    from benchmarks.cli import _interrupt
 
     if quick:
         runs, real, hours, minutes = max(1, runs // 10), min(real, 1), hours // 7, min(minutes, 1)
@@ -84,10 +85,6 @@ def faults(
     _report(faults, facts, json)
     if wrong or leaked(faults):
         raise typer.Exit(1)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _bar() -> Progress:

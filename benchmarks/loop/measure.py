@@ -18,6 +18,7 @@ import psutil
 from benchmarks import simulator
 from benchmarks.figures import Figure
 from benchmarks.loop.clip import SCENE, STANDING
+from benchmarks.servers import stop
 from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
 
@@ -102,7 +103,7 @@ def _cameras(clip: Path, folder: Path) -> Iterator[list[str]]:
             raise UnavailableError("the cameras did not come up")
         yield [str(camera["url"]) for camera in json.loads(line)["cameras"]]
     finally:
-        _end(process)
+        stop(process, _LEAVE_S)
 
 
 def _configure(folder: Path, cameras: list[str]) -> Path:
@@ -168,7 +169,7 @@ def _watch(config: Path, folder: Path, seconds: float) -> list[Figure]:
             share = (probe.cpu_s() - busy) / ((clock.monotonic_ms() - began) / 1000)
             memory = probe.peak_mb()
         finally:
-            _end(process)
+            stop(process, _LEAVE_S)
     figures = [
         Figure("start of the agent to the first picture of both cameras", first, "s"),
         Figure(
@@ -260,13 +261,3 @@ def _patrol(*arguments: str) -> None:
     )
     if done.returncode:
         raise UnavailableError(f"`patrol {' '.join(arguments[:2])}` failed: {done.stderr.strip()[-600:]}")
-
-
-def _end(process: subprocess.Popen[Any]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_LEAVE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

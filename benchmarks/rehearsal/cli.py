@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from patrol import console
@@ -41,6 +40,7 @@ def rehearse(
     log as `patrol zones rehearse` does, with the report; seconds are processor time.
     """
     from benchmarks._machine import machine
+    from benchmarks.cli import progress_bar
     from benchmarks.rehearsal import EDITS, draw_lots, live_through
     from benchmarks.rehearsal.check import check
     from benchmarks.rehearsal.edits import OLD
@@ -55,7 +55,7 @@ def rehearse(
     if data is not None:
         refuse_existing(data)
         data.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(prefix="patrol-bench-") as temporary, _bar() as bar:
+    with tempfile.TemporaryDirectory(prefix="patrol-bench-") as temporary, progress_bar() as bar:
         folder = data or Path(temporary)
         task = bar.add_task("living the day", total=1.0)
         street = draw_lots(seed, stays)
@@ -104,13 +104,6 @@ def rehearse(
     )
     if not all(row["exact"] and row["seconds"] < GOAL_S for row in rows):
         raise typer.Exit(1)
-
-
-def _bar() -> Progress:
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
-        console=console.err, transient=True, disable=not console.err.is_terminal,
-    )  # fmt: skip
 
 
 def _report(

@@ -21,7 +21,7 @@ from central.cases.engine import RefusedError
 from central.cases.models import Attachment, Case
 from central.cases.parts import ELSEWHERE, MISSING, Wrong
 from central.cases.photos import BadPhotoError
-from central.cases.rules import definition_of
+from central.cases.rules import definition_of, state_of
 from central.people.access import EVERYONE, roles
 from central.people.policy import READS_ONLY, writers
 from central.project.asked import form_key
@@ -119,16 +119,10 @@ def _show(
         "lines": lines[:SHOWN],
         "may_write": request.user.role in writers("notes"),
         "steps": _steps(request, case, photos, wrong),
-        "state": _state(case),
+        "state": state_of(case, get_language() or ""),
         "key": wrong.given.get("key", "") if wrong is not None and wrong.form == "note" else uuid.uuid4(),
     }
     return parts.show(request, case, PART, context, wrong=wrong, said=said, where=where)
-
-
-def _state(case: Case) -> str:
-    """Where the case stands by its own rules, in their words."""
-    found = definition_of(case).by_name.get(case.process_state) if case.definition_id else None
-    return found.titles.text(get_language() or "") if found else ""
 
 
 def _choices(request: HttpRequest, case: Case) -> list[dict[str, Any]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from protocol.clock import Millis
+from protocol.errors import PatrolError
 
 
 def form_key(request: HttpRequest) -> uuid.UUID:
@@ -38,3 +39,17 @@ def moment(text: str) -> Millis:
     if read.tzinfo is None:
         read = read.replace(tzinfo=timezone.get_default_timezone())
     return round(read.timestamp() * 1000)
+
+
+def day(text: str, field: str) -> date:
+    """A day as a browser's field gives it.
+
+    Raises:
+        PatrolError: it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise PatrolError(
+            "not a date", field=field, value=text[:40], mend="Write it as 2026-11-28."
+        ) from None

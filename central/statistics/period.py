@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from central.project.asked import day
 from central.project.clock import local_day, midnight_ms
 from protocol.clock import Millis
 from protocol.errors import PatrolError
@@ -55,8 +56,8 @@ def read_period(asked: dict[str, str], now_ms: Millis) -> Period:
     """
     today = local_day(now_ms)
     if asked.get("from") or asked.get("to"):
-        last = _date("to", asked.get("to") or today.isoformat())
-        first = _date("from", asked.get("from") or last.isoformat())
+        last = day(asked.get("to") or today.isoformat(), "to")
+        first = day(asked.get("from") or last.isoformat(), "from")
         if first > last:
             raise PatrolError(
                 "the period ends before it begins", field="from", value=first, mend="Swap the dates."
@@ -78,12 +79,3 @@ def read_period(asked: dict[str, str], now_ms: Millis) -> Period:
             mend=f"One of {', '.join(PRESETS)}, or from and to.",
         )
     return Period(today - timedelta(days=PRESETS[name] - 1), today, name)
-
-
-def _date(field: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise PatrolError(
-            "not a date", field=field, value=text[:40], mend="Write it as 2026-11-28."
-        ) from None
