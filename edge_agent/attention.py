@@ -75,17 +75,24 @@ def look_closer(
     Of a vehicle that the picture's edge cuts a detector likes to find the end that shows, and a closer look finds that again. So
     where the whole was seen in any look before, it is looked at for itself, and taken if there is a vehicle: the stay
     is that from the next look on.
+
+    A vehicle that nobody saw come, in the dark, is looked at once more when its time is over: a task needs no less than the case did.
     """
     looked: dict[str, Stay] = {}
     larger: set[str] = set()
+    doubted: set[str] = set()
     for event in events:
-        if not isinstance(event, StayWatched) or not event.proven or case_of(event.stay) is not None:
+        if not isinstance(event, StayWatched) or not event.proven:
             continue
         stay = event.stay
-        if _wants_check(camera, stay, frame.at_ms):
-            score = camera.eyes.examine(frame.image, stay.anchor, VEHICLES)
-            checks = (*stay.checks, score)[-camera.rules.max_checks :]
-            looked[stay.id] = replace(stay, checks=checks, checked_ms=frame.at_ms)
+        case = case_of(stay)
+        if case is not None:
+            if stay.unsure and (case.state == "rechecking" or _clock_ended(case, frame.at_ms)):
+                looked[stay.id] = after = _looked_at(camera, frame, stay)
+                if after.vehicle_score < needed_score(after, camera.rules):
+                    doubted.add(stay.id)
+        elif _wants_check(camera, stay, frame.at_ms):
+            looked[stay.id] = _looked_at(camera, frame, stay)
             whole = _whole(camera, frame, stay)
             if whole is not None:
                 looked[stay.id] = replace(
@@ -93,10 +100,18 @@ def look_closer(
                 )
                 larger.add(stay.id)
     events = tuple(
-        replace(event, proven=False) if isinstance(event, StayWatched) and event.stay.id in larger else event
+        replace(event, proven=False)
+        if isinstance(event, StayWatched) and event.stay.id in larger | doubted
+        else event
         for event in events
     )
     return _with_stays(state, events, looked)
+
+
+def _looked_at(camera: Camera, frame: Frame, stay: Stay) -> Stay:
+    score = camera.eyes.examine(frame.image, stay.anchor, VEHICLES)
+    checks = (*stay.checks, score)[-camera.rules.max_checks :]
+    return replace(stay, checks=checks, checked_ms=frame.at_ms)
 
 
 def _whole(camera: Camera, frame: Frame, stay: Stay) -> Seen | None:
@@ -121,6 +136,8 @@ def _wants_check(camera: Camera, stay: Stay, at_ms: Millis) -> bool:
         return False
     if len(stay.checks) < 2:
         return not stay.checks or stood_ms >= confirm_ms
+    if stay.unsure and len(stay.checks) >= camera.rules.max_checks:
+        return False  # a shrub that is asked all night says yes some time
     return at_ms - stay.checked_ms >= camera.rules.recheck_ms and stay.vehicle_score < needed_score(
         stay, camera.rules
     )

@@ -50,6 +50,12 @@ _HALO = 0.1
 _ENOUGH_KNOWN = 0.9
 """Share of a box that must have been seen empty before the ground under it counts as known."""
 
+_SEASONED = 3
+"""Looks at a place without a vehicle after which it is known how it looks: at the first somebody may have stood there."""
+
+_DIM, _GREYISH = 60.0, 0.75
+"""A picture is dim whose middle grey is below the one, or whose colours differ by less than the other (infrared)."""
+
 _SHAKE_TRUST = 0.15
 """Least response of the phase correlation for its answer to be used."""
 
@@ -68,6 +74,13 @@ def shrink(image: Image) -> Grey:
 def is_dark(grey: Grey) -> bool:
     """Whether the picture shows nothing at all."""
     return float(grey.mean()) < _DARK_MEAN and float(grey.std()) < _DARK_SPREAD
+
+
+def is_dim(image: Image, grey: Grey) -> bool:
+    """Whether there is so little light that much looks like something else: drawn nights and dusks have a middle grey of 30 to 45,
+    rain by day 73, real days 75 and more."""
+    few = image[::8, ::8].astype(np.int16)
+    return float(np.median(grey)) < _DIM or float((few.max(axis=2) - few.min(axis=2)).mean()) < _GREYISH
 
 
 def has_changed(before: Grey, now: Grey) -> bool:
@@ -233,7 +246,7 @@ class Ground:
 
     def __init__(self) -> None:
         self._mean: Grey | None = None
-        self._known: NDArray[np.bool_] | None = None
+        self._known: NDArray[np.uint8] | None = None
         self._last: Grey | None = None
 
     def learn(self, grey: Grey, taken: list[Box]) -> None:
@@ -246,27 +259,29 @@ class Ground:
                 max(0, int(left - across)) : int(right + across) + 1,
             ] = False
         if self._mean is None or self._known is None or self._mean.shape != grey.shape:
-            self._mean, self._known = grey.copy(), free
+            self._mean, self._known = grey.copy(), free.astype(np.uint8)
             return
-        fresh = free & ~self._known
+        fresh = free & (self._known == 0)
         self._mean[fresh] = grey[fresh]
-        old = free & self._known
+        old = free & (self._known > 0)
         self._mean[old] += _LEARN * (grey[old] - self._mean[old])
-        self._known |= free
+        self._known[free & (self._known < _SEASONED)] += 1
 
-    def compare(self, grey: Grey, box: Box) -> tuple[float | None, float]:
-        """Likeness of a box to the empty ground (None where that is not known) and to the picture before."""
+    def compare(self, grey: Grey, box: Box) -> tuple[float | None, float, bool]:
+        """Likeness of a box to the empty ground (None where that is not known), to the picture before, and whether the empty ground
+        was seen more than once or twice."""
         now = look_at(grey, box)
         before = None if self._last is None or self._last.shape != grey.shape else look_at(self._last, box)
         calm = likeness(now, before) if now is not None and before is not None else 0.0
         if now is None or self._mean is None or self._known is None or self._mean.shape != grey.shape:
-            return None, calm
+            return None, calm, False
         left, top, right, bottom = (max(0, round(v)) for v in box)
         known = self._known[top:bottom, left:right]
-        if known.size == 0 or known.mean() < _ENOUGH_KNOWN:
-            return None, calm
+        if known.size == 0 or (known > 0).mean() < _ENOUGH_KNOWN:
+            return None, calm, False
+        seasoned = bool((known >= _SEASONED).mean() >= _ENOUGH_KNOWN)
         ground = look_at(self._mean, box)
-        return (None if ground is None else likeness(now, ground)), calm
+        return (None if ground is None else likeness(now, ground)), calm, seasoned
 
     def remember(self, grey: Grey) -> None:
         """This was the picture before the next."""

@@ -21,6 +21,7 @@ from edge_agent.perception._change import (
     groups,
     has_changed,
     is_dark,
+    is_dim,
     large,
     moved,
     share_changed,
@@ -170,6 +171,7 @@ class Eyes:
         rings: dict[str, Look] = {}
         empty: dict[str, float] = {}
         calm: dict[str, float] = {}
+        before: dict[str, float] = {}
         factor = grey.shape[1] / (right - left)
         steady = moved(grey, -share[0] * grey.shape[1], -share[1] * grey.shape[1]) if any(share) else grey
 
@@ -184,14 +186,23 @@ class Eyes:
             ring = look_at(frame.image, around(_moved(stay.spot, *shift)))
             if ring is not None:
                 rings[stay.id] = ring
-            ground, calm[stay.id] = self._ground.compare(steady, small(stay.spot))
+            ground, calm[stay.id], seasoned = self._ground.compare(steady, small(stay.spot))
             if ground is not None:
                 empty[stay.id] = round(ground, 4)
+                if seasoned:
+                    before[stay.id] = empty[stay.id]
         vehicles = [item.box for item in seen if item.label != "person"]
         self._ground.learn(steady, [small(box) for box in (*vehicles, *(stay.spot for stay in state.stays))])
         self._ground.remember(steady)
         return Observation(
-            frame.at_ms, tuple(sorted(seen, key=lambda s: s.box)), patches, empty, calm, rings=rings
+            frame.at_ms,
+            tuple(sorted(seen, key=lambda s: s.box)),
+            patches,
+            empty,
+            calm,
+            rings=rings,
+            before=before,
+            dim=is_dim(frame.image[top:bottom, left:right], grey),
         )
 
     def examine(self, image: Image, box: Box, labels: Collection[str], *, piece: Box | None = None) -> float:

@@ -183,6 +183,7 @@ class Follower:
             look=_UNSEEN,
             score=self._rest.score,
             checks=checks if len(checks) > 1 else (*checks, *checks),
+            unsure=self._rest.unsure,
         )
         self._view.state = CameraState(self._rest.camera_id, at_ms, 1, (self._stay,))
 

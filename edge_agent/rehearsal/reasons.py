@@ -86,7 +86,7 @@ def reason_of(past: PastRest, index: ZoneIndex, cases: Sequence[Decided], stay: 
                     f"区域 {other} 不针对{CLASSES.get(rest.label, rest.label)}",
                 )  # fmt: skip
         return Reason("outside", None, where.why, place_in_chinese(where.why))
-    least = StayRules().vehicle_score
+    least = StayRules().vehicle_score * (2 if rest.unsure else 1)
     if rest.checks and sum(rest.checks) / len(rest.checks) < least:
         return Reason("no_vehicle", zone.id, "closer looks did not find a vehicle", "近距离复看未确认是车辆")
     chinese = place_in_chinese(where.why)

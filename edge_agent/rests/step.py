@@ -172,12 +172,19 @@ def _of_stay(stay: Stay) -> Rest:
         covered_ms=stay.covered_ms,
         spans=(Span(stay.last_ms - stay.covered_ms, stay.last_ms, looks),),
         poses=(Pose(stay.first_ms, stay.anchor, stay.label),),
+        unsure=stay.unsure,
     )
 
 
 def _update(rest: Rest, stay: Stay, at_ms: Millis, *, proven: bool) -> Rest:
     rest = _posed(rest, at_ms, stay.anchor, stay.label)
-    rest = replace(rest, score=stay.score, checks=stay.checks, scatter_px=_scatter(stay.recent, stay.anchor))
+    rest = replace(
+        rest,
+        score=stay.score,
+        checks=stay.checks,
+        unsure=rest.unsure and stay.unsure,
+        scatter_px=_scatter(stay.recent, stay.anchor),
+    )
     if stay.verdict != "present" or stay.last_ms != at_ms:
         return rest if rest.missing_ms is not None else replace(rest, missing_ms=at_ms)
     if rest.last_ms == at_ms:

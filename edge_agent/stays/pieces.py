@@ -243,9 +243,9 @@ def feet_hidden(box: Box, label: str, stays: Sequence[Stay], index: ZoneIndex, r
 
 
 def needed_score(stay: Stay, rules: StayRules) -> float:
-    """How surely the closer looks must find a vehicle: twice as surely where it was found behind another, with its feet
-    hidden, for there nothing but the looks says that anything stands at all."""
-    return rules.vehicle_score * (2 if stay.masked else 1)
+    """How surely the closer looks must find a vehicle: twice as surely where nothing but the looks says that anything stands at
+    all. That is so where it was found behind another, with its feet hidden, and in the dark where nobody saw it come."""
+    return rules.vehicle_score * (2 if stay.masked or stay.unsure else 1)
 
 
 def may_begin(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from statistics import median
 
 from edge_agent.stays.appearance import Look, before_likeness, blend, likeness, ring_likeness
+from edge_agent.stays.arrival import with_arrival
 from edge_agent.stays.model import (
     VEHICLES,
     CameraState,
@@ -88,6 +89,7 @@ def step(
             was_proven_last = stay.verdict == "present" and not late
             covered_since = state.last_ms if was_proven_last else None
             after = _present(stay, found, place, seen, rules, covered_since=covered_since)
+            after = with_arrival(after, seen, rules)
             after = grown(after, place, seen, state.stays, index, rules)
             proven = _is_proven(found, place, rules)
             after, happened, ended = place_in_zones(

@@ -1,0 +1,120 @@
+"""In the dark a thing that nobody saw come must be twice as surely a vehicle; by day, or if it was seen coming, it need not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from edge_agent.attention import Camera, look_closer
+from edge_agent.cases import Case
+from edge_agent.frames import Frame, Image
+from edge_agent.perception import Eyes, EyesConfig
+from edge_agent.stays import CameraState, Observation, Stay, StayWatched, step
+from edge_agent.stays.arrival import with_arrival
+from edge_agent.stays.pieces import needed_score
+from models.detections import Detections
+from tests.edge_agent.test_stays import INDEX, PLACE, RULES, T0, Vehicle, paint
+
+CAR = Vehicle(PLACE, seed=7)
+WIDE, HIGH = PLACE[2] - PLACE[0], PLACE[3] - PLACE[1]
+
+
+class Scripted:
+    """Finds the place when told to, and in closer looks with a score that is told."""
+
+    def __init__(self) -> None:
+        self.finds, self.closer = False, 0.2
+
+    def detect_regions(self, picture: Image, regions: object) -> Detections:
+        return Detections([PLACE] if self.finds else [], [0.5] if self.finds else [], ["car"] * self.finds)
+
+    def detect(self, pictures: Sequence[Image]) -> list[Detections]:
+        (view,) = pictures
+        x, y = view.shape[1] / 2, view.shape[0] / 2
+        box = (x - WIDE / 2, y - HIGH / 2, x + WIDE / 2, y + HIGH / 2)
+        return [Detections([box], [self.closer], ["car"])]
+
+
+def seen_by_eyes(light: float, *, there: int, found: int, looks: int = 12) -> tuple[Camera, Stay, Frame]:
+    """What stands in the place from one look on, and is detected from another on."""
+    detector = Scripted()
+    eyes = Eyes(INDEX, detector, 320, EyesConfig(skip_unchanged=False))
+    camera = Camera("cam1", eyes, RULES, CameraState("cam1"), "", "")
+    frame = None
+    for number in range(looks):
+        detector.finds = number >= found
+        image = paint([CAR] if number >= there else [], number, light)
+        frame = Frame("cam1", T0 + number * 2000, image, number)
+        seen = eyes.observe(frame, camera.state, force=True)
+        assert seen.dim is (light < 0.5)
+        camera.state, _ = step(camera.state, seen, INDEX, RULES)
+    assert frame is not None
+    (stay,) = camera.state.stays
+    return camera, stay, frame
+
+
+@pytest.mark.parametrize(
+    ("light", "there", "found", "unsure"),
+    [
+        pytest.param(0.3, 4, 4, False, id="seen coming by night"),
+        pytest.param(0.3, 0, 4, True, id="a shrub that is found now and then"),
+        pytest.param(0.3, 0, 0, True, id="there and found from the first picture"),
+        pytest.param(0.3, 1, 1, True, id="one look at a place does not tell how it is"),
+        pytest.param(1.0, 0, 4, False, id="a shrub by day"),
+    ],
+)
+def test_who_must_be_found_twice_as_surely(light: float, there: int, found: int, unsure: bool) -> None:
+    _, stay, _ = seen_by_eyes(light, there=there, found=found)
+    assert (stay.settled, stay.unsure) == (True, unsure)
+    assert needed_score(stay, RULES) == RULES.vehicle_score * (2 if unsure else 1)
+
+
+def test_passers_by_are_no_arrival_and_a_new_place_is_judged_anew() -> None:
+    def look(stay: Stay, before: float) -> Stay:
+        seen = Observation(stay.last_ms, before={stay.id: before}, dim=True)
+        return with_arrival(replace(stay, hits=stay.hits + 1), seen, RULES)
+
+    _, shrub, _ = seen_by_eyes(0.3, there=0, found=0, looks=5)
+    for before in (0.1, 0.8, 0.9, 0.7):
+        shrub = look(shrub, before)
+    assert shrub.unsure
+    car = shrub
+    for before in (0.1, 0.2, 0.1):
+        car = look(replace(car, hits=0) if before == 0.1 and car is shrub else car, before)
+    assert (car.compared, car.unsure) == (3, False)
+
+
+def test_the_end_of_the_clock_asks_what_the_case_asked() -> None:
+    camera, found, frame = seen_by_eyes(0.3, there=0, found=0)
+    for unsure, state, score, proven in (
+        (True, "rechecking", 0.1, False),
+        (True, "rechecking", 0.5, True),
+        (True, "tasked", 0.1, True),
+        (False, "rechecking", 0.1, True),
+    ):
+        cast(Any, camera.eyes)._detector.closer = score
+        stay = replace(found, unsure=unsure, checks=(0.31, 0.31))
+        case = cast(Case, SimpleNamespace(state=state, clock_ends_ms=frame.at_ms))
+        events = (StayWatched(stay, frame.at_ms, proven=True),)
+        now = replace(camera.state, stays=(stay,))
+        after, (event,) = look_closer(camera, frame, now, events, lambda _, case=case: case)  # type: ignore[misc]
+        assert isinstance(event, StayWatched)
+        assert event.proven is proven
+        asked = unsure and state == "rechecking"
+        assert after.stays[0].checks == pytest.approx((0.31, 0.31, score) if asked else (0.31, 0.31))
+
+
+def test_a_thing_of_the_night_is_not_asked_for_ever() -> None:
+    """Each look is a draw: who is asked often enough says yes some time."""
+    camera, stay, frame = seen_by_eyes(0.3, there=0, found=0)
+    stay = replace(stay, zone_id="P1", counts=False, covered_ms=10**6, checks=(0.2,) * RULES.max_checks)
+    for unsure, looks in ((True, 0), (False, 1)):
+        asked = replace(stay, unsure=unsure, masked=True)
+        events = (StayWatched(asked, frame.at_ms, proven=True),)
+        after, _ = look_closer(camera, frame, replace(camera.state, stays=(asked,)), events, lambda _: None)
+        assert np.sign(after.stays[0].checked_ms) == looks
