@@ -74,7 +74,7 @@ class Rating(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(fields=["saying", "round"], name="rated_once_a_round"),
-            models.CheckConstraint(condition=Q(stars__gte=1, stars__lte=5), name="one_to_five_stars"),
+            models.CheckConstraint(condition=Q(stars__gte=1, stars__lte=5), name="cases_rated_one_to_five"),
         )
 
 
