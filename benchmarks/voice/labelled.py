@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from central.cases.alike import METRES_PER_DEGREE, Report
-from central.voice.likeness import likeness
+from central.voice.likeness import likeness, measures, see
 
 FILE = Path(__file__).with_name("matters.txt")
+HELD_OUT = FILE.with_name("held-out.txt")
+"""What is tuned on, and what is not looked at while it is."""
+
 DAY_MS = 86_400_000
 ORIGIN = (116.34, 39.91)
+SPREAD_DAYS = 14.0
+"""Within so many days people tell of one matter, most of them in the first few."""
+
 JITTER_M = 25.0
 """How far residents mark the same thing apart on a map."""
 
@@ -70,29 +76,62 @@ def read(path: Path = FILE) -> list[Labelled]:
             place, _, text = line.partition("|")
             longitude = ORIGIN[0] + 0.02 * group + (east + dice.uniform(-1, 1) * JITTER_M) / 85_000
             latitude = ORIGIN[1] + (north + dice.uniform(-1, 1) * JITTER_M) / METRES_PER_DEGREE
-            at_ms = round((day + dice.random() * 2) * DAY_MS)
+            at_ms = round((day + SPREAD_DAYS * dice.random() ** 2) * DAY_MS)
             report = Report(len(found) + 1, at_ms, longitude, latitude, text.strip(), "", place.strip())
             found.append(Labelled(group, matter, report))
     return found
 
 
-def pairs(labelled: Iterable[Labelled]) -> list[tuple[Report, Report, bool]]:
-    """All pairs of one place: the same matter or not."""
-    found = []
-    for _, here in itertools.groupby(labelled, key=lambda one: one.group):
-        for one, other in itertools.combinations(list(here), 2):
-            found.append((one.report, other.report, one.matter == other.matter))
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A pair: what it is measured by, whether it is one matter, its places, whether both have a position."""
+
+    parts: dict[str, float]
+    same: bool
+    groups: frozenset[int]
+    placed: bool
+
+
+def measured(labelled: Sequence[Labelled], seed: int = 7) -> list[Measured]:
+    """All pairs of one place; the same without positions, with as many pairs of two places.
+
+    Whoever gives no position is compared with the whole city, so the words for the place have to carry more.
+    """
+    dice = random.Random(seed)  # draws pairs, no secret
+    seen = [see(one.report) for one in labelled]
+    blind = [see(replace(one.report, longitude=None, latitude=None)) for one in labelled]
+    found: list[Measured] = []
+    inside = 0
+    for one, other in itertools.combinations(range(len(labelled)), 2):
+        if labelled[one].group != labelled[other].group:
+            continue
+        same = labelled[one].matter == labelled[other].matter
+        groups = frozenset((labelled[one].group,))
+        inside += 1
+        for known, placed in ((seen, True), (blind, False)):
+            parts = measures(known[one], known[other])
+            if parts is not None:  # else too far apart: never the same, whatever the weights
+                found.append(Measured(parts, same, groups, placed))
+    for _ in range(inside):
+        one, other = dice.sample(range(len(labelled)), 2)
+        if labelled[one].group != labelled[other].group:
+            parts = measures(blind[one], blind[other])
+            groups = frozenset((labelled[one].group, labelled[other].group))
+            if parts is not None:
+                found.append(Measured(parts, False, groups, False))
     return found
 
 
-def halves(labelled: Sequence[Labelled]) -> tuple[list[Labelled], list[Labelled]]:
-    """Places of even and of odd number: what is chosen on one is stated on the other."""
-    return [one for one in labelled if one.group % 2 == 0], [one for one in labelled if one.group % 2]
-
-
-def scored(found: Sequence[tuple[Report, Report, bool]]) -> list[tuple[float, bool]]:
-    """The likeness of each pair, and whether it is the same matter."""
-    return [(likeness(one, other) or 0.0, same) for one, other, same in found]
+def scored(labelled: Sequence[Labelled], *, placed: bool = True) -> list[tuple[float, bool]]:
+    """The likeness of each pair of one place, with positions or without, and whether it is the same matter."""
+    seen = [
+        see(one.report if placed else replace(one.report, longitude=None, latitude=None)) for one in labelled
+    ]
+    return [
+        (likeness(seen[one], seen[other]) or 0.0, labelled[one].matter == labelled[other].matter)
+        for one, other in itertools.combinations(range(len(labelled)), 2)
+        if labelled[one].group == labelled[other].group
+    ]
 
 
 def quality(called: Sequence[tuple[float, bool]], threshold: float) -> Quality:
