@@ -23,7 +23,8 @@ def voice(
     fit: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="First fit weights and threshold anew and write them here, such as central/voice/likeness.toml."
+            metavar="FILE",
+            help="First fit weights and threshold anew and write them here, such as central/voice/likeness.toml.",
         ),
     ] = None,
     json: Annotated[
@@ -60,7 +61,10 @@ def voice(
             ("tuned on", labelled.quality(labelled.scored(tuned), threshold)),
             ("tuned on, each place by the weights of the others", fitting.crossed(tuned)),
             ("held out", labelled.quality(labelled.scored(held_out), threshold)),
-            ("held out, without positions", labelled.quality(labelled.scored(held_out, placed=False), threshold)),
+            (
+                "held out, without positions",
+                labelled.quality(labelled.scored(held_out, placed=False), threshold),
+            ),
         ):
             rows.append(
                 {

@@ -50,9 +50,7 @@ def crossed(labelled: Sequence[Labelled]) -> Quality:
     for group in sorted({one.group for one in labelled}):
         weights = fit([one for one in every if group not in one.groups])
         called += [
-            (likely(one.parts, weights), one.same)
-            for one in every
-            if group in one.groups and one.placed
+            (likely(one.parts, weights), one.same) for one in every if group in one.groups and one.placed
         ]
     return choose(called)
 

@@ -101,14 +101,18 @@ def measures(one: Seen, other: Seen) -> dict[str, float] | None:
         return None
     # The name of the place says where, and both say it: it is no sign that they speak of one thing.
     named = one.place_words | other.place_words
-    words = [Counter({pair: n for pair, n in each.words.items() if pair not in named}) for each in (one, other)]
+    words = [
+        Counter({pair: n for pair, n in each.words.items() if pair not in named}) for each in (one, other)
+    ]
     letters = [
         Counter(letter for letter in each.letters if letter not in one.report.place + other.report.place)
         for each in (one, other)
     ]
     things = _share(one.things, other.things)
     _, broad, families = _content()
-    other_troubles = _other(*({families[name] for name in each.troubles & families.keys()} for each in (one, other)))
+    other_troubles = _other(
+        *({families[name] for name in each.troubles & families.keys()} for each in (one, other))
+    )
     place_words = dice(one.place_words, other.place_words)
     house, door, name = (_verdict(one, other, kinds) for kinds in (HOUSES, DOORS, ("name",)))
     return {
