@@ -44,7 +44,7 @@ def likely(parts: dict[str, float], weights: dict[str, float]) -> float:
 
 
 def crossed(labelled: Sequence[Labelled]) -> Quality:
-    """The best threshold where each place is judged by weights fitted to the other places: so it is chosen on unseen pairs."""
+    """The threshold that is chosen where each place is judged by weights fitted to the other places: so it is chosen on unseen pairs."""
     called: list[tuple[float, bool]] = []
     every = measured(labelled)
     for group in sorted({one.group for one in labelled}):
@@ -61,7 +61,7 @@ def write(path: Path, labelled: Sequence[Labelled]) -> Quality:
     weights = fit(measured(labelled))
     lines = [
         "# Written by `patrol bench voice --database none --fit FILE` from benchmarks/voice/matters.txt. What each measure is:",
-        "# central/voice/likeness.py. The threshold has the best F1 where each place is judged by weights of the other places.",
+        "# central/voice/likeness.py. The threshold is the lowest that reaches a precision of 0.85 where each place is judged by weights of the other places.",
         f"threshold = {found.threshold}",
         "",
         "[weights]",

@@ -53,12 +53,6 @@ class Quality:
         """Share of the same pairs that are called so."""
         return self.found / self.same if self.same else 1.0
 
-    @property
-    def f1(self) -> float:
-        """Harmonic mean of both."""
-        both = self.precision + self.recall
-        return 2 * self.precision * self.recall / both if both else 0.0
-
 
 def read(path: Path = FILE) -> list[Labelled]:
     """Every report of the file, with a position and a time that vary a little around those of its matter."""
@@ -92,46 +86,47 @@ class Measured:
     placed: bool
 
 
-def measured(labelled: Sequence[Labelled], seed: int = 7) -> list[Measured]:
-    """All pairs of one place; the same without positions, with as many pairs of two places.
+ALIKE = 4
+"""Reports of other places that each report is compared with where positions are missing: those that read most like it."""
+
+
+def measured(labelled: Sequence[Labelled]) -> list[Measured]:
+    """All pairs of one place; the same without positions, and with the pairs of two places that read most alike.
 
     Whoever gives no position is compared with the whole city, so the words for the place have to carry more.
     """
-    dice = random.Random(seed)  # draws pairs, no secret
     seen = [see(one.report) for one in labelled]
-    blind = [see(replace(one.report, longitude=None, latitude=None)) for one in labelled]
+    blind = [see(_unplaced(one.report)) for one in labelled]
     found: list[Measured] = []
-    inside = 0
+    far: dict[int, list[tuple[float, int, Measured]]] = {}
     for one, other in itertools.combinations(range(len(labelled)), 2):
-        if labelled[one].group != labelled[other].group:
-            continue
+        groups = frozenset((labelled[one].group, labelled[other].group))
         same = labelled[one].matter == labelled[other].matter
-        groups = frozenset((labelled[one].group,))
-        inside += 1
-        for known, placed in ((seen, True), (blind, False)):
-            parts = measures(known[one], known[other])
-            if parts is not None:  # else too far apart: never the same, whatever the weights
-                found.append(Measured(parts, same, groups, placed))
-    for _ in range(inside):
-        one, other = dice.sample(range(len(labelled)), 2)
-        if labelled[one].group != labelled[other].group:
-            parts = measures(blind[one], blind[other])
-            groups = frozenset((labelled[one].group, labelled[other].group))
-            if parts is not None:
-                found.append(Measured(parts, False, groups, False))
+        without = measures(blind[one], blind[other])
+        if len(groups) == 1:
+            for parts, placed in ((measures(seen[one], seen[other]), True), (without, False)):
+                if parts is not None:  # else too far apart: never the same, whatever the weights
+                    found.append(Measured(parts, same, groups, placed))
+        elif without is not None:
+            how = without["things"] + without["letters"]
+            far.setdefault(one, []).append((how, other, Measured(without, False, groups, False)))
+    for pairs_ in far.values():
+        found += [pair for _, _, pair in sorted(pairs_, key=lambda each: (-each[0], each[1]))[:ALIKE]]
     return found
 
 
 def scored(labelled: Sequence[Labelled], *, placed: bool = True) -> list[tuple[float, bool]]:
-    """The likeness of each pair of one place, with positions or without, and whether it is the same matter."""
-    seen = [
-        see(one.report if placed else replace(one.report, longitude=None, latitude=None)) for one in labelled
-    ]
+    """The likeness of each pair of one place, or of any two reports without their positions; and whether it is the same matter."""
+    seen = [see(one.report if placed else _unplaced(one.report)) for one in labelled]
     return [
         (likeness(seen[one], seen[other]) or 0.0, labelled[one].matter == labelled[other].matter)
         for one, other in itertools.combinations(range(len(labelled)), 2)
-        if labelled[one].group == labelled[other].group
+        if not placed or labelled[one].group == labelled[other].group
     ]
+
+
+def _unplaced(report: Report) -> Report:
+    return replace(report, longitude=None, latitude=None)
 
 
 def quality(called: Sequence[tuple[float, bool]], threshold: float) -> Quality:
@@ -145,6 +140,13 @@ def quality(called: Sequence[tuple[float, bool]], threshold: float) -> Quality:
     )
 
 
+PRECISION = 0.85
+"""Of what is shown, so much is to be the same: a wrong suggestion may draw a report into another matter."""
+
+
 def choose(called: Sequence[tuple[float, bool]]) -> Quality:
-    """The threshold with the best F1, in hundredths."""
-    return max((quality(called, number / 100) for number in range(20, 90)), key=lambda one: one.f1)
+    """The lowest threshold, in hundredths, that reaches `PRECISION`; the most precise where none does."""
+    tried = [quality(called, number / 100) for number in range(20, 96)]
+    return next(
+        (one for one in tried if one.precision >= PRECISION), max(tried, key=lambda one: one.precision)
+    )
