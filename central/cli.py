@@ -119,6 +119,7 @@ def up(
     _allow(host)
     from central.project import bootstrap, process
     from central.project.supervisor import Supervisor
+    from patrol.main import main
 
     bootstrap.start()
     bootstrap.check_services()
@@ -138,7 +139,8 @@ def up(
         else:
             console.out.print(f"[bold green]the centre is up[/]  {address}  [dim]broker {broker_name}[/]")
 
-    Supervisor(process.listen(host, port), ingest_workers, console.err.print, web_workers).run(ready)
+    supervisor = Supervisor(process.listen(host, port), ingest_workers, main, console.err.print, web_workers)
+    supervisor.run(ready)
 
 
 @app.command(epilog="Example: patrol central migrate")

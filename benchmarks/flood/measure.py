@@ -8,31 +8,16 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.bays.town import Town
+from benchmarks.figures import Figure
 from benchmarks.flood.calls import Answer, look, report, send
 
 CLIENT, FLOODER = "127.0.0.1", "127.0.0.2"
 PAGE = "/login/"
 RATE = 8.0
 """Calls a second of the client that works: half of them look, half of them report."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table; less than `goal` is wanted."""
-
-    what: str
-    value: float
-    unit: str = ""
-    goal: float | None = None
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is reached, None without one."""
-        return None if self.goal is None else self.value < self.goal
 
 
 def measure(

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -22,6 +20,7 @@ from central.clocks.models import OUTSIDE, Clock, ClockPause, ClockState, Whistl
 from central.clocks.whistle import MAY_ANSWER_FOR, MAY_BLOW, Call
 from central.people.access import EVERYONE, roles
 from central.people.models import Role, User
+from central.project.clock import local_day
 from protocol.errors import PatrolError
 
 PART = "clocks/_case.html"
@@ -126,7 +125,11 @@ def _show(
     context = {
         "clocks": [_row(case, clock, actors, may_command) for clock in known if clock.party_id is None],
         "unknown_years": sorted(
-            {_year(clock.due_at_ms) for clock in known if clock.provisional and clock.stopped_at_ms is None}
+            {
+                local_day(clock.due_at_ms).year
+                for clock in known
+                if clock.provisional and clock.stopped_at_ms is None
+            }
         ),
         "whistles": whistles,
         "may_blow": may_blow,
@@ -268,10 +271,6 @@ def _paused_since(clock: Clock, seen: int, user: User, reason: str) -> bool:
 
 def _number(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def _year(at_ms: int) -> int:
-    return timezone.localtime(datetime.fromtimestamp(at_ms / 1000, UTC)).year
 
 
 def _refuse(request: HttpRequest, case: Case, form: str, error: PatrolError) -> HttpResponse:

@@ -17,9 +17,8 @@ from django.views.decorators.http import require_http_methods
 
 from central.people.access import roles
 from central.people.policy import writers
-from central.project.clock import now_ms
+from central.project.clock import local_day, now_ms
 from central.shops import inspecting, rounds, shown
-from central.shops.colours import local_day
 from central.shops.models import Shop
 from central.shops.staff_views import OFFICIAL
 from protocol.errors import PatrolError

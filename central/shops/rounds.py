@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import transaction
 
-from central.project.clock import now_ms
+from central.project.clock import local_day, midnight_ms, now_ms
 from central.shops import inspecting
 from central.shops.checklists import current
-from central.shops.colours import local_day
 from central.shops.models import Inspection, InspectionKind, Shop
+from central.shops.rules import DAY_MS
 from protocol.errors import PatrolError
 
 PASSED, HAZARDS, SKIPPED = "passed", "hazards", "skipped"
@@ -103,5 +101,4 @@ def _at(day: date) -> int:
         raise PatrolError("a round is of one of the last days", field="day", value=day.isoformat())
     if day == today:
         return now
-    noon = datetime.combine(day, time(12), tzinfo=ZoneInfo(settings.TIME_ZONE))
-    return round(noon.timestamp() * 1000)
+    return midnight_ms(day) + DAY_MS // 2
