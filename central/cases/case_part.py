@@ -24,7 +24,7 @@ from central.cases.photos import BadPhotoError
 from central.cases.rules import definition_of, state_of
 from central.people.access import EVERYONE, roles
 from central.people.policy import READS_ONLY, writers
-from central.project.asked import form_key
+from central.project.asked import form_key, whole
 from protocol.errors import PatrolError
 
 PART = "cases/_notes.html"
@@ -198,8 +198,8 @@ def _sentence(reason: Any) -> str:
 
 def _seen(request: HttpRequest, case: Case) -> int:
     """How long the history was when the form was made; a form that does not say it counts as made now."""
-    text = request.POST.get("seen", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else case.history_length
+    seen = whole(request.POST.get("seen", ""), 9)
+    return case.history_length if seen is None else seen
 
 
 def _refuse(

@@ -20,6 +20,7 @@ from central.clocks.models import OUTSIDE, Clock, ClockPause, ClockState, Whistl
 from central.clocks.whistle import MAY_ANSWER_FOR, MAY_BLOW, Call
 from central.people.access import EVERYONE, roles
 from central.people.models import Role, User
+from central.project.asked import whole
 from central.project.clock import local_day
 from protocol.errors import PatrolError
 
@@ -44,7 +45,7 @@ def pause(request: HttpRequest, case_id: int, clock_id: int) -> HttpResponse:
     """Let a clock stand still, with a reason. Sent again it changes nothing."""
     case, clock = _find_clock(request, case_id, clock_id)
     reason = request.POST.get("reason", "").strip()[:300]
-    seen = _number(request.POST.get("pauses", "")) or 0
+    seen = whole(request.POST.get("pauses", "")) or 0
     try:
         # The form says how many pauses its reader saw: one that is sent twice does not pause what ran again since.
         if not _paused_since(clock, seen, request.user, reason):
@@ -60,7 +61,7 @@ def pause(request: HttpRequest, case_id: int, clock_id: int) -> HttpResponse:
 def resume(request: HttpRequest, case_id: int, clock_id: int) -> HttpResponse:
     """Let it run again. The form names the pause that it ends; one that has ended is not ended twice."""
     case, clock = _find_clock(request, case_id, clock_id)
-    named = _number(request.POST.get("pause", ""))
+    named = whole(request.POST.get("pause", ""))
     ended = ClockPause.objects.filter(clock=clock, to_ms__isnull=False, pk=named)
     try:
         if not ended.exists():
@@ -267,10 +268,6 @@ def _paused_since(clock: Clock, seen: int, user: User, reason: str) -> bool:
     later = list(ClockPause.objects.filter(clock=clock).order_by("from_ms", "pk"))[seen:]
     actor = services.actor_of(user)
     return any((pause.actor, pause.reason) == (actor, reason) for pause in later)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _refuse(request: HttpRequest, case: Case, form: str, error: PatrolError) -> HttpResponse:

@@ -23,7 +23,7 @@ from central.hotline.models import Call, Errand, ErrandKind, ErrandResult, Erran
 from central.people import policy
 from central.people.access import EVERYONE, roles
 from central.people.models import User
-from central.project.asked import form_key, moment, next_page
+from central.project.asked import form_key, moment, next_page, whole
 from protocol.errors import PatrolError
 
 LISTED = 100
@@ -155,10 +155,8 @@ def ask(request: HttpRequest, case_id: int) -> HttpResponse:
     case = parts.find(request, case_id)
     kind = request.POST.get("kind", "")
     form = f"ask-{kind}" if kind in ErrandKind.values else "ask"
-    number = request.POST.get("person", "")
-    person = None
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        person = next((each for each in _people(request, kind) if each.pk == int(number)), None)
+    number = whole(request.POST.get("person", ""))
+    person = next((each for each in _people(request, kind) if each.pk == number), None)
     try:
         errands.make(
             kind,

@@ -26,6 +26,7 @@ from central.iot.points import SLOTS, Bucket
 from central.iot.types import SEVERITIES, DeviceType
 from central.people.access import roles
 from central.people.policy import readers, writers
+from central.project.asked import whole
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 
@@ -143,9 +144,9 @@ def devices(request: HttpRequest) -> HttpResponse:
     }
     seen: QuerySet[Device] = Device.objects.visible_to(request.user)
     found = _narrowed(seen, given)
-    after = given["after"]
-    if after.isascii() and after.isdigit() and len(after) < 19:
-        found = found.filter(pk__gt=int(after))
+    after = whole(given["after"])
+    if after is not None:
+        found = found.filter(pk__gt=after)
     rows = list(found.order_by("pk").select_related("state")[: PAGE + 1])
     more, rows = len(rows) > PAGE, rows[:PAGE]
     lasting = _lasting(request, rows)
@@ -328,12 +329,8 @@ def _page(found: QuerySet[Alarm], severity: str, before: str) -> tuple[list[Alar
     lasting, over = found.filter(cleared_at_ms__isnull=True), found.filter(cleared_at_ms__isnull=False)
     parts = [lasting.filter(severity=each) for each in wanted]
     parts.append(over.filter(severity=severity) if severity in SEVERITIES else over)
-    told = before.split("-")
-    part, at, number = (
-        map(int, told)
-        if len(told) == 3 and before.isascii() and all(each.isdigit() and len(each) < 19 for each in told)
-        else (0, 0, 0)
-    )
+    told = [number for text in before.split("-") if (number := whole(text)) is not None]
+    part, at, number = told if len(told) == 3 else (0, 0, 0)
     rows: list[tuple[int, Alarm]] = []
     for place, alarms_ in enumerate(parts[part:], part):
         if place == part and at:

@@ -16,7 +16,7 @@ from central.pages.filters import Filters
 from central.people import policy
 from central.people.access import EVERYONE, own_account, roles
 from central.people.models import Role
-from central.project.asked import next_page
+from central.project.asked import next_page, whole
 from central.project.clock import now_ms
 
 
@@ -63,11 +63,11 @@ def picks(choices: queries.Choices, filters: Filters) -> SafeString:
 
 def _opened(request: HttpRequest) -> dict[str, object]:
     """What the panel shows where the address names a case: `?case=7`."""
-    number = request.GET.get("case", "")
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
+    number = whole(request.GET.get("case", ""))
+    if number is None:
         return {}
     visible = Case.objects.visible_to(request.user)
-    case = cases.with_all(visible).filter(pk=int(number)).first()
+    case = cases.with_all(visible).filter(pk=number).first()
     return {} if case is None else {"opened": case.pk, **cases.context_of(request, case)}
 
 

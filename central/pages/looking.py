@@ -11,7 +11,7 @@ from central.cases.models import Case
 from central.people import access_log, policy
 from central.people.access import roles
 from central.people.models import SensitiveRead, User
-from central.project.asked import next_page
+from central.project.asked import next_page, whole
 
 PAGE = 100
 
@@ -74,11 +74,9 @@ def reads(user: User, who: str = "", case: str = "", before: str = "") -> list[S
     if who:
         found = found.filter(name=who)
     if case:
-        found = found.filter(subject="case", number=int(case)) if _number(case) else found.none()
-    if _number(before):
-        found = found.filter(pk__lt=int(before))
+        number = whole(case)
+        found = found.none() if number is None else found.filter(subject="case", number=number)
+    last = whole(before)
+    if last is not None:
+        found = found.filter(pk__lt=last)
     return list(found[:PAGE])
-
-
-def _number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19

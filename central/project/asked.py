@@ -53,3 +53,9 @@ def day(text: str, field: str) -> date:
         raise PatrolError(
             "not a date", field=field, value=text[:40], mend="Write it as 2026-11-28."
         ) from None
+
+
+def whole(text: str, digits: int = 18) -> int | None:
+    """A whole number as a form or an address carries it, of ASCII digits and no more of them than given; None for
+    anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None

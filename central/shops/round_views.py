@@ -17,6 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from central.people.access import roles
 from central.people.policy import writers
+from central.project.asked import whole
 from central.project.clock import local_day, now_ms
 from central.shops import inspecting, rounds, shown
 from central.shops.models import Shop
@@ -33,7 +34,7 @@ def round_(request: HttpRequest) -> HttpResponse:
     chosen = [name[2:] for name in request.POST if name.startswith("r-")] if stored else None
     if chosen is None:
         chosen = (request.POST or request.GET).getlist("shop")
-    numbers = [int(text) for text in chosen if text.isdecimal() and len(text) < 18]
+    numbers = [number for text in chosen if (number := whole(text)) is not None]
     found = Shop.objects.visible_to(request.user).filter(pk__in=numbers[: rounds.MOST], active=True)
     shops = list(
         found.annotate(open=Count("findings", filter=Q(findings__checked_at_ms__isnull=True))).order_by(

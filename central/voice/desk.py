@@ -22,6 +22,7 @@ from central.clocks.models import Clock, ClockState, Kind
 from central.people.access import EVERYONE, roles
 from central.people.policy import READS_ONLY, writers
 from central.project.answers import csv_file, see_other
+from central.project.asked import whole
 from central.project.clock import now_ms
 from central.voice import figures, tables
 from central.voice.categories import categories, codes_of_services
@@ -107,9 +108,9 @@ def step(request: HttpRequest, case_id: int, name: str) -> HttpResponse:
         for one in asked
         if (text := request.POST.get(one.name, ""))
     }
-    seen = request.POST.get("seen", "")
+    seen = whole(request.POST.get("seen", ""), 9)
     try:
-        known = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else case.history_length
+        known = case.history_length if seen is None else seen
         actions.take(case.pk, request.user, name, given, seen=known)
     except RefusedError as error:
         reason = str(error.refusal.reason)

@@ -21,6 +21,7 @@ from central.cases.rules import definition_of
 from central.cases.states import CaseState
 from central.people.access import open_to_all
 from central.project.answers import see_other
+from central.project.asked import whole
 from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from central.voice import finished, intake, progress
@@ -178,11 +179,7 @@ def done(request: HttpRequest) -> HttpResponse:
     braked = _braked(request, LOOKING)
     if braked is not None:
         return braked
-    before = request.GET.get("before", "")
-    rows, older = finished.page(
-        int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None,
-        get_language() or "",
-    )
+    rows, older = finished.page(whole(request.GET.get("before", ""), 15), get_language() or "")
     return _with(render(request, "voice/done.html", {"rows": rows, "older": older}), HEADERS)
 
 
