@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -58,23 +59,49 @@ class Matter:
     subject: str
     place: str
     text: str
-    takes_place: int = 0
-    """After so many characters the place is taken from the list; 0: it is typed whole."""
+    place_letters: str
+    """What is typed for the place: its initials, as far as they make it clear; then it is taken from the list."""
 
 
 MATTERS = (
-    Matter("13800138001", "王秀英", "zyrm", "噪音扰民", "德胜里3号楼", "楼上半夜装修"),
-    Matter("13900139002", "", "dt", "电梯故障", "槐柏树街12号院2号楼", "电梯停在六层，门打不开", 4),
-    Matter("01066012003", "李先生", "gn", "供暖问题", "新街口南大街8号院", "家里只有十四度，有新生儿"),
-    Matter("13700137004", "", "ljqy", "垃圾清运", "月坛北小街7号", "垃圾桶满了两天没人收", 3),
-    Matter("13600136005", "赵强", "td", "停电断电", "陶然亭路21号", "整栋楼停电一个小时了"),
-    Matter("13500135006", "孙女士", "zd", "占道经营", "牛街东里小区北门", "烧烤摊占了盲道", 3),
-    Matter("13800138001", "", "zyrm", "噪音扰民", "德胜里3号楼", "昨晚又开始了，老人睡不着", 3),
-    Matter("13400134007", "周大爷", "wl", "为老服务", "白纸坊西街4号楼501", "想申请助餐，腿脚不方便"),
-    Matter("13300133008", "", "wf", "违法建设", "广安门内大街甲3号", "一层住户私自扩建阳台"),
-    Matter("13200132009", "何师傅", "xgg", "乱贴小广告", "椿树馆街便民市场旁", "电线杆贴满小广告", 3),
+    Matter("13800138001", "王秀英", "zyrm", "噪音扰民", "德胜里3号楼", "楼上半夜装修", "dsl3"),
+    Matter("13900139002", "", "dt", "电梯故障", "槐柏树街12号院2号楼", "电梯停在六层，门打不开", "hbsj12"),
+    Matter(
+        "01066012003",
+        "李先生",
+        "gn",
+        "供暖问题",
+        "新街口南大街8号院",
+        "家里只有十四度，有新生儿",
+        "xjkndj8hy",
+    ),
+    Matter("13700137004", "", "ljqy", "垃圾清运", "月坛北小街7号", "垃圾桶满了两天没人收", "ytbxj7"),
+    Matter("13600136005", "赵强", "td", "停电断电", "陶然亭路21号", "整栋楼停电一个小时了", "trtl21h"),
+    Matter("13500135006", "孙女士", "zd", "占道经营", "牛街东里小区北门", "烧烤摊占了盲道", "njdl"),
+    Matter("13800138001", "", "zyrm", "噪音扰民", "德胜里3号楼", "昨晚又开始了，老人睡不着", "dsl3"),
+    Matter(
+        "13400134007",
+        "周大爷",
+        "wl",
+        "为老服务",
+        "白纸坊西街4号楼501",
+        "想申请助餐，腿脚不方便",
+        "bzfxj4hl501",
+    ),
+    Matter("13300133008", "", "wf", "违法建设", "广安门内大街甲3号", "一层住户私自扩建阳台", "gamndjj3h"),
+    Matter("13200132009", "何师傅", "xgg", "乱贴小广告", "椿树馆街便民市场旁", "电线杆贴满小广告", "csgj"),
 )
 """Written for this; some call again, and some name a place that earlier cases know."""
+
+TITLES = {"先生": "xs", "女士": "ns", "大爷": "dy", "师傅": "sf"}
+
+STREETS = (
+    "新街口南大街", "新街口北大街", "西直门内大街", "西直门南小街", "月坛北小街", "月坛南街", "陶然亭路", "白纸坊东街", "白纸坊西街", "广安门内大街",
+    "广安门南街", "牛街", "南横西街", "南横东街", "槐柏树街", "长椿街", "椿树馆街", "宣武门西大街", "宣武门外大街", "菜市口大街", "虎坊路", "永安路", "天桥南大街",
+    "珠市口西大街", "前门西大街", "煤市街", "大栅栏街", "琉璃厂东街", "琉璃厂西街", "南新华街", "北新华街", "西长安街", "府右街", "灵境胡同", "辟才胡同", "西四北大街",
+    "西四南大街", "阜成门内大街", "阜成门北大街", "展览馆路",
+)  # fmt: skip
+"""What a centre is told of its ground: the streets of a few sub-districts, those of the callers among them."""
 
 PLACES = (
     "德胜里3号楼",
@@ -189,22 +216,21 @@ def _take(page: Any, matter: Matter, hand: _Hand) -> tuple[tuple[float, float, f
     hand.press("Tab")
     if matter.name:
         hand.look()
-        hand.type(matter.name)
+        surname, title = matter.name[:-2], matter.name[-2:]
+        hand.type(surname + TITLES[title] if title in TITLES else matter.name)
     hand.press("Tab")
     hand.look()
     hand.type(matter.letters)
     hand.press("Tab")
     hand.look()
-    hand.type(matter.place[: matter.takes_place] if matter.takes_place else matter.place)
-    if matter.takes_place:
-        option = page.locator(f'#places [data-value="{matter.place}"]')
-        option.wait_for()
-        hand.look()
-        for _ in range(20):
-            hand.press("ArrowDown")
-            if option.get_attribute("aria-selected") == "true":
-                break
-        hand.press("Enter")
+    hand.type(matter.place_letters)
+    option = page.locator(f'#places [data-value="{matter.place}"][data-typed="{matter.place_letters}"]')
+    option.wait_for()
+    hand.look()
+    for _ in range(20):
+        if option.get_attribute("aria-selected") == "true":
+            break
+        hand.press("ArrowDown")
     hand.press("Tab")
     hand.look()
     hand.type(matter.text)
@@ -237,6 +263,10 @@ def _centre(stack: ExitStack, folder: Path, earlier: int, progress: Callable[[st
     """A fresh centre on SQLite in this process and those it starts; the operator's password."""
     data = folder / "centre"
     data.mkdir(mode=0o700)
+    shipped = files("central.hotline").joinpath("subjects.toml").read_text("utf-8")
+    told = folder / "hotline.toml"
+    told.write_text(f"streets = [{', '.join(map(repr, STREETS))}]\n\n{shipped}", "utf-8")
+    os.environ["PATROL_CENTRAL_HOTLINE_FILE"] = str(told)
     os.environ["PATROL_CENTRAL_DATA"] = str(data)
     # The driver of the browser keeps a loop in this thread; nobody else uses this connection.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"

@@ -62,7 +62,7 @@ def _messages(tally: Tally) -> Iterator[Row]:
     yield one(
         "messages that the gateway took", states.pop("accepted", 0), sum(min(n, most) for n in tally.told)
     )
-    yield one(f"messages refused, since a number has {most} a day", states.pop("refused", 0),
+    yield one(f"messages held for the next day, since a number has {most} a day", states.pop("held", 0),
               sum(max(0, n - most) for n in tally.told))  # fmt: skip
     yield one("messages in any other state", sum(states.values()), 0)
 

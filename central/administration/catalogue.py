@@ -145,7 +145,7 @@ def import_days(request: HttpRequest) -> HttpResponse:
 
 
 def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").replace("\x00", "").strip()
+    return request.POST.get("reason", "").strip()
 
 
 def _author(request: HttpRequest) -> str:

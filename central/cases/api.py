@@ -18,6 +18,7 @@ from central.cases import actions, reports
 from central.cases.api_calls import (
     BODY_BYTES,
     KeyAuth,
+    PlainParser,
     ProblemError,
     answer_problems,
     check_name,
@@ -60,6 +61,7 @@ api = NinjaAPI(
     auth=KeyAuth(),
     docs_url=None,
     urls_namespace="cases-api",
+    parser=PlainParser(),
 )
 answer_problems(api)
 add_reading(api)

@@ -12,6 +12,7 @@ from django.db import OperationalError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.parser import Parser
 from ninja.security import HttpBearer
 
 from central.cases.actions import OtherContentError as OtherNoteError
@@ -19,6 +20,7 @@ from central.cases.apikeys import find_key
 from central.cases.attachments import OtherContentError as OtherPhotoError
 from central.cases.engine import RefusedError
 from central.cases.models import ApiCall, ApiKey
+from central.project import nul
 from central.project.brake import Brake, address_of
 from central.project.chain import canonical
 from central.project.clock import now_ms
@@ -50,6 +52,21 @@ class ProblemError(Exception):
         if field:
             self.body["field"] = field
         self.wait_s = 0
+
+
+class PlainParser(Parser):
+    """JSON bodies without NUL; whichever call reads them, and whatever its fields are."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        """The body.
+
+        Raises:
+            ProblemError: a text in it holds a NUL.
+        """
+        body = super().parse_body(request)
+        if (where := nul.of_json(body)) is not None:
+            raise ProblemError(422, "field", "A field makes no sense", "a text holds a NUL character", where)
+        return body
 
 
 class KeyAuth(HttpBearer):
@@ -177,6 +194,8 @@ def answer_problems(api: NinjaAPI) -> None:
 
     @api.exception_handler(HttpError)
     def plain(_request: HttpRequest, error: HttpError) -> HttpResponse:
+        if isinstance(error.__cause__, ProblemError):
+            return _problem(error.__cause__)
         return _problem(ProblemError(error.status_code, "request", str(error)[:200]))
 
     @api.exception_handler(Http404)

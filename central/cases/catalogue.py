@@ -18,6 +18,7 @@ from central.cases.definition import Definition, State, Transition
 from central.cases.guards import known_guards
 from central.cases.process import AT_ONCE, MERGED, REPORTER, UNMERGED, WITHDRAWN
 from central.cases.states import CaseState, ProcessStep
+from central.project import nul
 from protocol.errors import PatrolError
 
 SHIPPED = Path(__file__).parent / "services"
@@ -88,6 +89,8 @@ def examine(raw: bytes) -> tuple[Definition | None, list[Fault]]:
         content = tomllib.loads(raw.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         return None, [Fault("", f"this is not TOML: {error}")]
+    if (where := nul.of_json(content)) is not None:
+        return None, [Fault(where, "the text holds a NUL character")]
     try:
         definition = Definition.model_validate(content)
     except ValidationError as error:

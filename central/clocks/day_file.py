@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from central.project import nul
 from protocol.errors import PatrolError
 
 if TYPE_CHECKING:
@@ -89,7 +90,8 @@ def days_of_text(raw: bytes, file: object) -> list[DayChange]:
     if len(raw) > LARGEST:
         raise PatrolError(f"the file has more than {LARGEST} bytes", file=file)
     try:
-        reader = csv.DictReader(io.StringIO(raw.decode("utf-8-sig"), newline=""))
+        text = nul.plain(raw.decode("utf-8-sig"), file)
+        reader = csv.DictReader(io.StringIO(text, newline=""))
         rows, columns = list(reader), set(reader.fieldnames or ())
     except (UnicodeError, csv.Error) as error:
         raise PatrolError(f"the file cannot be read: {error}", file=file) from error

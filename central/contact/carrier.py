@@ -36,6 +36,10 @@ LEASE_MS = 30_000
 """A message that a worker took is not taken by another for so long, besides what a call of the gateway may last."""
 
 
+HELD_MOST_MS = 7 * DAY_MS
+"""How long a message waits for a day on which its number has not had its messages yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Carrier:
     """Carries messages to the gateway. May be used from several threads.
@@ -134,9 +138,15 @@ class Carrier:
         if policy.foreign == "refuse" and not content.phone.startswith(policy.home):
             return "a foreign number", None
         recent = Message.objects.filter(phone_mark=message.phone_mark, sent_at_ms__gt=now - DAY_MS)
-        if 0 < policy.per_number_per_day <= recent.exclude(pk=message.pk).filter(urgent=False).count():
-            return "this number has had its messages of the day", None
-        return "", quiet_until(policy.quiet, now, ZoneInfo(settings.PATROL.time_zone))
+        sent = sorted(recent.exclude(pk=message.pk).filter(urgent=False).values_list("sent_at_ms", flat=True))
+        free_at = now
+        if 0 < policy.per_number_per_day <= len(sent):
+            # News waits for its turn. After a week of too much of it nobody is helped by it, and it is refused where all see it.
+            if now - message.made_at_ms > HELD_MOST_MS:
+                return "this number has had its messages of the day", None
+            free_at = sent[-policy.per_number_per_day] + DAY_MS
+        until = quiet_until(policy.quiet, free_at, ZoneInfo(settings.PATROL.time_zone))
+        return "", until if until is not None or free_at == now else free_at
 
     def _after(self, message: Message, step: Finish | LookLater | SendLater) -> None:
         with transaction.atomic():

@@ -12,6 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from central.dispatch.rosters import Fault, Wanted
+from central.project import nul
 from protocol.clock import Millis
 from protocol.errors import PatrolError
 
@@ -33,7 +34,7 @@ def read_roster(path: Path, zone: ZoneInfo) -> tuple[list[Wanted], list[Fault]]:
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise PatrolError("this file is too large for a roster", file=path)
-        text = path.read_bytes().decode("utf-8-sig")
+        text = nul.plain(path.read_bytes().decode("utf-8-sig"), path)
     except OSError as error:
         raise PatrolError(f"the file cannot be read: {error.strerror}", file=path) from error
     except UnicodeDecodeError as error:

@@ -21,8 +21,10 @@ from central.people import access_log
 from central.people.access import roles
 from central.people.models import Role, User
 from central.people.policy import writers
+from central.project import nul
 from central.project.asked import whole
 from central.project.clock import now_ms
+from central.project.middleware import NulError
 from protocol.errors import PatrolError
 
 SHOWN = 100
@@ -239,6 +241,8 @@ def _facts(request: HttpRequest) -> dict[str, Any]:
         facts = json.loads(request.body) if len(request.body) <= BODY else {}
     except (ValueError, RecursionError):
         return {}
+    if (where := nul.of_json(facts)) is not None:
+        raise NulError(where)
     return facts if isinstance(facts, dict) else {}
 
 

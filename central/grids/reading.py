@@ -17,6 +17,7 @@ from shapely import STRtree
 from shapely.geometry import MultiPolygon, Polygon, shape
 from shapely.geometry.base import BaseGeometry
 
+from central.project import nul
 from protocol.errors import PatrolError
 
 LEVELS = 4
@@ -115,7 +116,7 @@ def read_grids(path: Path) -> Report:
 
 
 def _from_csv(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any], Any]]:
-    reader = csv.DictReader(io.StringIO(text))
+    reader = csv.DictReader(io.StringIO(nul.plain(text, path)))
     if reader.fieldnames is None or "code" not in reader.fieldnames:
         raise PatrolError("has no column `code`", file=path, mend="Columns: code, name, level, parent, wkt.")
     for number, line in enumerate(reader, start=2):
@@ -134,6 +135,8 @@ def _from_geojson(text: str, path: Path) -> Iterator[tuple[int, dict[str, Any], 
     features = data.get("features") if isinstance(data, dict) else None
     if not isinstance(features, list):
         raise PatrolError("is no GeoJSON FeatureCollection", file=path, mend="See RFC 7946.")
+    if (where := nul.of_json(features)) is not None:
+        raise PatrolError("a text holds a NUL character", file=path, field=f"features.{where}")
     for number, feature in enumerate(features, start=1):
         if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict):
             yield number, {"": "no feature with properties"}, None

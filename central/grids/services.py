@@ -301,3 +301,15 @@ def _built(rows: Sequence[tuple[str, list[list[list[list[float]]]]]]) -> GridInd
         parts = [Polygon(rings[0], rings[1:]) for rings in coordinates]
         leaves.append((code, shapely.MultiPolygon(parts)))
     return GridIndex(leaves)
+
+
+def jurisdiction_names(jurisdiction_ids: Iterable[str]) -> dict[str, str]:
+    """What jurisdictions are called: by their grid of level 1, or by their own id where they have none or several."""
+    wanted = set(jurisdiction_ids)
+    found: dict[str, list[str]] = {}
+    whole = Grid.objects.unscoped("the name of a jurisdiction is no secret").filter(level=1)
+    for jurisdiction_id, name in whole.filter(jurisdiction_id__in=wanted).values_list(
+        "jurisdiction_id", "name"
+    ):
+        found.setdefault(jurisdiction_id, []).append(name)
+    return {each: found[each][0] if len(found.get(each, ())) == 1 else each for each in wanted}

@@ -97,6 +97,9 @@ class HotlineFile(_Part):
     retry_minutes: int = Field(
         default=60, ge=1, le=7 * 1440, description="When to ring again after no answer."
     )
+    streets: tuple[Annotated[str, StringConstraints(min_length=2, max_length=60)], ...] = Field(
+        default=(), max_length=5000, description="Streets of the ground, so that they are found by initials."
+    )
     city: City | None = None
 
     @model_validator(mode="after")

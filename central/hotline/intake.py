@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from typing import Any
 
 from django.contrib import messages
@@ -24,6 +25,7 @@ from central.hotline import calls
 from central.hotline.common import chosen, configured, jurisdictions, refusal, show, title
 from central.hotline.config import HotlineFile, Subject
 from central.hotline.models import Direction
+from central.hotline.places import complete, has_letters
 from central.people import policy
 from central.people.access import roles
 from central.project.asked import whole
@@ -33,6 +35,9 @@ from protocol.errors import PatrolError
 PLACES = 8
 SAME_PLACE = 0.75
 """From so much likeness of words on two places are shown as the same."""
+
+KNOWN_PLACES = 3000
+"""Of so many cases, the newest, the places are found by their initials."""
 
 LOOKED_THROUGH = 400
 """Open cases, the newest, whose places are compared with what is typed."""
@@ -102,7 +107,21 @@ def places(request: HttpRequest) -> HttpResponse:
         found = [row["place"] for row in rows.order_by("-times", "-last")[:PLACES]]
         grids = Grid.objects.visible_to(request.user).filter(jurisdiction_id=place, name__icontains=typed)
         found += grids.order_by("-level", "code").values_list("name", flat=True)[: PLACES - len(found)]
-    return render(request, "hotline/_places.html", {"places": list(dict.fromkeys(found))})
+        if has_letters(typed):
+            conf, _trouble = configured()
+            found = [*complete(typed, _known(request.user, place), conf.streets), *found]
+    context = {"places": list(dict.fromkeys(found))[:PLACES], "typed": typed}
+    return render(request, "hotline/_places.html", context)
+
+
+def _known(user: Any, place: str) -> list[str]:
+    """Places of the newest cases in scope, the most frequent first, and the names of grids."""
+    newest = Case.objects.visible_to(user).filter(jurisdiction_id=place).exclude(place="")
+    seen = Counter(newest.order_by("-pk").values_list("place", flat=True)[:KNOWN_PLACES])
+    grids = Grid.objects.visible_to(user).filter(jurisdiction_id=place)
+    return [each for each, _times in seen.most_common()] + list(
+        grids.order_by("-level", "code").values_list("name", flat=True)[:KNOWN_PLACES]
+    )
 
 
 @require_POST

@@ -118,8 +118,8 @@ class Alarm(models.Model):
         indexes = (
             models.Index(fields=["-raised_at_ms", "-id"], name="alarm_newest"),
             models.Index(
-                fields=["-raised_at_ms", "-id"],
-                name="alarm_live",
+                fields=["severity", "-raised_at_ms", "-id"],
+                name="alarm_lasting",
                 condition=Q(cleared_at_ms__isnull=True),
             ),
             models.Index(

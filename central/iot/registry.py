@@ -20,6 +20,7 @@ from central.grids.services import leaf_code
 from central.iot import alarms
 from central.iot.known import device_types
 from central.iot.models import Device, DeviceState
+from central.project import nul
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 
@@ -156,7 +157,7 @@ def read_table(path: Path) -> list[tuple[int, dict[str, str]]]:
         raise PatrolError(f"the file has more than {FILE_BYTES} bytes", file=path)
     for encoding in ("utf-8-sig", "gb18030"):
         try:
-            text = raw.decode(encoding)
+            text = nul.plain(raw.decode(encoding), path)
             break
         except UnicodeDecodeError:
             continue

@@ -63,9 +63,6 @@ def read(request: HttpRequest, language: str) -> Wanted:
         Open311Error: something is missing or makes no sense; 404 where the service does not exist.
     """
     form = request.POST
-    for name in form:
-        if any("\x00" in value for value in (name, *form.getlist(name))):
-            raise Open311Error(400, f"{name[:60]!r}: a text without NUL is needed")
     definition = _service(form.get("service_code", "").strip())
     for name, most in _LENGTHS.items():
         if len(form.get(name, "")) > most:

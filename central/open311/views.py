@@ -26,6 +26,7 @@ from central.people.access import open_to_all
 from central.project.asked import whole
 from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
+from central.project.middleware import NulError
 from protocol.clock import Millis
 from protocol.errors import PatrolError, UnavailableError
 
@@ -69,6 +70,8 @@ def call(*methods: str) -> Callable[[View], View]:
                 return refuse(form, error)
             except RequestDataTooBig:
                 return refuse(form, Open311Error(400, "the body is too large"))
+            except NulError as error:
+                return refuse(form, Open311Error(400, f"{error.field!r}: a text without NUL is needed"))
             except (SuspiciousOperation, MultiPartParserError, TooManyFilesSent, UnicodeError):
                 return refuse(form, Open311Error(400, "the body cannot be read"))
             except UnavailableError as error:

@@ -6,6 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
+from central.project.middleware import NulError
+
 
 def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpResponse:
     return render(
@@ -13,8 +15,12 @@ def _page(request: HttpRequest, status: int, title: str, text: str) -> HttpRespo
     )
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400"""
+    if isinstance(exception, NulError):
+        said = _("The field “{}” holds a character that nobody can see and that cannot be kept (NUL).")
+        mend = _("Go back, type the text again instead of pasting it, and send the form.")
+        return _page(request, 400, _("This request makes no sense"), f"{said.format(exception.field)} {mend}")
     return _page(request, 400, _("This request makes no sense"), _("Go back and try again."))
 
 

@@ -22,7 +22,7 @@ _SHOWN_AT_MOST = 50
 
 PLATE, PICTURE, CONTACT = "plate", "picture", "contact"
 
-CASE, CALL = "case", "call"
+CASE, CALL, SHOP = "case", "call", "shop"
 """What is looked at."""
 
 OWN_TASK, EVIDENCE, ATTACHMENT, TELEPHONE = "own task", "evidence", "attachment", "telephone"

@@ -11,6 +11,8 @@ from django.http.response import HttpResponseBase
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
+from central.project.nul import NUL
+
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -58,8 +60,19 @@ class PageHeaders:
         return response
 
 
+class NulError(SuspiciousOperation):
+    """A text with a NUL, answered with 400. `field` says where."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field}: a text with a NUL")
+        self.field = field
+
+
 class NoNul:
-    """400 to every address with a NUL in it. Nothing here has one, and PostgreSQL would fail on it."""
+    """400 to every address and every form with a NUL in it: nothing here has one, and PostgreSQL would fail on it.
+
+    It stands before what asks for cookies. An address is refused only once the person is known, so that the answer is a page.
+    """
 
     sync_capable = True
     async_capable = False
@@ -68,9 +81,30 @@ class NoNul:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        if "\0" in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
-            raise SuspiciousOperation("an address with a NUL")
+        _guard(request)
         return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, *_: object) -> None:
+        """Before the view of any address."""
+        if NUL in request.path_info or "%00" in request.META.get("QUERY_STRING", ""):
+            raise NulError("address")
+
+
+def _guard(request: HttpRequest) -> None:
+    """Let a form with a NUL fail when it is read, and forget cookies that have one."""
+    for name, value in list(request.COOKIES.items()):
+        if NUL in name or NUL in value:
+            del request.COOKIES[name]
+    read: Callable[[], None] = request._load_post_and_files  # type: ignore[attr-defined]
+
+    def careful() -> None:
+        read()
+        for name, values in (*request._post.lists(), *request._files.lists()):  # type: ignore[attr-defined]
+            if NUL in name or any(isinstance(value, str) and NUL in value for value in values):
+                request._mark_post_parse_error()  # type: ignore[attr-defined]
+                raise NulError(name.replace(NUL, "")[:60] or "?")
+
+    request._load_post_and_files = careful  # type: ignore[attr-defined]
 
 
 class StaticFiles(WhiteNoiseMiddleware):

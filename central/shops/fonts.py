@@ -7,7 +7,7 @@ cut out and their curves redrawn as quadratic ones, a tenth of a thousandth of t
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 
@@ -86,3 +86,38 @@ def cut(letters: Iterable[str]) -> io.BytesIO:
     font.close()
     out.seek(0)
     return out
+
+
+def outlines(texts: Iterable[str]) -> Callable[[str], tuple[str, float]]:
+    """How to draw these texts without a font: text -> (path of SVG, width), both for letters one unit high, the baseline at 0.
+
+    Raises:
+        UnavailableError: the font is not installed.
+    """
+    from fontTools.pens.svgPathPen import SVGPathPen
+    from fontTools.pens.transformPen import TransformPen
+    from fontTools.ttLib import TTFont
+
+    wanted = set("".join(texts))
+    font = TTFont(str(font_file()), lazy=True)
+    try:
+        known, drawn, scale = font.getBestCmap(), font.getGlyphSet(), 1 / font["head"].unitsPerEm
+        letters = {}
+        for letter in wanted:
+            name = known.get(ord(letter), ".notdef")
+            letters[letter] = (name, drawn[name].width * scale)
+
+        def draw(text: str) -> tuple[str, float]:
+            path, right = [], 0.0
+            for letter in text:
+                name, width = letters[letter]
+                pen = SVGPathPen(drawn, ntos=lambda value: f"{value:.3f}".rstrip("0").rstrip("."))
+                drawn[name].draw(TransformPen(pen, (scale, 0, 0, -scale, right, 0)))
+                path.append(pen.getCommands())
+                right += width
+            return "".join(path), right
+
+        found = {text: draw(text) for text in texts}
+    finally:
+        font.close()
+    return found.__getitem__

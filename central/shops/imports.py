@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from central.project import nul
 from central.shops.models import Category, Shop
 from central.shops.register import NewShop, Registered, check, register
 from central.shops.sealing import Owner
@@ -151,7 +152,7 @@ def _names(heading: list[str], filename: str) -> list[str]:
 def _csv(data: bytes, filename: str) -> Iterator[list[str]]:
     for encoding in ("utf-8-sig", "gb18030"):  # Excel in China writes the second
         try:
-            text = data.decode(encoding)
+            text = nul.plain(data.decode(encoding), filename)
             break
         except UnicodeDecodeError:
             continue

@@ -57,8 +57,17 @@ class Answers:
     signature: str = ""
 
 
-def inspect(shop: Shop, told: Answers, actor: str, user: Any = None) -> tuple[Inspection, bool]:
+def inspect(
+    shop: Shop, told: Answers, actor: str, user: Any = None, at_ms: int | None = None
+) -> tuple[Inspection, bool]:
     """Keep an inspection with a finding for each failure; (inspection, whether it is new).
+
+    Args:
+        shop: which.
+        told: what was found.
+        actor: who says so.
+        user: the same, where it is somebody with a log-in.
+        at_ms: when it was; now, if nothing is said.
 
     Raises:
         PatrolError: an item without an answer, a failure without a photo, a signature of no form.
@@ -69,7 +78,8 @@ def inspect(shop: Shop, told: Answers, actor: str, user: Any = None) -> tuple[In
     if known is not None:
         return known, False
     failed = [item for item in checklist.asked_in(told.kind) if told.answers[item.id] == "fail"]
-    now = now_ms()
+    written = now_ms()
+    now = written if at_ms is None else at_ms
     with transaction.atomic():
         locked = Shop.objects.select_for_update().get(pk=shop.pk)
         known = Inspection.objects.filter(key=told.key, shop=shop).first()
@@ -104,13 +114,13 @@ def inspect(shop: Shop, told: Answers, actor: str, user: Any = None) -> tuple[In
                 photo=photos.keep(locked, told.photos[item.id], actor),
             )
         if told.kind == InspectionKind.SELF:
-            locked.self_inspected_at_ms = now
+            locked.self_inspected_at_ms = max(now, locked.self_inspected_at_ms or 0)
         else:
-            locked.inspected_at_ms = now
+            locked.inspected_at_ms = max(now, locked.inspected_at_ms or 0)
             _agree(locked, told, checklist, actor, now)
         locked.save(update_fields=["self_inspected_at_ms", "inspected_at_ms"])
         body = {"inspection": made.pk, "kind": told.kind, "failed": len(failed), "checklist": checklist.name}
-        Entry.objects.create(shop=locked, kind="inspection", at_ms=now, actor=actor[:160], body=body)
+        Entry.objects.create(shop=locked, kind="inspection", at_ms=written, actor=actor[:160], body=body)
         recolour_one(locked)
     return made, True
 
@@ -118,7 +128,7 @@ def inspect(shop: Shop, told: Answers, actor: str, user: Any = None) -> tuple[In
 def _agree(shop: Shop, told: Answers, checklist: Checklist, actor: str, now: int) -> None:
     """What an inspector finds in order is mended, and what the merchant called mended is agreed to."""
     fine = [item.id for item in checklist.asked_in(told.kind) if told.answers[item.id] == "ok"]
-    seen = shop.findings.filter(item__in=fine, checked_at_ms__isnull=True)
+    seen = shop.findings.filter(item__in=fine, checked_at_ms__isnull=True, found_at_ms__lte=now)
     seen.filter(mended_at_ms__isnull=True).update(mended_at_ms=now)
     seen.update(checked_at_ms=now, checked_by=actor[:160])
 

@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from central.grids.models import Grid
+from central.people import access_log
 from central.people.access import roles
 from central.people.policy import readers, writers
 from central.people.scopes import unscoped
@@ -74,6 +75,7 @@ def worklist(request: HttpRequest) -> HttpResponse:
         .values_list("pk", "name")[:300],
         "query": urlencode(kept),
         "query_without_colour": urlencode({name: text for name, text in kept.items() if name != "colour"}),
+        "may_inspect": request.user.role in writers("shops"),
         "may_remind": request.user.role in writers("shop_decisions"),
         "may_register": request.user.role in writers("shop_register"),
         "open_tip_offs": request.user.role in writers("shop_decisions"),
@@ -196,10 +198,15 @@ def inspect(request: HttpRequest, shop_id: int) -> HttpResponse:
 @require_safe
 @roles(*readers("shops"))
 def photo(request: HttpRequest, shop_id: int, number: int) -> HttpResponse:
-    """A photo of a shop in scope."""
+    """A photo of a shop in scope. Whoever looks at it in full is written down; the small one shows no face."""
     shop = find(request, shop_id)
     found = get_object_or_404(shop.photos, pk=number)
-    return shown.answer_photo(found, small=request.GET.get("small") == "1")
+    small = request.GET.get("small") == "1"
+    if not small:
+        access_log.note_read(
+            request, shop, access_log.PICTURE, access_log.ATTACHMENT, subject=access_log.SHOP
+        )
+    return shown.answer_photo(found, small=small)
 
 
 @require_safe

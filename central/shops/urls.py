@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from central.shops import deciding_views, merchant_views, public_views, staff_views
+from central.shops import deciding_views, merchant_views, public_views, round_views, staff_views
 
 app_name = "shops"
 urlpatterns = [
@@ -21,6 +21,7 @@ urlpatterns = [
     path("shops/", staff_views.worklist, name="list"),
     path("shops/import/", staff_views.import_, name="import"),
     path("shops/plates.pdf", staff_views.plates, name="plates"),
+    path("shops/round/", round_views.round_, name="round"),
     path("shops/remind/", deciding_views.remind, name="remind"),
     path("shops/<int:shop_id>/", staff_views.detail, name="shop"),
     path("shops/<int:shop_id>/inspect/", staff_views.inspect, name="inspect"),

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from central.grids.models import Grid
+from central.project import nul
 from central.project.clock import now_ms
 from central.voice.models import PlaceCode
 from protocol.errors import PatrolError
@@ -40,7 +41,7 @@ def read_places(path: Path) -> list[Wanted]:
         PatrolError: the file cannot be read, or a line makes no sense; the line is named.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        text = nul.plain(path.read_text("utf-8-sig"), path)
     except (OSError, UnicodeDecodeError) as error:
         raise PatrolError("the file cannot be read as UTF-8", file=path) from error
     rows = csv.DictReader(io.StringIO(text))

@@ -1,142 +1,215 @@
 """How likely two reports of residents are one matter: words, what they are about, place and time. Pure and symmetric.
 
-Words are compared as the engine does (Dice's coefficient over pairs of neighbouring characters). People say one thing in many
-ways - 停运, 坏了, 不动了 -, so what a text is *about* is looked for as well, in a short list of things of the street and of what
-can be wrong with them. The numbers of houses count as well: the lift of house 3 is not the lift of house 5.
+People say one thing in many ways - 停运, 坏了, 不动了 -, so a text is read for the things that it speaks of and for what is wrong with
+them (`things.toml`). That, the other words, the houses, doors, floors and shops that are named, how far apart and how long: each becomes a number,
+and a logistic curve over their weighted sum is the likeness. The weights are fitted to labelled pairs: `likeness.toml`, written by
+``patrol bench voice --fit``.
 """
 
 from __future__ import annotations
 
+import math
 import re
+import tomllib
 import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 
 from central.cases.alike import Report, dice, metres, pairs
 
 radius_m = 200.0
 WINDOW_MS = 90 * 86_400_000
-THRESHOLD = 0.4
-"""Chosen on one half of the labelled pairs; docs/voice.md states what it gives on the other."""
+NEAR_M = 60.0
+"""Nearness falls to a third within so many metres."""
 
-WEIGHTS = {"text": 0.3, "about": 0.35, "place": 0.3, "time": 0.05}
+FOLDER = Path(__file__).parent
+SAID_MOST = 600
+"""Characters of a text that are read."""
 
-THINGS: tuple[str, ...] = (
-    r"电梯|升降梯|轿厢|\blift|elevator",
-    r"路灯|照明|楼道灯|感应灯|灯泡|灯不亮|灯坏|黑灯|street ?lamp|street ?light",
-    r"井盖|窨井|马葫芦|manhole",
-    r"下水|污水|排水|排污|脏水|管道堵|返水|冒水|化粪|粪水|sewer|drain",
-    r"停水|没水|断水|水压|自来水|water supply",
-    r"漏水|渗水|滴水|跑水|爆管|水管裂|leak",
-    r"停电|跳闸|没电|断电|power cut",
-    r"暖气|供暖|供热|不热|heating",
-    r"燃气|煤气|天然气|\bgas\b",
-    r"垃圾|厨余|清运|garbage|rubbish|trash",
-    r"堆物|杂物|堆放|堆满|纸箱|破家具|旧家具|占道堆|clutter",
-    r"油烟|烧烤|餐馆排|饭馆|烤串|fumes",
-    r"装修|电钻|砸墙|renovat",
-    r"夜间施工|半夜打桩|打桩|凌晨.{0,4}(?:混凝土|施工)|吊车|piling",
-    r"扬尘|尘土|灰尘|洒水|刮风.{0,4}土|土堆|dust",
-    r"广场舞|音响|喇叭|唱歌|K歌|放音乐|music",
-    r"狗|犬|遛狗|狗叫|\bdogs?\b",
-    r"充电棚|充电桩|充电柜|车棚|charging (?:point|station)",
-    r"飞线|拉电线|(?:楼道|屋里|家里|楼里|上楼).{0,8}充电|charging indoors",
-    r"消防通道|生命通道|消防车|救护车|fire lane",
-    r"灭火器|消火栓|消防栓|消防设施|烟感|fire extinguisher|hydrant",
-    r"地锁|占.{0,3}(?:公共)?(?:停)?车位|霸占|parking lock",
-    r"僵尸车|废弃.{0,3}车|破车|没人要的.{0,2}车|abandoned",
-    r"共享单车|单车|小黄车|bike share|shared bikes?",
-    r"树枝|大树|树木|修剪|枯树|倒伏|\btrees?\b|branch",
-    r"绿地|草坪|绿化带|种菜|菜地|lawn|\bgreen\b",
-    r"健身器材|健身|滑梯|秋千|儿童乐园|playground",
-    r"路面|坑洼|坑|塌陷|地砖|砖松|破损路|pothole|pavement",
-    r"台阶|坡道|无障碍|轮椅|ramp",
-    r"栏杆|护栏|围挡|扶手|railing",
-    r"墙皮|外墙|瓷砖脱|脱落|掉砖|facade|plaster",
-    r"门禁|单元门|防盗门|对讲|大门|entrance door|\bgate\b",
-    r"监控|摄像头|camera",
-    r"快递|快递柜|驿站|parcel",
-    r"蚊|蟑螂|老鼠|鼠患|消杀|\brats?\b|mosquito",
-    r"物业费.{0,4}涨|收费|涨价|property fee",
-    r"保洁|搞卫生|拖地|打扫|cleaning",
-    r"(?:楼上|上面|邻居|隔壁).{0,10}(?:吵|噪|蹦|跳|拖椅|敲)|neighbou?rs? .{0,20}nois",
-    r"高空抛物|扔烟头|抛物|throwing",
-    r"群租|出租房|日租|隔断|tenants",
-    r"公厕|厕所|卫生间|toilet",
-    r"红绿灯|信号灯|绿灯|traffic light",
-    r"斑马线|横道线|zebra|crossing",
-    r"公交|站牌|bus stop",
-    r"私搭|违建|加盖|彩钢|illegal building",
-    r"积水|内涝|水坑|flooded",
-    r"积雪|结冰|\bice\b|\bsnow\b",
-)
-"""What a matter is about, each line with the words that people use for one thing."""
-
-WIDE: tuple[str, ...] = (
-    r"停车|车位|乱停|parking|parked",
-    r"施工|工地|construction",
-    r"噪音|噪声|吵|noise",
-    r"充电|电动车|电瓶车|电动自行车|e-?bikes?|charging",
-    r"异味|臭|难闻|smell|stink",
-    r"物业|property manager",
-)
-"""Words that say little: they count where nothing of `THINGS` is named."""
-
-_WIDE = tuple(re.compile(words, re.IGNORECASE) for words in WIDE)
-_THINGS = tuple(re.compile(words, re.IGNORECASE) for words in THINGS)
-_HOUSE = re.compile(
-    r"([0-9一二三四五六七八九十]{1,4})\s*(?:号楼|号院|栋|幢|单元|门(?!禁))|(?:building|block)\s*([0-9]+)",
-    re.IGNORECASE,
-)
-_DIGITS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
+FEATURES = (
+    "words", "letters", "things", "other_things", "no_things", "troubles", "other_troubles", "thing_but_other_trouble", "no_troubles", "wide",
+    "near", "unplaced", "place_words", "unplaced_words", "months", "same_house", "other_house", "other_door", "other_name",
+)  # fmt: skip
+"""What a pair is measured by: shares from 0 to 1, or 0 and 1; `months` in months of thirty days."""
 
 
-def likeness(one: Report, other: Report) -> float | None:
-    """How likely the two are one matter, 0 to 1; None where they are too far or too long apart.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A report with what was read out of it.
 
-    A place that one of them does not tell is left out, and the other parts weigh more.
+    `words` are the pairs of neighbouring characters, `letters` the characters that are left without fillers and numbers of
+    houses; `marks` the numbers and names by kind.
     """
-    apart_ms = abs(one.at_ms - other.at_ms)
-    if apart_ms > WINDOW_MS:
+
+    report: Report
+    things: frozenset[str]
+    troubles: frozenset[str]
+    wide: frozenset[str]
+    words: Counter[str]
+    letters: Counter[str]
+    place_words: Counter[str]
+    marks: Mapping[str, frozenset[str]]
+
+
+def see(report: Report) -> Seen:
+    """Read a report once, to be compared with many."""
+    text = unicodedata.normalize("NFKC", report.text[:SAID_MOST]).casefold()
+    found: dict[str, set[str]] = {"objects": set(), "troubles": set(), "wide": set(), "fillers": set()}
+    rest = [" "]
+    plain = _any_mark().sub(" ", text)
+    for piece, meanings in _scan(plain):
+        for kind, code in meanings:
+            found[kind].add(code)
+        rest.append(" " if any(kind == "fillers" for kind, _ in meanings) else piece)
+    pieces = "".join(rest).split()
+    words: Counter[str] = Counter()
+    letters: Counter[str] = Counter()
+    for each in pieces:
+        clean = "".join(letter for letter in each if letter.isalnum())
+        words.update(clean[at : at + 2] for at in range(len(clean) - 1))
+        letters.update(set(clean) - set(letters))
+    return Seen(
+        report,
+        frozenset(found["objects"]),
+        frozenset(found["troubles"]),
+        frozenset(found["wide"]),
+        words,
+        letters,
+        pairs(report.place),
+        _marks(f"{unicodedata.normalize('NFKC', report.place).casefold()} {text}"),
+    )
+
+
+def likeness(one: Seen, other: Seen) -> float | None:
+    """How likely the two are one matter, 0 to 1; None where they are too far or too long apart."""
+    found = measures(one, other)
+    if found is None:
         return None
-    parts = {"time": 1 - apart_ms / WINDOW_MS}
-    far = metres(one, other)
-    if far is not None:
-        if far > radius_m:
-            return None
-        parts["place"] = 1 - far / radius_m
-    elif one.place and other.place:
-        parts["place"] = dice(pairs(one.place), pairs(other.place))
-    parts["text"] = dice(pairs(one.text), pairs(other.text))
-    mine, theirs = about(one.text), about(other.text)
-    # Where one names nothing that is known, words have to carry the weight: nearness alone makes nothing the same.
-    parts["about"] = 2 * len(mine & theirs) / (len(mine) + len(theirs)) if mine and theirs else parts["text"]
-    weight = sum(WEIGHTS[name] for name in parts)
-    total = sum(WEIGHTS[name] * part for name, part in parts.items()) / weight
-    if mine and theirs and not mine & theirs:
-        total *= OTHER_THING
-    here, there = houses(f"{one.place} {one.text}"), houses(f"{other.place} {other.text}")
-    if here and there and not here & there:
-        total *= OTHER_HOUSE
-    return round(total, 4)
+    weights = model().weights
+    total = weights["bias"] + sum(weights[name] * value for name, value in found.items())
+    return round(1 / (1 + math.exp(-max(-60.0, min(60.0, total)))), 4)
 
 
-OTHER_THING = 0.5
-"""What is left of a likeness where both say what it is about and it is not the same."""
+def measures(one: Seen, other: Seen) -> dict[str, float] | None:
+    """What a pair is measured by, by the names of `FEATURES`; None where they are too far or too long apart."""
+    apart_ms = abs(one.report.at_ms - other.report.at_ms)
+    far = metres(one.report, other.report)
+    if apart_ms > WINDOW_MS or (far is not None and far > radius_m):
+        return None
+    # The name of the place says where, and both say it: it is no sign that they speak of one thing.
+    named = one.place_words | other.place_words
+    words = [
+        Counter({pair: n for pair, n in each.words.items() if pair not in named}) for each in (one, other)
+    ]
+    letters = [
+        Counter(letter for letter in each.letters if letter not in one.report.place + other.report.place)
+        for each in (one, other)
+    ]
+    things = _share(one.things, other.things)
+    _, broad, families = _content()
+    other_troubles = _other(
+        *({families[name] for name in each.troubles & families.keys()} for each in (one, other))
+    )
+    place_words = dice(one.place_words, other.place_words)
+    house, door, name = (_verdict(one, other, kinds) for kinds in (HOUSES, DOORS, ("name",)))
+    return {
+        "words": dice(*words),
+        "letters": dice(*letters),
+        "things": things,
+        "other_things": _other(one.things - broad, other.things - broad),
+        "no_things": float(not one.things or not other.things),
+        "troubles": _share(one.troubles, other.troubles),
+        "other_troubles": other_troubles,
+        "thing_but_other_trouble": things * other_troubles,
+        "no_troubles": float(not one.troubles or not other.troubles),
+        "wide": _share(one.wide, other.wide),
+        "near": 0.0 if far is None else math.exp(-far / NEAR_M),
+        "unplaced": float(far is None),
+        "place_words": place_words,
+        "unplaced_words": place_words if far is None else 0.0,
+        "months": apart_ms / (30 * 86_400_000),
+        "same_house": float(house > 0),
+        "other_house": float(house < 0),
+        "other_door": float(door < 0),
+        "other_name": float(name < 0),
+    }
 
-OTHER_HOUSE = 0.55
-"""What is left of a likeness where both name houses and none is the same."""
+
+def about(text: str) -> frozenset[str]:
+    """The things that a text speaks of, by their names in `things.toml`."""
+    return see(Report(0, 0, text=text)).things
 
 
-def about(text: str) -> frozenset[int]:
-    """The things that a text speaks of, by their place in `THINGS`; below zero those of `WIDE`."""
-    plain = unicodedata.normalize("NFKC", text)
-    found = frozenset(number for number, words in enumerate(_THINGS) if words.search(plain))
-    return found or frozenset(-1 - number for number, words in enumerate(_WIDE) if words.search(plain))
+HOUSES = ("house", "yard", "street")
+DOORS = ("door", "floor", "room")
+_NUMBER = r"([0-9]{1,4}|[一二三四五六七八九十]{1,3})"
+_MARKS = {
+    "house": rf"{_NUMBER}\s*(?:号楼|栋|幢|座|#)|(?:building|block|house) ([0-9]+)",
+    "yard": rf"{_NUMBER}\s*号院",
+    "street": rf"{_NUMBER}\s*号(?!楼|院|线)",
+    "door": rf"{_NUMBER}\s*(?:单元|门(?!禁|口|锁))|(?:entrance|staircase) ([0-9]+)",
+    "floor": rf"{_NUMBER}\s*(?:层|楼(?![道梯顶房上下前后门里的栋]))",
+    "room": r"(?<![0-9])([0-9]{3,4})(?=室|房|户|\b|[^0-9号栋幢座年米元])",
+    "name": r"([\u4e00-\u9fff]{2})(?:超市|便利店|烧烤|餐厅|饭店|火锅|面馆|奶茶|药店|药房|理发|洗车|宾馆|酒店|银行|菜市场|幼儿园|小学|中学)",
+}
+"""Numbers and names by which people tell one place from its neighbour, by kind."""
 
 
-def houses(text: str) -> frozenset[str]:
-    """The numbers of houses and entrances that a text names."""
-    plain = unicodedata.normalize("NFKC", text)
-    return frozenset(_number(found[1] or found[2]) for found in _HOUSE.finditer(plain))
+@lru_cache(maxsize=1)
+def _patterns() -> dict[str, re.Pattern[str]]:
+    return {kind: re.compile(words) for kind, words in _MARKS.items()}
+
+
+@lru_cache(maxsize=1)
+def _any_mark() -> re.Pattern[str]:
+    return re.compile("|".join(words for kind, words in _MARKS.items() if kind != "name"))
+
+
+def _marks(text: str) -> dict[str, frozenset[str]]:
+    found = {}
+    for kind, pattern in _patterns().items():
+        numbers = {next(each for each in match.groups() if each) for match in pattern.finditer(text)}
+        if numbers:
+            found[kind] = frozenset(each if kind == "name" else _number(each) for each in numbers)
+    return found
+
+
+def _verdict(one: Seen, other: Seen, kinds: tuple[str, ...]) -> int:
+    """1 where both name the same of one kind, -1 where both name others, 0 where one of them names none."""
+    said = 0
+    for kind in kinds:
+        mine, theirs = one.marks.get(kind), other.marks.get(kind)
+        if mine and theirs:
+            if not mine & theirs:
+                return -1
+            said = 1
+    return said
+
+
+def _other(mine: Set[str], theirs: Set[str]) -> float:
+    """1 where both say something and it is not the same."""
+    return float(bool(mine and theirs) and not mine & theirs)
+
+
+def _share(mine: frozenset[str], theirs: frozenset[str]) -> float:
+    """Twice what both have, by what each has; things that many matters have count for less."""
+    size = _weight(mine) + _weight(theirs)
+    return 2 * _weight(mine & theirs) / size if size else 0.0
+
+
+BROAD = 0.35
+"""What a thing counts that is named in many matters."""
+
+
+def _weight(names: frozenset[str]) -> float:
+    broad = _content()[1]
+    return sum(BROAD if name in broad else 1.0 for name in names)
+
+
+_DIGITS = {"一": 1, "二": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
 
 
 def _number(text: str) -> str:
@@ -146,3 +219,63 @@ def _number(text: str) -> str:
     if not mark:
         return "".join(str(_DIGITS.get(each, 0)) for each in text)
     return str(_DIGITS.get(tens, 1) * 10 + _DIGITS.get(ones, 0))
+
+
+Meanings = tuple[tuple[str, str], ...]
+
+
+@lru_cache(maxsize=1)
+def _content() -> tuple[dict[str, list[tuple[str, Meanings]]], frozenset[str], dict[str, str]]:
+    """`things.toml`: its words by their first character, the longest first, with (kind, name) of what they mean; broad things; the
+    family of each trouble."""
+    content = tomllib.loads((FOLDER / "things.toml").read_text("utf-8"))
+    broad = frozenset(content.pop("broad")["names"].split())
+    families = {each: name for name, them in content.pop("families").items() for each in them.split()}
+    meanings: dict[str, list[tuple[str, str]]] = {}
+    for kind, lines in content.items():
+        for code, text in lines.items():
+            for word in text.split():
+                meanings.setdefault(word.replace("_", " ").casefold(), []).append((kind, code))
+    found: dict[str, list[tuple[str, Meanings]]] = {}
+    for word in sorted(meanings, key=lambda each: (-len(each), each)):
+        found.setdefault(word[0], []).append((word, tuple(meanings[word])))
+    return found, broad, families
+
+
+def _scan(text: str) -> Iterator[tuple[str, Meanings]]:
+    """The text in pieces: known words with what they mean, and single characters between them."""
+    known, at = _content()[0], 0
+    while at < len(text):
+        for word, meanings in known.get(text[at], ()):
+            if text.startswith(word, at) and _whole(text, at, word):
+                yield word, meanings
+                at += len(word)
+                break
+        else:
+            yield text[at], ()
+            at += 1
+
+
+def _whole(text: str, at: int, word: str) -> bool:
+    """Latin words begin and end where words do; an s may follow. Chinese has no such ends."""
+    if not word[0].isascii() or word[0].isdigit():
+        return True
+    after = text[at + len(word) :].removeprefix("s")[:1]
+    return not (at and text[at - 1].isascii() and text[at - 1].isalpha()) and not (
+        after.isascii() and after.isalpha()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The weight of each measure and of `bias`, and the least likeness that is shown."""
+
+    threshold: float
+    weights: Mapping[str, float]
+
+
+@lru_cache(maxsize=1)
+def model() -> Model:
+    """What `likeness.toml` says."""
+    content = tomllib.loads((FOLDER / "likeness.toml").read_text("utf-8"))
+    return Model(content["threshold"], content["weights"])

@@ -85,7 +85,7 @@ def suggestions(request: HttpRequest) -> HttpResponse:
     wait_s = TYPING.wait_s(address_of(request))
     if wait_s:
         return _with(HttpResponse(status=204), HEADERS)
-    code = code_of(request.POST.get("code", "").replace("\x00", "")[:32])
+    code = code_of(request.POST.get("code", "")[:32])
     mine = code.jurisdiction_id if code is not None else request.POST.get("jurisdiction_id", "")[:64]
     known = jurisdictions()
     if mine not in known and len(known) == 1:

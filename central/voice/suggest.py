@@ -18,7 +18,7 @@ from central.cases.alike import METRES_PER_DEGREE, Report, pairs
 from central.cases.models import Case
 from central.cases.states import CaseState, Relation
 from central.voice.categories import codes_of_services
-from central.voice.likeness import THRESHOLD, WINDOW_MS, likeness, radius_m
+from central.voice.likeness import WINDOW_MS, likeness, model, radius_m, see
 from central.voice.models import Heard, HeardWord
 
 CELL_DEGREES = radius_m / METRES_PER_DEGREE
@@ -94,9 +94,10 @@ def suggest(jurisdiction_id: str, typed: Report) -> list[Suggestion]:
         "pk", "opened_at_ms", "longitude", "latitude", "text", "place", "parent_id", "relation"
     )
     scores: dict[int, float] = {}
+    mine, threshold = see(typed), model().threshold
     for pk, at_ms, longitude, latitude, text, place, parent, relation in rows:
-        how = likeness(typed, Report(pk, at_ms, longitude, latitude, text[:600], "", place))
-        if how is None or how < THRESHOLD:
+        how = likeness(mine, see(Report(pk, at_ms, longitude, latitude, text[:600], "", place)))
+        if how is None or how < threshold:
             continue
         root = parent if relation == Relation.DUPLICATE and parent is not None else pk
         scores[root] = max(how, scores.get(root, 0.0))

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from central.cases.apikeys import revoke_key
 from central.cases.models import ApiKey
 from central.cases.rules import title_of
+from central.grids.services import jurisdiction_names
 from central.people.access import roles
 from central.people.models import Role, User
 from central.people.policy import readers, writers
@@ -61,7 +62,9 @@ def systems(request: HttpRequest) -> HttpResponse:
         keys = keys.filter(jurisdiction_id__in=mine)
         dead = dead.filter(subscription__key__jurisdiction_id__in=mine)
     listed = list(keys)
+    names = jurisdiction_names(key.jurisdiction_id for key in listed)
     for key in listed:
+        key.place_said = names[key.jurisdiction_id]
         key.rights_said = _(", ").join(str(RIGHTS_SAID.get(right, right)) for right in key.rights)
         key.role_said = str(Role(key.role).label) if key.role in Role.values else key.role
     given_up = list(dead.order_by("-ended_at_ms")[:SHOWN])

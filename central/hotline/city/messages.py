@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from central.project import nul
+
 TIME_HEADER, SIGNATURE_HEADER = "X-City-Time", "X-City-Signature"
 FRESH_MS = 5 * 60_000
 """How old or how far ahead a signed message may be."""
@@ -87,6 +89,9 @@ def read_order(raw: Any) -> Order:
     Raises:
         BadMessageError: a field is missing or makes no sense.
     """
+    if (where := nul.of_json(raw)) is not None:
+        number = str(raw.get("number") or "") if isinstance(raw, dict) else ""
+        raise BadMessageError(number.replace(nul.NUL, "")[:64], f"{where}: a text holds a NUL character")
     try:
         return Order.model_validate(raw)
     except ValidationError as error:

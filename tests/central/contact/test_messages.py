@@ -13,14 +13,14 @@ from central.cases.models import Told
 from central.clocks.models import Alert
 from central.clocks.wording import alert_text
 from central.contact import services
-from central.contact.carrier import Carrier
+from central.contact.carrier import HELD_MOST_MS, Carrier
 from central.contact.models import Message, MessageState
 from central.contact.reporters import catch_up
 from central.contact.sealing import reseal, unseal
 from central.owners import services as owners
 from central.owners.keys import the_key
 from notifier.owners import key_of, new_secret
-from notifier.policy import NoticePolicy
+from notifier.policy import DAY_MS, NoticePolicy
 from notifier.sms import Retry, Unknown
 from protocol.errors import PatrolError, UnavailableError
 from tests.central.cases.test_engine import press, report
@@ -81,9 +81,28 @@ def test_nobody_is_written_to_at_night_nor_too_often_except_who_waits_for_it(wor
     centre.clock.advance(3_600_000)
     work(policy=NIGHT)
     assert [sent.key for sent in gateway.phones] == ["code", "news 0", "news 1"]
-    assert set(Message.objects.filter(state=MessageState.REFUSED).values_list("reason", flat=True)) == {
-        "this number has had its messages of the day"
-    }
+    held = Message.objects.filter(state=MessageState.HELD)
+    assert {each.key for each in held} == {"news 2", "news 3"}, "held, not lost"
+    assert set(held.values_list("due_at_ms", flat=True)) == {centre.clock.utc_ms() - 1000 + DAY_MS}
+    ask("code 1", urgent=True)
+    work(policy=NIGHT)
+    assert gateway.phones[-1].key == "code 1", "who waits for it is not held"
+    centre.clock.advance(DAY_MS)
+    work(policy=NIGHT)
+    assert [sent.key for sent in gateway.phones][-2:] == ["news 2", "news 3"]
+    ask("news 4")
+    work(policy=NIGHT)
+    late = Message.objects.get(key="news 4")
+    assert late.state == MessageState.HELD
+    late.made_at_ms -= HELD_MOST_MS
+    late.due_at_ms = centre.clock.utc_ms()
+    late.save()
+    work(policy=NIGHT)
+    late.refresh_from_db()
+    assert (late.state, late.reason) == (
+        MessageState.REFUSED,
+        "this number has had its messages of the day",
+    ), "a week of too many: refused where it is seen"
     owners.opt_out(PHONE, source="test")
     ask("more")
     ask("code 2", urgent=True)

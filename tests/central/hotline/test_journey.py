@@ -18,6 +18,7 @@ from central.hotline import errands
 from central.hotline.figures import count, figures, period_of
 from central.hotline.initials import initials
 from central.hotline.models import Call, Errand
+from central.hotline.places import complete
 from central.hotline.replay import replay
 from central.people.models import Role, SensitiveRead
 from central.project.clock import now_ms
@@ -118,6 +119,25 @@ def test_what_is_wrong_is_said_and_nothing_is_stored(people, browse):
 )
 def test_initials(words, letters):
     assert initials(words) == letters
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("dsl3", ["德胜里3号楼", "德胜里3"]),
+        ("xjkndj8hy", ["新街口南大街8号院"]),
+        ("XJKNDJ12", ["新街口南大街120号", "新街口南大街12"]),
+        ("bzfxj4hl501", ["白纸坊西街4号楼501"]),
+        ("gamndjj3h", ["广安门内大街甲3号"]),
+        ("无名路8hy2dy", ["无名路8号院2单元"]),
+        ("gamndj3qq", []),
+        ("德胜里3号楼", []),
+        ("12", []),
+    ],
+)
+def test_places_by_initials(typed, meant):
+    known = ["德胜里3号楼", "新街口南大街120号"]
+    assert complete(typed, known, ["白纸坊西街", "广安门内大街"]) == meant
 
 
 def when(client_clock_ms: int) -> str:

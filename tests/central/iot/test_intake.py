@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 
 from central.cases.models import Case, WorkOrder
 from central.ingest.worker import Slot
-from central.iot import alarms, cap, engine, follow, intake, registry, types
+from central.iot import alarms, cap, engine, follow, intake, registry, types, views
 from central.iot.intake import Incoming
 from central.iot.models import Alarm, Device, DeviceState, Letter, Point, Unreadable
 from central.iot.packing import unpack
@@ -191,7 +191,7 @@ def test_types_that_make_no_sense_are_refused_with_their_field(tmp_path):
 
 
 @ON_SQLITE
-def test_pages_show_acknowledge_and_warn_in_both_languages(centre, detector, browse, person):
+def test_pages_show_acknowledge_and_warn_in_both_languages(centre, detector, browse, person, monkeypatch):
     intake.take([say(centre, smoke=50)])
     follow.carry()
     alarm = Alarm.objects.get()
@@ -233,6 +233,18 @@ def test_pages_show_acknowledge_and_warn_in_both_languages(centre, detector, bro
     sent.find("c:sent", space).text = "2026-11-29T07:00:00Z"
     assert len(list(cap.faults(sent))) == 2, "the check can fail"
     assert b"<svg" in client.get(f"/iot/devices/{detector.pk}/label/").content
+    # What lasts comes first, the most severe of it on top, page by page.
+    times = ("since_ms", "raised_at_ms", "seen_at_ms", "last_at_ms")
+    for at_ms, severity in enumerate(("critical", "warning", "critical")):
+        Alarm.objects.create(
+            device=detector, jurisdiction_id=JURISDICTION, kind=f"k{at_ms}", severity=severity, **dict.fromkeys(times, at_ms)
+        )  # fmt: skip
+    monkeypatch.setattr(views, "PAGE", 1)
+    shown, before = [], ""
+    for _ in range(4):
+        rows, before = views._page(Alarm.objects.unscoped("a test"), "", before)
+        shown += [row.kind for row in rows]
+    assert (shown, before) == (["k2", "k0", "k1", alarm.kind], "")
 
 
 @ON_SQLITE

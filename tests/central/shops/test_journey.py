@@ -20,6 +20,7 @@ from central.cases.models import Case
 from central.contact.models import Message
 from central.contact.sealing import unseal
 from central.owners.keys import the_key
+from central.people.models import SensitiveRead
 from central.project.clock import local_day, now_ms
 from central.shops import (
     imports,
@@ -180,6 +181,38 @@ def test_from_the_door_to_the_case(centre, person, browse):
     page = chief.get(here).content.decode()
     assert SIGNED in page
     assert "Compared with" not in page
+
+    # A round: one day and one signature for many; what has hazards is led to its own checklist, what is elsewhere is not there.
+    next_door = a_shop("S-2")
+    register.register("elsewhere", [register.NewShop("S-3", "远方店", "retail")], "test")
+    far = Shop.objects.get(number="S-3")
+    chosen = worker.post("/shops/round/", {"shop": [shop.pk, next_door.pk, far.pk]}).content.decode()
+    assert f"r-{next_door.pk}" in chosen
+    assert f"r-{far.pk}" not in chosen
+    yesterday = local_day(centre.clock.utc_ms() - DAY_MS)
+    told = {
+        "key": "round-0001",
+        "kind": "patrol",
+        "day": yesterday.isoformat(),
+        "signed_by": "王五",
+        "signature": SIGNED,
+    }
+    told |= {f"r-{shop.pk}": "passed", f"r-{next_door.pk}": "hazards"}
+    assert worker.post("/shops/round/", {**told, "day": "2001-01-01"}).status_code == 422
+    assert worker.post("/shops/round/", {**told, f"r-{shop.pk}": ""}).status_code == 422
+    for _ in range(2):
+        left = worker.post("/shops/round/", told).content.decode()
+        assert reverse("shops:inspect", args=[next_door.pk]) in left
+    kept = shop.inspections.get(key=f"round-0001/{shop.pk}")
+    assert (kept.failed, kept.signature, local_day(kept.at_ms)) == (0, SIGNED, yesterday)
+    assert not next_door.inspections.exists()
+
+    # Who looks at a photo in full is written down, once in a while.
+    for _ in range(2):
+        chief.get(f"{here}pictures/{found.photo_id}/").close()
+    assert list(SensitiveRead.objects.values_list("name", "subject", "number")) == [
+        ("chief", "shop", shop.pk)
+    ]
 
     # Reminded once a day; the log cannot be rewritten; a new code ends the old one and the merchant's session.
     for _ in range(2):

@@ -42,6 +42,13 @@
       input.dispatchEvent(new Event("change", { bubbles: true }));
     }
 
+    // Initials mean a place of the list, so the first is taken by Tab; what is written out in characters stays what it is.
+    function meant() {
+      const first = shown()[0];
+      const typed = input.value.trim();
+      return /[a-z]/i.test(typed) && first !== undefined && first.dataset.typed === typed;
+    }
+
     function narrow() {
       const typed = input.value.trim().toLowerCase();
       if (must) for (const each of list.children) {
@@ -49,10 +56,13 @@
         each.hidden = typed !== "" && !words.split(" ").some((word) => word.startsWith(typed)) && !words.includes(typed);
       }
       open(typed !== "");
-      mark(must && !list.hidden ? shown()[0] : null);
+      mark((must || meant()) && !list.hidden ? shown()[0] : null);
     }
 
-    input.addEventListener("input", must ? narrow : function () { if (!input.value.trim()) open(false); });
+    input.addEventListener("input", must ? narrow : function () {
+      if (active && active.dataset.typed !== input.value.trim()) mark(null); // an answer to other letters
+      if (!input.value.trim()) open(false);
+    });
     list.addEventListener("htmx:afterSwap", function () { if (document.activeElement === input) narrow(); });
     input.addEventListener("blur", () => open(false));
     list.addEventListener("mousedown", function (event) {
@@ -82,6 +92,14 @@
 
   combo(document.getElementById("subject"), document.getElementById("subjects"), true);
   combo(document.getElementById("place"), document.getElementById("places"), false);
+
+  // 李xs is 李先生: how people call themselves on the telephone, by initials.
+  const CALLED = { xs: "先生", ns: "女士", xj: "小姐", dy: "大爷", dm: "大妈", ay: "阿姨", sf: "师傅", ls: "老师", yy: "爷爷", nn: "奶奶" };
+  const caller = form.querySelector("[name=name]");
+  caller.addEventListener("change", function () {
+    caller.value = caller.value.replace(/^([\u4e00-\u9fff]{1,3})([a-z]{2})$/i, (whole, name, letters) =>
+      letters.toLowerCase() in CALLED ? name + CALLED[letters.toLowerCase()] : whole);
+  });
 
   // An answer that was asked for before a case was chosen must not take the choice away when it comes.
   let chosen = "";
