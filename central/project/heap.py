@@ -6,7 +6,6 @@ import gc
 
 from django.urls import get_resolver
 
-
 THRESHOLDS = (10_000, 20, 50)
 """When the collector looks at the youngest objects (so many more than before), and how many such looks it waits before it goes
 through the next older ones. Measured with Python's (700, 10, 10): six looks for each list, and in every twentieth list one
