@@ -28,7 +28,7 @@ def pages(
     ] = False,
     keep: Annotated[
         Path | None,
-        typer.Option(help="Folder that keeps the filled SQLite database for the next time; made if need be."),
+        typer.Option(help="Folder that keeps the filled database for the next time; made if need be."),
     ] = None,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
@@ -118,7 +118,9 @@ def server(database: str, keep: Path | None) -> Iterator[bool]:
                     "this benchmark on PostgreSQL needs the Python package 'pgserver'",
                     mend="Run: pip install pgserver; or give --database sqlite",
                 ) from error
-            server = pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
+            server = pgserver.get_server(
+                data / "pg" if keep else Path(folder) / "pg", cleanup_mode="stop" if keep else "delete"
+            )
             os.environ["PATROL_DATABASE_URL"] = server.get_uri()
         try:
             from central.project import bootstrap
@@ -130,11 +132,9 @@ def server(database: str, keep: Path | None) -> Iterator[bool]:
             from django.db import connections
 
             settings.ALLOWED_HOSTS.append("testserver")
-            mark = data / "filled"
-            filled = database == "sqlite" and mark.exists()
-            yield filled
-            if database == "sqlite":
-                mark.touch()
+            mark = data / f"filled-{database}"
+            yield mark.exists()
+            mark.touch()
             connections.close_all()
         finally:
             if server is not None:
