@@ -37,8 +37,11 @@ def stop(process: subprocess.Popen[bytes] | subprocess.Popen[str], within_s: flo
         process.wait()
 
 
-def postgresql(stack: ExitStack, folder: Path) -> tuple[str, int]:
+def postgresql(stack: ExitStack, folder: Path, *, keep: bool = False) -> tuple[str, int]:
     """A PostgreSQL server of its own in `folder`, gone with `stack`: (URL of an empty database, process number).
+
+    Args:
+        keep: only the server goes; the database and what is in it stay, and are there when asked for again.
 
     Raises:
         UnavailableError: it is not installed.
@@ -51,9 +54,10 @@ def postgresql(stack: ExitStack, folder: Path) -> tuple[str, int]:
             "this needs the Python package 'pgserver', which is not installed",
             mend="Run: pip install pgserver",
         ) from error
-    server = pgserver.get_server(folder, cleanup_mode="delete")
+    server = pgserver.get_server(folder, cleanup_mode="stop" if keep else "delete")
     stack.callback(server.cleanup)
-    server.psql("CREATE DATABASE patrol")
+    if "patrol" not in server.psql("SELECT datname FROM pg_database"):
+        server.psql("CREATE DATABASE patrol")
     pid = int((folder / "postmaster.pid").read_text().splitlines()[0])
     return server.get_uri("patrol"), pid
 

@@ -29,7 +29,7 @@ def pages(
     ] = False,
     keep: Annotated[
         Path | None,
-        typer.Option(help="Folder that keeps the filled SQLite database for the next time; made if need be."),
+        typer.Option(help="Folder that keeps the filled database for the next time; made if need be."),
     ] = None,
     json: Annotated[
         Path | None, typer.Option("--json", metavar="FILE", help="Also write the figures here; - is stdout.")
@@ -110,7 +110,8 @@ def server(database: str, keep: Path | None) -> Iterator[bool]:
         os.environ["PATROL_CENTRAL_DATA"] = str(data)
         os.environ.pop("PATROL_DATABASE_URL", None)
         if database == "postgresql":
-            os.environ["PATROL_DATABASE_URL"] = postgresql(stack, Path(folder) / "pg")[0]
+            place = data / "pg" if keep else Path(folder) / "pg"
+            os.environ["PATROL_DATABASE_URL"] = postgresql(stack, place, keep=keep is not None)[0]
         from central.project import bootstrap
 
         bootstrap.start()
@@ -120,9 +121,7 @@ def server(database: str, keep: Path | None) -> Iterator[bool]:
         from django.db import connections
 
         settings.ALLOWED_HOSTS.append("testserver")
-        mark = data / "filled"
-        filled = database == "sqlite" and mark.exists()
-        yield filled
-        if database == "sqlite":
-            mark.touch()
+        mark = data / f"filled-{database}"
+        yield mark.exists()
+        mark.touch()
         connections.close_all()

@@ -71,15 +71,20 @@ Key = tuple[int, int, int]
 
 
 class Found:
-    """The cases that the reader sees and the filters let through."""
+    """The cases that the reader sees and the filters let through.
+
+    Args:
+        cases: these, in the order in which an index holds them, if any. To take 4,001 in no order PostgreSQL reads the table
+            from wherever it stopped the last time: 7 ms where open cases are near, 170 where it has to go round.
+    """
 
     def __init__(self, cases: QuerySet[Case]) -> None:
         self.cases = cases
 
     @cached_property
     def numbers(self) -> list[int] | None:
-        """Their numbers, in no order; None where there are more than `FEW`. Read once for all parts of a list."""
-        read = list(self.cases.order_by().values_list("pk", flat=True)[: FEW + 1])
+        """Their numbers; None where there are more than `FEW`. Read once for all parts of a list."""
+        read = list(self.cases.values_list("pk", flat=True)[: FEW + 1])
         return read if len(read) <= FEW else None
 
     def keyed(self, key: str) -> list[Key] | None:
@@ -287,7 +292,12 @@ def parts(user: User, filters: Filters) -> list[Part]:
     cases: QuerySet[Case] = Case.objects.visible_to(user)
     by_officer = Q() if wanted.officer is None else Q(assignee__in=wanted.officer)
     sharp = wanted.officer is not None
-    is_open = Found(cases.filter(wanted.on("", open_only=True), state=CaseState.OPEN))
+    # The index by kind holds this order. With other filters PostgreSQL finds few cases and takes theirs.
+    only_kind = filters.service and not (
+        filters.grid or filters.camera or filters.zone or filters.officer or filters.q
+    )
+    order = ("-closed_at_ms",) if only_kind else ()
+    is_open = Found(cases.filter(wanted.on("", open_only=True), state=CaseState.OPEN).order_by(*order))
     due = _due(is_open, by_officer, filters.show, sharp)
     if filters.show in {"new", "accepted", "overdue"}:
         return [due]

@@ -24,6 +24,10 @@ DATABASE_URL = "PATROL_DATABASE_URL"
 HOSTS = ("127.0.0.1", "localhost", "[::1]")
 """The names that the pages answer to unless told otherwise: this machine only."""
 
+SHORT_QUERIES = "-c max_parallel_workers_per_gather=0 -c jit=off"
+"""What our connections ask of PostgreSQL. Each page's queries are short and several are answered at a time: helpers for one of
+them take the cores from all others, and to compile a plan takes longer than to follow it."""
+
 KNOWN = {
     "DATA": "folder of the database, pictures and secret key",
     "HOSTS": "host names the pages answer to, comma-separated",
@@ -222,6 +226,7 @@ def database(url: str | None, data: Path) -> dict[str, object]:
     }
     options.setdefault("connect_timeout", 10)
     options.setdefault("application_name", "street-patrol")
+    options.setdefault("options", SHORT_QUERIES)
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": parts.get("dbname", ""),

@@ -6,9 +6,15 @@ import gc
 
 from django.urls import get_resolver
 
+THRESHOLDS = (10_000, 20, 50)
+"""When the collector looks at the youngest objects (so many more than before), and how many such looks it waits before it goes
+through the next older ones. Measured with Python's (700, 10, 10): six looks for each list, and in every twentieth list one
+through all that is not frozen, 14 ms on average and 46 at worst: after the freeze nothing old is left to be compared with,
+which otherwise keeps such looks rare."""
+
 
 def settle() -> None:
-    """Load every view, then take all that is there out of the collector's sight.
+    """Load every view, then take all that is there out of the collector's sight; look more seldom at what comes later.
 
     A full collection looks at each object of Django, the views and the translations: 85 ms in the middle of some page,
     although none of them ever goes. `bootstrap.start` has set Django up before.
@@ -16,3 +22,4 @@ def settle() -> None:
     _ = get_resolver().url_patterns
     gc.collect()
     gc.freeze()
+    gc.set_threshold(*THRESHOLDS)

@@ -74,6 +74,9 @@ def test_a_postgresql_url_keeps_its_options(tmp_path):
     got = environment.database("postgresql://u:p%40ss@db:5433/patrol?sslmode=require", tmp_path)
     assert (got["HOST"], got["PORT"], got["NAME"], got["PASSWORD"]) == ("db", "5433", "patrol", "p@ss")
     assert got["OPTIONS"]["sslmode"] == "require"
+    assert got["OPTIONS"]["options"] == environment.SHORT_QUERIES
+    own = environment.database("postgresql://db/patrol?options=-c%20jit%3Doff", tmp_path)
+    assert own["OPTIONS"]["options"] == "-c jit=off"
 
 
 def test_nothing_secret_is_shown(tmp_path):
