@@ -16,16 +16,15 @@ import threading
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 from django.db.models import Max
 
 from central.ingest.link import Incoming as Arrived
 from central.ingest.link import Link
 from central.ingest.state import CONNECTED
 from central.ingest.worker import Slot
-from central.iot import follow, intake
-from central.iot.decode import PAYLOAD_BYTES
-from central.iot.intake import Incoming
+from central.iot import dead, follow, intake
+from central.iot.decode import PAYLOAD_BYTES, Incoming
 from central.iot.known import device_types
 from central.live import beats
 from central.live.models import Heartbeat
@@ -94,7 +93,7 @@ class DeviceWorker:
                 try:
                     self._upkeep()
                     wait = DATABASE_RETRY_S[0]
-                except DatabaseError as error:
+                except (DatabaseError, InterfaceError) as error:
                     self._failed(error)
                     self._stop.wait(wait)
                     wait = min(wait * 2, DATABASE_RETRY_S[1])
@@ -161,7 +160,7 @@ class DeviceWorker:
             try:
                 taken = intake.take(messages)
                 break
-            except (OperationalError, InterfaceError) as error:
+            except (DatabaseError, InterfaceError) as error:
                 self._failed(error)
             if self._stop.wait(wait):
                 return  # nothing was acknowledged: the broker keeps it
@@ -185,6 +184,7 @@ class DeviceWorker:
                 self._due["tick"] = 0
         if self._is_due("sweep", SWEEP_EVERY_MS):
             intake.sweep()
+            dead.sweep()
         if self._link is None and self._is_due("place", PLACE_EVERY_MS):
             self._take_over()
         state, reason = (CONNECTED, "") if self._link is None else self._link.state

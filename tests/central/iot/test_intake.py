@@ -12,7 +12,7 @@ from django.db import IntegrityError, transaction
 from central.cases.models import Case, WorkOrder
 from central.ingest.worker import Slot
 from central.iot import alarms, cap, engine, follow, intake, registry, types
-from central.iot.intake import Incoming
+from central.iot.decode import Incoming
 from central.iot.models import Alarm, Device, DeviceState, Letter, Point, Unreadable
 from central.iot.packing import unpack
 from central.iot.worker import DeviceWorker
