@@ -88,15 +88,17 @@ async def send(port: int, calls: list[tuple[str, bytes]], rate: float, source: s
 
 
 def flood() -> None:
-    """The flood's process: its orders come as JSON on stdin, its counts go to stdout."""
-    orders = json.load(sys.stdin)
-    calls = [report(orders["key"], f"flood {number}") for number in range(orders["reports"])]
-    answers = asyncio.run(send(orders["port"], calls, orders["rate"], orders["source"]))
-    statuses: dict[str, int] = {}
-    for answer in answers:
-        statuses[str(answer.status)] = statuses.get(str(answer.status), 0) + 1
-    unsaid = sum(1 for answer in answers if answer.status == 429 and answer.retry_after_s < 1)
-    json.dump({"statuses": statuses, "without Retry-After": unsaid}, sys.stdout)
+    """The flood's process: its orders come as JSON on the first line of stdin, each further line is a wave of so many reports;
+    what came back goes to stdout, a line a wave."""
+    orders = json.loads(sys.stdin.readline())
+    for line in sys.stdin:
+        calls = [report(orders["key"], f"flood {number}") for number in range(int(line))]
+        answers = asyncio.run(send(orders["port"], calls, orders["rate"], orders["source"]))
+        statuses: dict[str, int] = {}
+        for answer in answers:
+            statuses[str(answer.status)] = statuses.get(str(answer.status), 0) + 1
+        unsaid = sum(1 for answer in answers if answer.status == 429 and answer.retry_after_s < 1)
+        print(json.dumps({"statuses": statuses, "without Retry-After": unsaid}), flush=True)
 
 
 if __name__ == "__main__":

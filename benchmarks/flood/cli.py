@@ -21,8 +21,8 @@ def flood(
 ) -> None:
     """One address floods the reports of Open311: what another client feels. Exit code 1: a goal is missed.
 
-    A centre on SQLite with a client that looks at a page and reports, first alone and then beside a flood from another
-    address, which sends with a valid key and never waits as it is told. All share this machine: the other's times are by
+    A centre on SQLite with a client that looks at a page and reports, in turns alone and beside a flood from another
+    address, which sends with a valid key and never waits as it is told. The difference is given with its 95 % interval. All share this machine: the other's times are by
     the wall clock, what a report of the flood costs is processor time.
     """
     from rich.table import Table
@@ -49,7 +49,7 @@ def flood(
     for figure in figures:
         table.add_row(
             figure.what,
-            f"{figure.value:.2f} {figure.unit}" if figure.unit else f"{figure.value:g}",
+            f"{figure.value:,.2f} {figure.unit}" if figure.unit else f"{figure.value:g}",
             "" if figure.goal is None else f"< {figure.goal:g} {figure.unit}".strip(),
             {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[figure.met],
         )
