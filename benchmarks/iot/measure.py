@@ -175,6 +175,7 @@ def measure(plan: Plan, say: Callable[[str, float], None]) -> tuple[list[Figure]
                 broker.start()
                 outage.append(SystemClock().utc_ms())
 
+        began_ms = SystemClock().utc_ms()
         sent = _send(load, progress)
         say("what waits is taken", 0.85)
         drained_s = _drain("d", sent["published"], len(sent["alarms"]), workers)
@@ -190,6 +191,8 @@ def measure(plan: Plan, say: Callable[[str, float], None]) -> tuple[list[Figure]
             "sent_again": sent["again"],
             "outage_ms": outage[1] - outage[0] if outage else None,
             "sender_behind_s": round(sent["late_s"], 2),
+            "outage_at_s": round((outage[0] - began_ms) / 1000, 1) if outage else None,
+            "slow_alarms": _slow(began_ms),
         }
         if plan.race_devices:
             say("the race", 0.9)
@@ -397,6 +400,15 @@ def _figures(
         Figure("… broker", broker, "µs"),
         Figure("… in all", workers + database + broker, "µs", goal=400),
     ]
+
+
+def _slow(began_ms: int) -> list[tuple[float, float]]:
+    """Alarms that waited for more than a second: seconds after the beginning, seconds that they waited."""
+    rows = _query(
+        "SELECT a.raised_at_ms, a.case_at_ms FROM iot_alarm a JOIN iot_device d ON d.id = a.device_id"
+        " WHERE d.name LIKE 'd%%' AND a.case_at_ms > a.raised_at_ms + 1000 ORDER BY 1 LIMIT 200"
+    )
+    return [(round((at - began_ms) / 1000, 1), round((case_at - at) / 1000, 2)) for at, case_at in rows]
 
 
 def _race_figures(plan: Plan, race: Load, told: dict[str, Any]) -> list[Figure]:
