@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import select
 import subprocess
 import sys
 from collections import Counter
@@ -22,13 +23,16 @@ import numpy.typing as npt
 
 from benchmarks.bays.town import Town
 from benchmarks.flood.calls import Answer, look, report, send
+from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
 
 FloatArray = npt.NDArray[np.float64]
 
 CLIENT, FLOODER = "127.0.0.1", "127.0.0.2"
 PAGE = "/login/"
-WAVES = 10
+WAVES, CALLS = 10, 8
+"""Turns; and calls of the client's after which it looks whether the flood goes on."""
+
 COST_MS = 1.0
 FELT_MS = {"median": 5.0, "p95": 20.0}
 """What the flood may add at most, by the upper end of the interval: a twentieth of what a person notices, and a fifth."""
@@ -79,47 +83,53 @@ def measure(
     good = add_key("good", "bench", ("open", "read"), per_minute=100_000)
     bad = add_key("bad", "bench", ("open",))
     wave = max(1, reports // WAVES)
-    calls = max(10, round(RATE * wave / rate))
     quiet: list[Answer] = []
     busy: list[Answer] = []
     statuses: Counter[int] = Counter()
     unsaid = 0
+    clock = SystemClock()
     with Town(folder, (), 0).web(workers) as (port, pids), _flooder(port, bad, rate) as flooder:
         # Each step of the client's looks at the page that everybody sees first, and brings a report.
         progress("warming up")
         asyncio.run(send(port, _work(good, "warm", 40), 20, CLIENT))
         known = Case.objects.count()
+        flooded_ms = 0
         for number in range(WAVES):
-            for flooded in (False, True) if number % 2 else (True, False):
-                progress(f"turn {number + 1} of {WAVES}, {'with' if flooded else 'without'} a flood")
-                if flooded:
-                    flooder.wave(wave)
-                work = _work(good, f"{number} {flooded}", calls)
-                (busy if flooded else quiet).extend(asyncio.run(send(port, work, RATE, CLIENT)))
-                if flooded:
-                    told = flooder.told()
-                    statuses.update({int(status): count for status, count in told["statuses"].items()})
-                    unsaid += told["without Retry-After"]
+            progress(f"turn {number + 1} of {WAVES}, with a flood")
+            began, done, step = clock.monotonic_ms(), len(busy), 0
+            flooder.wave(wave)
+            while not flooder.is_done():
+                busy += asyncio.run(send(port, _work(good, f"{number} busy {step}", CALLS), RATE, CLIENT))
+                step += 1
+            flooded_ms += clock.monotonic_ms() - began
+            told = flooder.told()
+            statuses.update({int(status): count for status, count in told["statuses"].items()})
+            unsaid += told["without Retry-After"]
+            progress(f"turn {number + 1} of {WAVES}, without a flood")
+            for step in range((len(busy) - done) // CALLS):
+                quiet += asyncio.run(send(port, _work(good, f"{number} quiet {step}", CALLS), RATE, CLIENT))
+        taken = statuses[201]
+        mine = sum(answer.kind == "post" and answer.status == 201 for answer in (*quiet, *busy))
+        written = Case.objects.count() - known - mine
         progress("what a refused report costs")
         sample = max(100, reports // 5)
-        flooder.wave(100)  # it is turned away from here on
+        flooder.wave(100)  # the door is shut from here on
         flooder.told()
         before = _spent(pids)
         flooder.wave(sample)
         flooder.told()
         cost_ms = 1000 * (_spent(pids) - before) / sample
     total = sum(statuses.values())
-    taken = statuses[201]
-    mine = sum(answer.kind == "post" and answer.status == 201 for answer in (*quiet, *busy))
-    written = Case.objects.count() - known - mine
     assert ApiCall.objects.count() == 0
     connection.close()
     others = total - taken - statuses[429]
     figures = [
         Figure("reports of the flood", total),
+        Figure("of these answered in a second", total / (flooded_ms / 1000)),
         Figure("of these taken, within its key's limit", taken),
         Figure("of these answered 429 with Retry-After", statuses[429] - unsaid),
         Figure("of these answered otherwise", others + unsaid, "", 1),
+        Figure("rows written for reports that were answered 429", written - taken, "", 1),
         Figure("centre's processor time for a report that is refused", cost_ms, "ms", COST_MS),
         Figure("the other's calls that failed", _failed(quiet) + _failed(busy), "", 1),
     ]
@@ -134,8 +144,6 @@ def measure(
                 Figure("… from (95 %)", low, "ms"),
                 Figure("… to (95 %)", high, "ms", FELT_MS[name]),
             ]
-    # After the others: a report more than was answered 201 would be one that was refused and written all the same.
-    figures.insert(4, Figure("rows written for reports that were answered 429", written - taken, "", 1))
     return figures
 
 
@@ -148,6 +156,11 @@ class _Flooder:
     def wave(self, reports: int) -> None:
         """Begin to send so many."""
         self._tell(str(reports))
+
+    def is_done(self) -> bool:
+        """Whether the wave is over."""
+        assert self._running.stdout is not None
+        return bool(select.select([self._running.stdout], [], [], 0)[0])
 
     def told(self) -> dict[str, Any]:
         """What came back, once all has.

@@ -1,11 +1,13 @@
 """Callers that are turned away at the door: by the event loop, before a thread, a database or a middleware has work with them.
 
 A view's brake says that an address has had too much (`central.project.brake`), and for how long; until then the door answers for
-it. So a flood costs the others what reading its calls' first lines costs.
+it. So a flood costs the others what reading its calls' first lines costs; and that seldom: the door takes its time to answer, which
+costs nothing here, and whoever waits for it sends nothing more on that connection.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import threading
 from collections import OrderedDict
@@ -18,6 +20,12 @@ from central.project import metrics
 
 CALLERS = 20_000
 """Addresses that are remembered; of more, the one that was turned away first is let in again, up to the brake."""
+
+HOLD_S = 0.5
+"""How long the door takes to answer."""
+
+HELD = 2_000
+"""Calls that wait at the door; of more, each is answered at once."""
 
 Words = Callable[[str, int], tuple[str, bytes]]
 """Path and seconds to wait -> type and body of the answer."""
@@ -67,8 +75,15 @@ gates: list[Gate] = []
 """Those of the apps, each added by its app when it is loaded."""
 
 
+_held = 0
+
+
 async def turned_away(scope: Mapping[str, Any], send: Callable[[Any], Awaitable[None]]) -> bool:
-    """Answer 429 if the caller of an ASGI call is to be turned away; whether that was so. The call's body is not read."""
+    """Answer 429 if the caller of an ASGI call is to be turned away; whether that was so. The call's body is not read.
+
+    In the event loop of a web process alone, so that what it counts needs no lock.
+    """
+    global _held
     for gate in gates:
         if scope["method"] != gate.method or not scope["path"].startswith(gate.path):
             continue
@@ -76,6 +91,12 @@ async def turned_away(scope: Mapping[str, Any], send: Callable[[Any], Awaitable[
         wait_s = gate.wait_s(client[0]) if client else 0
         if not wait_s:
             return False
+        if _held < HELD:
+            _held += 1
+            try:
+                await asyncio.sleep(HOLD_S)
+            finally:
+                _held -= 1
         kind, body = gate.words(scope["path"], wait_s)
         headers = [
             (b"content-type", kind.encode()),
