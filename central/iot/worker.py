@@ -138,8 +138,10 @@ class DeviceWorker:
             batch = [incoming.get(timeout=IDLE_S)]
         except queue.Empty:
             return []
-        # One sleep for all: to be woken for each message costs more than the message.
-        self._stop.wait(GATHER_S)
+        if incoming.qsize() < BATCH:
+            # One sleep for all: to be woken for each message costs more than the message. Not where a whole batch waits
+            # already, as after an outage of the broker: what waits would then be worked off hardly faster than it comes.
+            self._stop.wait(GATHER_S)
         while len(batch) < BATCH:
             try:
                 batch.append(incoming.get_nowait())
