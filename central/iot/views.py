@@ -112,11 +112,11 @@ def clear(request: HttpRequest, alarm_id: int) -> HttpResponse:
 
 @require_POST
 @roles(*writers("device_alarms"))
-def dead_letter(request: HttpRequest, number: int) -> HttpResponse:
+def dead_letter(request: HttpRequest, dead_id: int) -> HttpResponse:
     """Somebody tries a dead letter again, or puts it away."""
     work = revive.put_away if request.POST.get("do") == "away" else revive.again
     try:
-        work(number, request.user)  # type: ignore[arg-type]
+        work(dead_id, request.user)  # type: ignore[arg-type]
     except DeadLetter.DoesNotExist:
         raise Http404 from None
     return HttpResponseRedirect(f"{reverse('iot:alarms')}#dead")
