@@ -15,7 +15,7 @@ import signal
 import socket
 import threading
 
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.db.models import Q
 
 from central.cases.models import Case
@@ -24,7 +24,7 @@ from central.clocks.calendars import held_for, missing_years
 from central.clocks.models import Clock, ClockState, Sweeper
 from central.clocks.services import run
 from central.live import beats
-from central.project import logs
+from central.project import faults, logs
 from central.project.clock import now_ms
 from protocol.clock import Clock as TimeSource
 from protocol.clock import SystemClock, iso
@@ -74,7 +74,7 @@ class ClockSweeper:
                     done = self.sweep()
                     self._pulse.worked()
                     self._pulse.beat()
-                except DatabaseError as error:
+                except (DatabaseError, InterfaceError) as error:
                     self._pulse.failed(error)
                     log.warning("sweeper: the database fails: %s; trying again", _first_line(error))
                     connection.close()
@@ -92,7 +92,7 @@ class ClockSweeper:
         """Do what is due now, at most a batch; returns how many clocks were done.
 
         Raises:
-            DatabaseError: the database cannot be used; nothing is lost.
+            DatabaseError, InterfaceError: the database cannot be used; nothing is lost.
         """
         due = Clock.objects.filter(next_at_ms__lte=now_ms()).order_by("next_at_ms", "pk")
         waiting = list(due.values_list("pk", "case_id", "next_at_ms")[:BATCH])
@@ -117,9 +117,9 @@ class ClockSweeper:
         try:
             with logs.about(case=case_id):
                 return sweep_one(clock_id, case_id, stale=stale)
-        except DatabaseError:
-            raise
-        except Exception:
+        except Exception as error:
+            if not faults.of_this_alone(error):
+                raise
             with logs.about(case=case_id):
                 log.exception("clock %s could not be swept", clock_id)
             later = now_ms() + PUT_OFF_MS

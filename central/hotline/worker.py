@@ -7,12 +7,13 @@ import signal
 import threading
 
 import requests
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from central.hotline import config, errands
 from central.hotline.city.exchange import turn
 from central.hotline.city.link import CityLink
 from central.live import beats
+from central.project import faults
 from protocol.clock import Clock, SystemClock
 from protocol.errors import PatrolError
 
@@ -44,7 +45,7 @@ class HotlineWorker:
             while not self._stop.is_set():
                 try:
                     worked = self.turn()
-                except DatabaseError as error:
+                except (DatabaseError, InterfaceError) as error:
                     self._pulse.failed(error)
                     log.warning("hotline: the database fails: %s", str(error).strip().splitlines()[0])
                     connection.close()
@@ -63,7 +64,7 @@ class HotlineWorker:
         """Once around; whether anything was done.
 
         Raises:
-            DatabaseError: the database cannot be used; nothing is lost.
+            DatabaseError, InterfaceError: the database cannot be used; nothing is lost.
         """
         now = self._clock.monotonic_ms()
         worked = False
@@ -74,12 +75,12 @@ class HotlineWorker:
             conf = config.load()
             if conf.city is not None:
                 worked = turn(CityLink(conf.city, self._session), conf) or worked
-        except DatabaseError:
-            raise
         except PatrolError as error:
             self._pulse.beat(beats.TROUBLE, error.problem)
             return worked
-        except Exception:
+        except Exception as error:
+            if not faults.of_this_alone(error):
+                raise
             # An error of our own with one order must neither stop the reminders nor kill the process.
             log.exception("hotline: an internal error")
             self._pulse.beat(beats.TROUBLE, "an internal error; see the log")

@@ -219,7 +219,7 @@ class DeviceWorker:
         return self._listened_ms
 
     def _failed(self, error: DatabaseError | InterfaceError) -> None:
-        self._pulse.failed(error)  # type: ignore[arg-type]
+        self._pulse.failed(error)
         log.warning(
             "devices: the database fails: %s; trying again", (str(error).strip().splitlines() or ["?"])[0]
         )

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from central.contact import reporters
 from central.contact.carrier import Carrier
@@ -92,7 +92,7 @@ class NoticeWorker:
                     worked = courier.run_once() or carrier.run_once() or self._catch_up()
                     self._pulse.worked()
                     self._pulse.beat()
-                except DatabaseError as error:
+                except (DatabaseError, InterfaceError) as error:
                     self._pulse.failed(error)
                     log.warning(
                         "notices: the database fails: %s; trying again", str(error).strip().splitlines()[0]
