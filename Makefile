@@ -28,7 +28,7 @@ demo: setup-demo ## Cameras, agent, broker and centre on this machine; ARGS=--he
 
 test: system setup ## Install what tests need (asks for sudo if not root) and run them all.
 	@echo "==> Running the tests"
-	@exec $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@scripts/run-tests -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: system setup ## Make the published results anew (an hour and a half) in build/benchmarks and docs; ARGS="--only faults".
 	@echo "==> Running the benchmarks"

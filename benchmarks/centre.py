@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import os
 import queue
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from benchmarks.dispatch.world import postgresql, stop
+from benchmarks.servers import Mosquitto, mosquitto_program, postgresql, stop
 from protocol.clock import Millis, ScaledClock, SystemClock
 from protocol.errors import UnavailableError
 
@@ -206,10 +204,7 @@ def _come_up(stack: ExitStack, made: Centre) -> bool:
 
 def _mosquitto(stack: ExitStack, folder: Path, passwords: dict[str, str]) -> int:
     """Mosquitto with the shipped rules of who may say and hear what, and a log-in for each name."""
-    places = "/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin"
-    program, writer = shutil.which("mosquitto", path=places), shutil.which("mosquitto_passwd", path=places)
-    if program is None or writer is None:
-        raise UnavailableError("mosquitto is not installed", mend="Run: apt-get install mosquitto")
+    writer = mosquitto_program("mosquitto_passwd")
     folder.mkdir()
     shutil.copy(ROOT / "deploy/mosquitto/acl", folder / "acl")
     (folder / "acl").chmod(0o600)
@@ -217,25 +212,11 @@ def _mosquitto(stack: ExitStack, folder: Path, passwords: dict[str, str]) -> int
     known.touch(mode=0o600)
     known.write_text("".join(f"{name}:{word}\n" for name, word in passwords.items()))
     subprocess.run([writer, "-U", str(known)], check=True, capture_output=True)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    (folder / "mosquitto.conf").write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {known}\nacl_file {folder}/acl\n"
-        f"persistence true\npersistence_location {folder}/\nmax_queued_messages 20000\n"
-        f"log_type error\nlog_type warning\nlog_dest file {folder}/log\nuser {getpass.getuser()}\n"
+    broker = Mosquitto(
+        folder,
+        f"allow_anonymous false\npassword_file {known}\nacl_file {folder}/acl\n"
+        "max_queued_messages 20000\nlog_type warning\n",
     )
-    broker = subprocess.Popen(
-        [program, "-c", str(folder / "mosquitto.conf")], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    stack.callback(stop, broker)
-    pause, clock = threading.Event(), SystemClock()
-    ends = clock.monotonic_ms() + 30_000
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return port
-        except OSError:
-            if broker.poll() is not None or clock.monotonic_ms() > ends:
-                raise UnavailableError("mosquitto did not start", file=folder / "log") from None
-            pause.wait(0.05)
+    stack.callback(broker.stop)
+    broker.start()
+    return broker.port

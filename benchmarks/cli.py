@@ -7,7 +7,7 @@ import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +24,7 @@ from benchmarks.clocks import cli as clocks_cli
 from benchmarks.day import cli as day_cli
 from benchmarks.dispatch import cli as dispatch_cli
 from benchmarks.faults import cli as faults_cli
+from benchmarks.figures import MARKS, Figure
 from benchmarks.flood.cli import flood
 from benchmarks.grids import cli as grids_cli
 from benchmarks.hotline.cli import hotline
@@ -42,8 +43,6 @@ from protocol.errors import PatrolError, UnavailableError
 
 if TYPE_CHECKING:
     from benchmarks.clips import Outcome
-    from benchmarks.loop import Figure
-    from benchmarks.notices import Figure as NoticeFigure
 
 app = typer.Typer(
     help="Benchmarks that print a table and the command that made it.",
@@ -108,9 +107,7 @@ def loop(
         clip = load_clip(lambda done, total: bar.update(task, completed=done / total))
         bar.update(task, total=None)
         figures = measure_all(clip, Path(folder), seconds, lambda text: bar.update(task, description=text))
-    _report_figures("The loop", figures, facts, json)
-    if any(figure.met is False for figure in figures):
-        raise typer.Exit(1)
+    report("The loop", figures, facts, json)
 
 
 @app.command(epilog="Example: patrol bench clips --clip kerb_street --loops 12 --json clips.json")
@@ -194,9 +191,7 @@ def notices(
             answer_s=answer,
             say=lambda text, count: bar.update(task, description=text, completed=count),
         )
-    _report_figures("Warnings", figures, facts, json)
-    if any(figure.met is False for figure in figures):
-        raise typer.Exit(1)
+    report("Warnings", figures, facts, json)
 
 
 app.command(epilog="Example: patrol bench accuracy --scenes 24 --seed 7 --out accuracy")(accuracy)
@@ -238,30 +233,31 @@ def progress_bar() -> Progress:
     )  # fmt: skip
 
 
-def _report_figures(
-    title: str, figures: Sequence[Figure | NoticeFigure], facts: dict[str, str], json: Path | None
+def report(
+    title: str,
+    figures: Sequence[Figure] | Mapping[str, Sequence[Figure]],
+    facts: dict[str, str],
+    json: Path | None,
+    more: dict[str, Any] | None = None,
 ) -> None:
-    rows: list[dict[str, Any]] = [
-        {"what": f.what, "value": round(f.value, 3), "unit": f.unit, "goal": f.goal, "met": f.met}
-        for f in figures
-    ]
+    """Figures, or parts of them by name, told as `tell` does; then exit code 1 if one misses its goal."""
+    parts = figures if isinstance(figures, Mapping) else {"": figures}
+    rows: list[dict[str, Any]] = []
     table = Table(title=title, title_justify="left")
     table.add_column("What")
     for name in ("Figure", "Goal"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Met")
-    for figure in figures:
-        goal = ""
-        if figure.goal is not None:
-            goal = f"{'' if figure.exact else '< '}{figure.goal:g} {figure.unit}".strip()
-        mark = {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[figure.met]
-        table.add_row(escape(figure.what), _number(figure), goal, mark)
-    tell(table, rows, facts, json)
-
-
-def _number(figure: Figure | NoticeFigure) -> str:
-    digits = {"s": ".2f", "%": ".1f", "MB": ".0f"}.get(figure.unit, "g")
-    return f"{figure.value:{digits}} {figure.unit}".strip()
+    for part, of_it in parts.items():
+        if part:
+            table.add_row(f"[bold]{escape(part)}[/]", "", "", "")
+        for f in of_it:
+            row = {"what": f.what, "value": round(f.value, 3), "unit": f.unit, "goal": f.goal, "met": f.met}
+            rows.append({"part": part} | row if part else row)
+            table.add_row(escape(f.what), f.number, f.wanted, MARKS[f.met])
+    tell(table, rows, facts, json, more)
+    if any(row["met"] is False for row in rows):
+        raise typer.Exit(1)
 
 
 def _report_clips(outcomes: list[Outcome], facts: dict[str, str], json: Path | None) -> None:
@@ -315,16 +311,25 @@ def tell(
     more: dict[str, Any] | None = None,
 ) -> None:
     """The table, the machine and the command to people; the figures, and `more`, to a file or, alone, to stdout."""
+
+    def show() -> None:
+        if console.out.is_terminal:
+            console.out.print(table)
+        else:
+            # A file has no width: without this a table is cut to 80 columns, figures first.
+            Console(file=console.out.file, highlight=False, width=FREE_WIDTH).print(table)
+
+    give({"rows": rows} | (more or {}), facts, json, show)
+
+
+def give(found: dict[str, Any], facts: dict[str, str], json: Path | None, show: Callable[[], None]) -> None:
+    """What `show` prints, the machine and the command to people; all that was found to a file or, alone, to stdout."""
     command = "patrol " + shlex.join(sys.argv[1:])
-    whole = {"command": command, "machine": facts, "rows": rows} | (more or {})
+    whole = {"command": command, "machine": facts} | found
     if json is not None and str(json) == "-":
         console.print_json(whole)
         return
-    if console.out.is_terminal:
-        console.out.print(table)
-    else:
-        # A file has no width: without this a table is cut to 80 columns, figures first.
-        Console(file=console.out.file, highlight=False, width=FREE_WIDTH).print(table)
+    show()
     for name, fact in facts.items():
         console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
     console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)

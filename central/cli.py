@@ -23,6 +23,7 @@ from central.operations import cli as operations_cli
 from central.owners.cli import app as owners_app
 from central.people.cli import app as users_app
 from central.people.cli import log_app, print_link
+from central.project.bootstrap import ready
 from central.shops.cli import app as shops_app
 from central.statistics.cli import app as statistics_app
 from central.voice.cli import app as voice_app
@@ -119,6 +120,7 @@ def up(
     _allow(host)
     from central.project import bootstrap, process
     from central.project.supervisor import Supervisor
+    from patrol.main import main
 
     bootstrap.start()
     bootstrap.check_services()
@@ -138,7 +140,8 @@ def up(
         else:
             console.out.print(f"[bold green]the centre is up[/]  {address}  [dim]broker {broker_name}[/]")
 
-    Supervisor(process.listen(host, port), ingest_workers, console.err.print, web_workers).run(ready)
+    supervisor = Supervisor(process.listen(host, port), ingest_workers, main, console.err.print, web_workers)
+    supervisor.run(ready)
 
 
 @app.command(epilog="Example: patrol central migrate")
@@ -213,7 +216,7 @@ def agents_add(
     as_json: Json = False,
 ) -> None:
     """Enrol an agent: its messages are taken from now on, also those that it kept."""
-    _ready()
+    ready()
     from central.fleet.services import enrol
 
     _, new = enrol(agent, jurisdiction)
@@ -229,7 +232,7 @@ def agents_disable(
     jurisdiction: Annotated[str, typer.Option(help="The jurisdiction it belongs to.")],
 ) -> None:
     """Listen to an agent no more; what it sent stays."""
-    _ready()
+    ready()
     from central.fleet import services
 
     found = services.find_agent(jurisdiction, agent)
@@ -242,7 +245,7 @@ def agents_disable(
 @agents_app.command("list", epilog="Example: patrol central agents list --json")
 def agents_list(as_json: Json = False) -> None:
     """List agents, and strangers that knocked."""
-    _ready()
+    ready()
     from central.fleet.models import Agent, Stranger
     from protocol.clock import iso
 
@@ -288,7 +291,7 @@ def audit_verify(
 ) -> None:
     """Walk every history and the access log, and prove that nothing was changed, removed or put in between, and that each
     case stands where its history and its rules lead."""
-    _ready()
+    ready()
     from central.cases.audit import verify_files
     from central.cases.history import Audit, verify
     from central.people import access_chain
@@ -331,13 +334,6 @@ def audit_verify(
         console.out.print(f"digest of the access log {log.digest}", soft_wrap=True)
     if faults or log_faults:
         raise typer.Exit(1)
-
-
-def _ready() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()
 
 
 def _measure() -> None:

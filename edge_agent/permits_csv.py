@@ -12,7 +12,8 @@ from pathlib import Path
 from edge_agent.permits import Permit, check_moment
 from notifier.masking import mask_plate
 from notifier.owners import normal_plate
-from protocol.errors import PatrolError, UnavailableError
+from notifier.tables import read_text
+from protocol.errors import PatrolError
 
 _COLUMNS = {
     "plate": ("plate", "车牌", "车牌号", "号牌号码"),
@@ -50,7 +51,7 @@ def read_permits(path: Path, default_list: str | None = None) -> list[RowReading
         UnavailableError: the file cannot be read.
         PatrolError: it is no such table, or a column is missing or unknown.
     """
-    reader = csv.DictReader(io.StringIO(_decoded(path), newline=""), strict=True)
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
         columns = _columns(reader.fieldnames or [], path, needs_list=default_list is None)
         readings = [
@@ -61,19 +62,6 @@ def read_permits(path: Path, default_list: str | None = None) -> list[RowReading
     except csv.Error as error:
         raise PatrolError(f"line {reader.line_num} is no CSV: {error}", file=path) from error
     return _without_contradictions(readings)
-
-
-def _decoded(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise UnavailableError(f"cannot be read: {error.strerror}", file=path) from error
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise PatrolError("is neither UTF-8 nor GB 18030 text", file=path, mend="Save it as CSV in UTF-8.")
 
 
 def _columns(names: object, path: Path, *, needs_list: bool) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from edge_agent.evidence._files import create_once
+from edge_agent.files import create_once
 from protocol.errors import PatrolError
 
 _NONCE = 12

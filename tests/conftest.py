@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
+
+from benchmarks.chromium import ARGUMENTS, chromium_path
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -32,6 +36,21 @@ def shared() -> Path:
     if os.environ.get("CI") or os.environ.get("PATROL_SHARED"):
         raise FileNotFoundError(reason)
     pytest.skip(reason)
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """One real Chromium for all tests of a file.
+
+    Its driver keeps an event loop in this thread, where Django has connections of its own: it starts before a test's
+    database and ends after it, so that none of them outlives its database.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="1"), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -79,6 +79,7 @@ def accuracy(
     from benchmarks.accuracy.figures import goals_missed, real_row, rows, spread, summary
     from benchmarks.accuracy.report import write_report
     from benchmarks.accuracy.run import LONG, run_scenes
+    from benchmarks.cli import _interrupt
 
     facts = machine() | {"detector": model}
     numbers = list(range(scenes))
@@ -120,15 +121,11 @@ def accuracy(
         page = write_report(
             out, outcomes, table, spreads, figures, facts, command, tasks=tasks, missing=real[1]
         )
-    _report(outcomes, table, spreads, figures, real, facts, command, json, seed)
+    _report(outcomes, table, spreads, figures, real, facts, json, seed)
     if page is not None and str(json) != "-":
         console.out.print(f"[dim]report:[/] {escape(str(page))}", soft_wrap=True)
     if goals_missed(figures, table[0].near):
         raise typer.Exit(1)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _real(shared: Path | None, model: str, bar: Progress) -> tuple[list[clips.Outcome], list[str]]:
@@ -173,20 +170,18 @@ def _report(
     figures: dict[str, Any],
     real: tuple[list[clips.Outcome], list[str]],
     facts: dict[str, str],
-    command: str,
     json: Path | None,
     seed: int,
 ) -> None:
     from dataclasses import asdict
 
     from benchmarks.accuracy.figures import goals_missed, hidden_behind_buses, worst, wrongful_below
+    from benchmarks.cli import give
 
     tasks = sum(one.judgement.tasks for one in outcomes) + sum(one.tasks for one in real[0])
     buses = hidden_behind_buses(outcomes)
     missed = goals_missed(figures, rows[0].near)
-    whole = {
-        "command": command,
-        "machine": facts,
+    found = {
         "seed": seed,
         "accuracy": figures,
         "missed": missed,
@@ -210,52 +205,47 @@ def _report(
             {"scene": one.name, "faults": [f.what for f in one.judgement.faults]} for one in worst(outcomes)
         ],
     }  # fmt: skip
-    if json is not None and str(json) == "-":
-        console.print_json(whole)
-        return
-    found, follow = _tables(rows, seed)
-    console.out.print(found)
-    console.out.print(follow)
-    for name, off in zip(("start", "end"), spreads, strict=True):
-        console.out.print(
-            f"{name} off: median {_n(off.median_s, 1)} s, 95 % below {_n(off.p95_s, 1)} s, within 10 s {_n(off.near)}, {off.count} stays"
-        )
-    console.out.print(
-        f"both within 10 s: {_n(rows[0].near)} (95 %: {_n(rows[0].near_low)} to {_n(rows[0].near_high)})"
-    )
-    least, most = figures["cases_per_stay_12h_min"], figures["cases_per_stay_12h_max"]
-    console.out.print(
-        "cases of a stay of twelve hours: "
-        + ("not measured" if least is None else f"{figures['cases_per_stay_12h']:.2f} ({least} to {most})")
-    )
-    for name, (hidden, scenes) in buses.items():
-        console.out.print(f"{name}: the car was hidden for as long in {hidden} of {scenes} scenes")
-    if real[1]:
-        console.out.print(
-            f"[bold]real clips that are not there:[/] {escape(', '.join(real[1]))}", soft_wrap=True
-        )
-    bound = whole["wrongful_rate_below"]
-    console.out.print(
-        f"wrongful tasks: {figures['wrongful_tasks']} of {tasks}"
-        + ("" if bound is None else f" (95 %: below {bound:.2%})")
-    )
-    for what in missed:
-        console.out.print(f"[bold red]missed:[/] {what}")
-    for place, one in enumerate(worst(outcomes), start=1):
-        console.out.print(
-            f"  {place:2}. {one.name}: {escape('; '.join(f.what for f in one.judgement.faults))}",
-            soft_wrap=True,
-        )
-    for name, fact in facts.items():
-        console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
-    console.out.print(f"[dim]processor time:[/] {whole['cpu_s']} s")
-    console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)
-    if json is not None:
-        from json import dumps
 
-        from zones.writing import write_whole
+    def show() -> None:
+        for table in _tables(rows, seed):
+            console.out.print(table)
+        for name, off in zip(("start", "end"), spreads, strict=True):
+            console.out.print(
+                f"{name} off: median {_n(off.median_s, 1)} s, 95 % below {_n(off.p95_s, 1)} s, within 10 s {_n(off.near)}, {off.count} stays"
+            )
+        console.out.print(
+            f"both within 10 s: {_n(rows[0].near)} (95 %: {_n(rows[0].near_low)} to {_n(rows[0].near_high)})"
+        )
+        least, most = figures["cases_per_stay_12h_min"], figures["cases_per_stay_12h_max"]
+        console.out.print(
+            "cases of a stay of twelve hours: "
+            + (
+                "not measured"
+                if least is None
+                else f"{figures['cases_per_stay_12h']:.2f} ({least} to {most})"
+            )
+        )
+        for name, (hidden, scenes) in buses.items():
+            console.out.print(f"{name}: the car was hidden for as long in {hidden} of {scenes} scenes")
+        if real[1]:
+            console.out.print(
+                f"[bold]real clips that are not there:[/] {escape(', '.join(real[1]))}", soft_wrap=True
+            )
+        bound = found["wrongful_rate_below"]
+        console.out.print(
+            f"wrongful tasks: {figures['wrongful_tasks']} of {tasks}"
+            + ("" if bound is None else f" (95 %: below {bound:.2%})")
+        )
+        for what in missed:
+            console.out.print(f"[bold red]missed:[/] {what}")
+        for place, one in enumerate(worst(outcomes), start=1):
+            console.out.print(
+                f"  {place:2}. {one.name}: {escape('; '.join(f.what for f in one.judgement.faults))}",
+                soft_wrap=True,
+            )
+        console.out.print(f"[dim]processor time:[/] {found['cpu_s']} s")
 
-        write_whole(json, (dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
+    give(found, facts, json, show)
 
 
 def _tables(rows: list[Row], seed: int) -> tuple[Table, Table]:

@@ -32,46 +32,27 @@ def bays(
     A centre on SQLite; its web processes and the load generator share the machine. Searches are
     measured in processor time, pages by the wall clock: close everything else first.
     """
-    from rich.table import Table
-
     from benchmarks._machine import machine
-    from benchmarks.bays import Speed, make_town, measure_page, measure_search, measure_watch
-    from benchmarks.cli import progress_bar, tell
+    from benchmarks.bays import make_town, measure_page, measure_search, measure_watch
+    from benchmarks.cli import progress_bar, report
+    from benchmarks.figures import Figure
 
     facts = machine()
-    speeds: list[Speed] = []
+    figures: list[Figure] = []
     with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
         task = bar.add_task("making a sub-district", total=None)
         town = make_town(Path(folder), bays=bays, drivers=drivers, seed=seed)
         bar.update(task, description="searching", total=1.0)
-        speeds += measure_search(
+        figures += measure_search(
             town, rounds=500, seed=seed, progress=lambda done: bar.update(task, completed=done)
         )
-        speeds += measure_watch()
+        figures += measure_watch()
         bar.update(task, description="opening pages", completed=0)
-        speeds += measure_page(
+        figures += measure_page(
             town,
             workers=workers,
             rate=rate,
             seconds=seconds,
             progress=lambda done: bar.update(task, completed=done),
         )
-    table = Table(title="Bays and the driver's page", title_justify="left")
-    table.add_column("What")
-    for name in ("Figure", "Goal"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Met")
-    for speed in speeds:
-        table.add_row(
-            speed.what,
-            f"{speed.value:.2f} {speed.unit}".strip(),
-            "" if speed.goal is None else f"< {speed.goal:g} {speed.unit}".strip(),
-            {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[speed.met],
-        )
-    rows = [
-        {"what": s.what, "value": round(s.value, 3), "unit": s.unit, "goal": s.goal, "met": s.met}
-        for s in speeds
-    ]
-    tell(table, rows, facts, json)
-    if any(speed.met is False for speed in speeds):
-        raise typer.Exit(1)
+    report("Bays and the driver's page", figures, facts, json)

@@ -7,42 +7,20 @@ import os
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bays.town import JURISDICTION, Town, _somewhere
+from benchmarks.figures import Figure, quantile
 
 CONNECTIONS = 32
 """Kept open, as a proxy in front of the centre keeps them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """One line of the table.
-
-    Attributes:
-        what: in words.
-        value: the figure.
-        unit: ms, %, requests.
-        goal: less than this is wanted, or None.
-    """
-
-    what: str
-    value: float
-    unit: str
-    goal: float | None = None
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is reached, None without one."""
-        return None if self.goal is None else self.value < self.goal
-
-
 def measure_search(
     town: Town, *, rounds: int, wanted: int = 20, progress: Callable[[float], None], seed: int = 1
-) -> list[Speed]:
+) -> list[Figure]:
     """Nearest bays: positions alone, and whole, with what is free, fresh, allowed and not held for others.
 
     Times are the process's own processor time, so that what else runs on the machine does not count.
@@ -71,21 +49,27 @@ def measure_search(
         if number % 50 == 0:
             progress(number / rounds)
     return [
-        Speed(f"nearest {wanted} of {town.bays} bays, from memory: median", _at(plain, 0.5), "ms", 2.0),
-        Speed(f"nearest {wanted} of {town.bays} bays, from memory: p95", _at(plain, 0.95), "ms", 2.0),
-        Speed(
-            f"nearest {wanted} free, fresh, allowed, not held (database): median", _at(whole, 0.5), "ms", 2.0
+        Figure(f"nearest {wanted} of {town.bays} bays, from memory: median", quantile(plain, 0.5), "ms", 2.0),
+        Figure(f"nearest {wanted} of {town.bays} bays, from memory: p95", quantile(plain, 0.95), "ms", 2.0),
+        Figure(
+            f"nearest {wanted} free, fresh, allowed, not held (database): median",
+            quantile(whole, 0.5),
+            "ms",
+            2.0,
         ),
-        Speed(
-            f"nearest {wanted} free, fresh, allowed, not held (database): p95", _at(whole, 0.95), "ms", 2.0
+        Figure(
+            f"nearest {wanted} free, fresh, allowed, not held (database): p95",
+            quantile(whole, 0.95),
+            "ms",
+            2.0,
         ),
-        Speed("bays found in a search, mean", found / rounds, ""),
+        Figure("bays found in a search, mean", found / rounds, ""),
     ]
 
 
 def measure_page(
     town: Town, *, workers: int, rate: float, seconds: float, progress: Callable[[float], None]
-) -> list[Speed]:
+) -> list[Figure]:
     """The page at a fixed rate of calls, one in five for the picture, from a process beside the centre's.
 
     A call's time counts from when it was due, so that a server that falls behind is not measured more kindly for it.
@@ -99,13 +83,13 @@ def measure_page(
     pictures = [ms for kind, status, ms in answers if kind == "picture" and status == 200]
     failed = sum(status != 200 for _, status, _ in answers)
     return [
-        Speed(f"page at {rate:g} calls/s: median", _at(pages, 0.5), "ms"),
-        Speed(f"page at {rate:g} calls/s: p95", _at(pages, 0.95), "ms", 50.0),
-        Speed(f"page at {rate:g} calls/s: p99", _at(pages, 0.99), "ms"),
-        Speed("picture: p95", _at(pictures, 0.95), "ms"),
-        Speed("calls that were not answered with 200", failed, "", 1),
-        Speed("centre's processor time per call", 1000 * spent / max(1, len(answers)), "ms"),
-        Speed("load generator's own share of one core", 100 * spent_here / seconds, "%"),
+        Figure(f"page at {rate:g} calls/s: median", quantile(pages, 0.5), "ms"),
+        Figure(f"page at {rate:g} calls/s: p95", quantile(pages, 0.95), "ms", 50.0),
+        Figure(f"page at {rate:g} calls/s: p99", quantile(pages, 0.99), "ms"),
+        Figure("picture: p95", quantile(pictures, 0.95), "ms"),
+        Figure("calls that were not answered with 200", failed, "", 1),
+        Figure("centre's processor time per call", 1000 * spent / max(1, len(answers)), "ms"),
+        Figure("load generator's own share of one core", 100 * spent_here / seconds, "%"),
     ]
 
 
@@ -163,12 +147,7 @@ def _processor_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def _at(values: list[float], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
-
-
-def measure_watch(*, bays: int = 20, vehicles: int = 15, rounds: int = 300) -> list[Speed]:
+def measure_watch(*, bays: int = 20, vehicles: int = 15, rounds: int = 300) -> list[Figure]:
     """What watching bays adds to one look of a camera at 1080p, in processor time."""
     import numpy as np
 
@@ -207,6 +186,6 @@ def measure_watch(*, bays: int = 20, vehicles: int = 15, rounds: int = 300) -> l
         watch.look(frame, Observation(frame.at_ms, seen))
         spent.append((time.process_time_ns() - start) / 1e6)
     return [
-        Speed(f"watching {bays} bays with {vehicles} vehicles, a look: median", _at(spent, 0.5), "ms"),
-        Speed(f"watching {bays} bays with {vehicles} vehicles, a look: p95", _at(spent, 0.95), "ms"),
+        Figure(f"watching {bays} bays with {vehicles} vehicles, a look: median", quantile(spent, 0.5), "ms"),
+        Figure(f"watching {bays} bays with {vehicles} vehicles, a look: p95", quantile(spent, 0.95), "ms"),
     ]

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks import simulator
 from benchmarks.capacity.clips import VEHICLES, Stream
 from benchmarks.loop.clip import SCENE
+from benchmarks.servers import stop
 from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
 
@@ -150,7 +151,7 @@ def run_stage(
                     _rest(agent, folder)
                     tick(min(1.0, max(0.0, 1 - (end_ms - now) / (window_s * 1000))))
             finally:
-                _end(agent)
+                stop(agent, _END_S)
         sent = farm.finish()
     lines = [json.loads(text) for text in out.read_text("utf-8").splitlines()]
     result = _judge(
@@ -334,7 +335,7 @@ def _farm(stream: Stream, cameras: int, standing: int, seed: int, cores: list[in
             raise UnavailableError("the farm did not come up")
         yield _Farm(process, json.loads(line))
     finally:
-        _end(process)
+        stop(process, _END_S)
 
 
 def _configure(
@@ -373,13 +374,3 @@ def _rest(process: subprocess.Popen[Any], folder: Path) -> None:
         return
     tail = (folder / "agent.log").read_text("utf-8")[-600:].strip()
     raise UnavailableError(f"the agent ended with code {process.returncode}: {tail or 'it said nothing'}")
-
-
-def _end(process: subprocess.Popen[Any]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

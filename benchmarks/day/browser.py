@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from benchmarks.chromium import ARGUMENTS, chromium_path
 from benchmarks.day.world import World
 from protocol.errors import UnavailableError
-
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-             "--disable-component-update", "--disable-sync"]  # fmt: skip
 
 FAST_CLOCK = """(() => {
   const Real = Date, speed = %d, real = %d, scaled = %d;
@@ -27,11 +24,6 @@ FAST_CLOCK = """(() => {
 the browser is not asked to wake it, and the page itself sends when the network is back."""
 
 WAIT_MS = 8_000
-
-
-def chromium_path() -> str | None:
-    """Where Chromium is, or None."""
-    return shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 class Page:

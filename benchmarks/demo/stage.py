@@ -8,7 +8,6 @@ import os
 import queue
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ from typing import IO, Any
 from benchmarks.demo.scenes import Footage
 from benchmarks.rtsp import Credentials, MediaFile, ServerThread
 from benchmarks.rtsp.server import RtspServer
+from benchmarks.servers import free_port
 from benchmarks.simulator import zone_file
 from notifier.mqtt import EmbeddedBroker
 from protocol.clock import Millis, SystemClock, iso
@@ -69,7 +69,7 @@ class Stage:
     def __init__(self, folder: Path, port: int = 0) -> None:
         self.folder = folder
         # Chosen beforehand: the warnings name it in their links.
-        self._port = port or _free_port()
+        self._port = port or free_port()
         self._stack = ExitStack()
         self._broker_url = ""
         self.url = ""
@@ -92,7 +92,7 @@ class Stage:
 
     def start_broker(self) -> str:
         """An MQTT 5 broker in this process. Returns its address."""
-        broker = EmbeddedBroker(_free_port())
+        broker = EmbeddedBroker(free_port())
         self._stack.enter_context(broker)
         self._broker_url = broker.url
         return broker.url
@@ -304,12 +304,6 @@ def _end(process: subprocess.Popen[str]) -> None:
 def _die_with_parent() -> None:
     """Linux: SIGTERM when the demo dies, even by kill -9 (prctl PR_SET_PDEATHSIG is 1)."""
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _write_secret(path: Path, text: str) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import signal
 import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
 app = typer.Typer(add_completion=False)
 
@@ -38,18 +37,12 @@ def dispatch(
     and pages of the benchmark. Processor time a task does not depend on what else runs; waiting times do.
     """
     from benchmarks._machine import machine
-    from benchmarks.cli import _interrupt, progress_bar, tell
+    from benchmarks.cli import _interrupt, progress_bar, report
     from benchmarks.dispatch import measure_chain, measure_flood
     from benchmarks.dispatch.world import world
 
     signal.signal(signal.SIGTERM, _interrupt)  # so that nothing is left running
     facts = machine() | {"officers": str(officers), "ingest workers": str(workers)}
-    table = Table(title="From the task to the officer", title_justify="left")
-    table.add_column("What")
-    for name in ("Figure", "Goal"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Met")
-    rows: list[dict[str, Any]] = []
     with progress_bar() as bar, tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
         task = bar.add_task("making a sub-district", total=None)
 
@@ -68,35 +61,4 @@ def dispatch(
                 parts[f"{flood:g} tasks/s, a worker killed every 10 s"] = measure_flood(
                     made, rate=flood, seconds=seconds, workers=workers, route=route, say=say, seed=seed
                 )
-    for part, figures in parts.items():
-        table.add_row(f"[bold]{part}[/]", "", "", "")
-        for f in figures:
-            rows.append(
-                {
-                    "part": part,
-                    "what": f.what,
-                    "value": round(f.value, 3),
-                    "unit": f.unit,
-                    "goal": f.goal,
-                    "met": f.met,
-                }
-            )
-            sign = "" if f.exact else "≥ " if f.least else "< "
-            digits = (
-                ".2f"
-                if f.what.startswith("processor")
-                else ".0f"
-                if f.unit == "ms"
-                else ".1f"
-                if f.unit
-                else "g"
-            )
-            table.add_row(
-                f.what,
-                f"{f.value:{digits}} {f.unit}".strip(),
-                "" if f.goal is None else f"{sign}{f.goal:g} {f.unit}".strip(),
-                {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[f.met],
-            )
-    tell(table, rows, facts, json)
-    if any(row["met"] is False for row in rows):
-        raise typer.Exit(1)
+    report("From the task to the officer", parts, facts, json)

@@ -11,34 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.dispatch.street import Agents, Pages
-from benchmarks.dispatch.world import World, stop
+from benchmarks.dispatch.world import World
+from benchmarks.figures import Figure, quantile
+from benchmarks.servers import stop
 
 UP_S = 60
 PATIENCE_S = 120
 KILL_EVERY_S = 10.0
 
 Say = Callable[[str, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One row of the table: what, value, unit, the most (or the exact) that is wanted."""
-
-    what: str
-    value: float
-    unit: str
-    goal: float | None = None
-    exact: bool = False
-    least: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is met, None where there is none."""
-        if self.goal is None:
-            return None
-        if self.exact:
-            return self.value == self.goal
-        return self.value >= self.goal if self.least else self.value <= self.goal
 
 
 @dataclass
@@ -113,11 +94,11 @@ def measure_chain(
         Figure("tasks sent", count, ""),
         Figure("rate that was kept", count / lasted, "/s", rate * 0.98, least=True),
         Figure("tasks that reached an officer's page", len(to_page), "", count, exact=True),
-        Figure("task -> accept at the agent, median", _at(to_accept, 0.5), "ms"),
-        Figure("task -> accept at the agent, p95", _at(to_accept, 0.95), "ms"),
-        Figure("task -> event at the officer's page, median", _at(to_event, 0.5), "ms"),
-        Figure("task -> event at the officer's page, p95", _at(to_event, 0.95), "ms", 1000),
-        Figure("task -> shown by the officer's page, p95", _at(to_page, 0.95), "ms"),
+        Figure("task -> accept at the agent, median", quantile(to_accept, 0.5), "ms"),
+        Figure("task -> accept at the agent, p95", quantile(to_accept, 0.95), "ms"),
+        Figure("task -> event at the officer's page, median", quantile(to_event, 0.5), "ms"),
+        Figure("task -> event at the officer's page, p95", quantile(to_event, 0.95), "ms", 1000),
+        Figure("task -> shown by the officer's page, p95", quantile(to_page, 0.95), "ms"),
         Figure("task -> shown by the officer's page, slowest", max(to_page, default=float("nan")), "ms"),
         *_per_task(spent, count),
     ]
@@ -183,8 +164,8 @@ def measure_flood(
         Figure(
             "after the last was sent, all were in within", drained - lasted if all_in else float("inf"), "s"
         ),
-        Figure("task -> accept at the agent, median", _at(waits, 0.5), "ms"),
-        Figure("task -> accept at the agent, p95", _at(waits, 0.95), "ms"),
+        Figure("task -> accept at the agent, median", quantile(waits, 0.5), "ms"),
+        Figure("task -> accept at the agent, p95", quantile(waits, 0.95), "ms"),
         *_per_task(spent, sent),
     ]
 
@@ -302,8 +283,3 @@ def _children(pid: int) -> list[int]:
         return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
-
-
-def _at(values: list[int], share: float) -> float:
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.servers import Mosquitto, postgresql, stop
 from protocol.clock import SystemClock
-from protocol.errors import UnavailableError
 from protocol.messages import (
     EnforcementTask,
     EvidenceRef,
@@ -32,8 +30,6 @@ CELLS = 10
 
 CELL = 0.004
 """Side of a leaf grid, degrees: some 400 m."""
-
-_UP_S = 60
 
 
 @dataclass
@@ -99,14 +95,17 @@ def world(folder: Path, *, officers: int, agents: int, seed: int = 1) -> Iterato
     """
     with ExitStack() as stack:
         url, database_pid = postgresql(stack, folder / "pg")
-        port, broker_pid = _mosquitto(stack, folder / "mosquitto")
+        broker = Mosquitto(folder / "mosquitto")
+        stack.callback(broker.stop)
+        broker.start()
+        assert broker.pid is not None
         data = folder / "centre"
         plain = {name: text for name, text in os.environ.items() if not name.startswith("PATROL_")}
         environment = {
             **plain,
             "PATROL_CENTRAL_DATA": str(data),
             "PATROL_DATABASE_URL": url,
-            "PATROL_CENTRAL_BROKER": f"mqtt://127.0.0.1:{port}",
+            "PATROL_CENTRAL_BROKER": f"mqtt://127.0.0.1:{broker.port}",
             "PATROL_CENTRAL_LEASE_SECONDS": "3600",
         }
         for name in [name for name in os.environ if name.startswith("PATROL_")]:
@@ -118,22 +117,12 @@ def world(folder: Path, *, officers: int, agents: int, seed: int = 1) -> Iterato
         bootstrap.migrate()
         bootstrap.collect_static()
         names = tuple(f"box-{number}" for number in range(agents))
-        made = World(folder, environment, port, broker_pid, database_pid, names)
+        made = World(folder, environment, broker.port, broker.pid, database_pid, names)
         _fill(made, officers, random.Random(seed))
         yield made
         from django.db import connection
 
         connection.close()
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a process in good order, or else."""
-    process.terminate()
-    try:
-        process.wait(15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def somewhere(dice: random.Random) -> Position:
@@ -234,48 +223,3 @@ def _fill(made: World, officers: int, dice: random.Random) -> None:
         session[HASH_SESSION_KEY] = user.get_session_auth_hash()
         session.save()
         made.cookies[user.pk] = f"{settings.SESSION_COOKIE_NAME}={session.session_key}"
-
-
-def postgresql(stack: ExitStack, folder: Path) -> tuple[str, int]:
-    """A PostgreSQL server of its own in `folder`, gone with `stack`: (URL of an empty database, process number)."""
-    try:
-        os.environ["XDG_RUNTIME_DIR"] = str(folder.parent)  # it asks where locks lie when imported
-        import pgserver
-    except ModuleNotFoundError as error:
-        raise UnavailableError(
-            "this needs the Python package 'pgserver', which is not installed",
-            mend="Run: pip install pgserver",
-        ) from error
-    server = pgserver.get_server(folder, cleanup_mode="delete")
-    stack.callback(server.cleanup)
-    server.psql("CREATE DATABASE patrol")
-    pid = int((folder / "postmaster.pid").read_text().splitlines()[0])
-    return server.get_uri("patrol"), pid
-
-
-def _mosquitto(stack: ExitStack, folder: Path) -> tuple[int, int]:
-    program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-    if program is None:
-        raise UnavailableError("mosquitto is not installed", mend="Run: apt-get install mosquitto")
-    folder.mkdir()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    conf = folder / "mosquitto.conf"
-    conf.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence true\npersistence_location {folder}/\n"
-        f"max_queued_messages 100000\nlog_type error\nlog_dest file {folder}/log\nuser root\n"
-    )
-    broker = subprocess.Popen(
-        [program, "-c", str(conf)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    stack.callback(stop, broker)
-    clock = SystemClock()
-    ends = clock.monotonic_ms() + _UP_S * 1000
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return port, broker.pid
-        except OSError:
-            if broker.poll() is not None or clock.monotonic_ms() > ends:
-                raise UnavailableError("mosquitto did not start", file=folder / "log") from None

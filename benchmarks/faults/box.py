@@ -18,11 +18,12 @@ from benchmarks.faults.fate import Crash, Fate, FatedConnection, FatedOs
 from benchmarks.faults.net import Broker, Line
 from benchmarks.faults.script import Script
 from benchmarks.faults.street import BOXES, Directory, ScriptedEyes, ScriptedReader, Street, unanimous
+from edge_agent import files
 from edge_agent.attention import Camera
 from edge_agent.cases import Case
 from edge_agent.effects import EffectWriter, unsealed
 from edge_agent.engine import Engine
-from edge_agent.evidence import AgentKey, EvidenceStore, Sealer, _files
+from edge_agent.evidence import AgentKey, EvidenceStore, Sealer
 from edge_agent.frames import Frame
 from edge_agent.identity import Identity
 from edge_agent.plates import PlateDesk
@@ -43,7 +44,7 @@ T0 = 1_767_225_600_000
 BEAT_MS = 1_000
 
 _os = FatedOs()
-_files.os = _os  # type: ignore[attr-defined]
+files.os = _os  # type: ignore[attr-defined]
 
 
 @dataclass(slots=True)

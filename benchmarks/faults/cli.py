@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -68,6 +66,7 @@ def faults(
     its seed and how to repeat it.
     """
     from benchmarks._machine import machine
+    from benchmarks.cli import _interrupt
 
     if quick:
         runs, real, hours, minutes = max(1, runs // 10), min(real, 1), hours // 7, min(minutes, 1)
@@ -86,10 +85,6 @@ def faults(
     _report(faults, facts, json)
     if wrong or leaked(faults):
         raise typer.Exit(1)
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _bar() -> Progress:
@@ -247,25 +242,18 @@ def leaked(faults: dict[str, Any]) -> list[str]:
 
 
 def _report(faults: dict[str, Any], facts: dict[str, str], json: Path | None) -> None:
-    command = "patrol " + shlex.join(sys.argv[1:])
-    whole = {"command": command, "machine": facts, "faults": faults}
-    if json is not None and str(json) == "-":
-        console.print_json(whole)
-        return
-    console.out.print(_table(faults))
-    for kind in faults["real"].get("not_possible_here", ()):
-        console.out.print(f"{kind}: not possible here, other faults were drawn", soft_wrap=True)
-    for line in leaked(faults):
-        console.out.print(f"[bold red]leak[/] {escape(line)}", soft_wrap=True)
-    for name, fact in facts.items():
-        console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
-    console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)
-    if json is not None:
-        from json import dumps
+    from benchmarks.cli import give
 
-        from zones.writing import write_whole
+    found = {"faults": faults}
 
-        write_whole(json, (dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
+    def show() -> None:
+        console.out.print(_table(faults))
+        for kind in faults["real"].get("not_possible_here", ()):
+            console.out.print(f"{kind}: not possible here, other faults were drawn", soft_wrap=True)
+        for line in leaked(faults):
+            console.out.print(f"[bold red]leak[/] {escape(line)}", soft_wrap=True)
+
+    give(found, facts, json, show)
 
 
 def _table(summary: dict[str, Any]) -> Table:

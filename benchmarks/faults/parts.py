@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from benchmarks.servers import mosquitto_command
 from protocol.errors import UnavailableError
 
 _HERE = Path(__file__).parent
@@ -159,12 +160,6 @@ def patrol(*words: str) -> list[str]:
     return [sys.executable, "-m", "patrol", *words]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def answers(port: int) -> Callable[[], bool]:
     """Whether somebody listens on a port."""
 
@@ -184,17 +179,12 @@ def mosquitto(folder: Path, port: int) -> list[str]:
     Raises:
         UnavailableError: it is not installed.
     """
-    program = shutil.which("mosquitto", path=f"/usr/sbin:/usr/local/sbin:{os.environ.get('PATH', '')}")
-    if program is None:
-        raise UnavailableError("mosquitto is not installed", mend="Run: make system")
     folder.mkdir()
-    conf = folder / "mosquitto.conf"
-    user = "user root\n" if os.geteuid() == 0 else ""
-    conf.write_text(
-        f"{user}persistence true\npersistence_location {folder}/\nautosave_on_changes true\nautosave_interval 1\n"
-        f"log_type error\nmax_queued_messages 10000\nlistener {port} 127.0.0.1\nallow_anonymous true\n"
+    return mosquitto_command(
+        folder,
+        port,
+        "autosave_on_changes true\nautosave_interval 1\nmax_queued_messages 10000\nallow_anonymous true\n",
     )
-    return [program, "-c", str(conf)]
 
 
 def rows(database: Path, query: str) -> list[tuple[object, ...]]:

@@ -23,12 +23,12 @@ from benchmarks.faults.parts import (
     SetClock,
     SmallDisk,
     answers,
-    free_port,
     mosquitto,
     patrol,
     rows,
 )
 from benchmarks.faults.proxy import TROUBLES, Proxy
+from benchmarks.servers import free_port
 from benchmarks.simulator import load_scene, zone_file
 from benchmarks.simulator.encode import encode
 from notifier.owners import LocalDirectory, OwnerRow, key_from_file

@@ -22,13 +22,11 @@ def flood(
     """One address floods the reports of Open311: what another client feels. Exit code 1: a goal is missed.
 
     A centre on SQLite with a client that looks at a page and reports, in turns alone and beside a flood from another
-    address, which sends with a valid key and never waits as it is told. The difference is given with its 95 % interval. All share this machine: the other's times are by
-    the wall clock, what a report of the flood costs is processor time.
+    address, which sends with a valid key and never waits as it is told. The difference is given with its 95 %
+    interval. All share this machine: the other's times are by the wall clock, what a report of the flood costs is processor time.
     """
-    from rich.table import Table
-
     from benchmarks._machine import machine
-    from benchmarks.cli import progress_bar, tell
+    from benchmarks.cli import progress_bar, report
     from benchmarks.flood.measure import measure
 
     facts = machine()
@@ -41,22 +39,4 @@ def flood(
             workers=workers,
             progress=lambda what: bar.update(task, description=what),
         )
-    table = Table(title="A flood of reports from one address", title_justify="left")
-    table.add_column("What")
-    for name in ("Figure", "Goal"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Met")
-    for figure in figures:
-        table.add_row(
-            figure.what,
-            f"{figure.value:,.2f} {figure.unit}" if figure.unit else f"{figure.value:g}",
-            "" if figure.goal is None else f"< {figure.goal:g} {figure.unit}".strip(),
-            {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[figure.met],
-        )
-    rows = [
-        {"what": f.what, "value": round(f.value, 3), "unit": f.unit, "goal": f.goal, "met": f.met}
-        for f in figures
-    ]
-    tell(table, rows, facts, json)
-    if any(figure.met is False for figure in figures):
-        raise typer.Exit(1)
+    report("A flood of reports from one address", figures, facts, json)

@@ -14,7 +14,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.bays.town import Town
+from benchmarks.figures import Figure
 from benchmarks.flood.calls import Answer, look, report, send
 from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
@@ -39,21 +39,6 @@ FELT_MS = {"median": 5.0, "p95": 20.0}
 
 RATE = 8.0
 """Calls a second of the client that works: half of them look, half of them report."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table; less than `goal` is wanted."""
-
-    what: str
-    value: float
-    unit: str = ""
-    goal: float | None = None
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is reached, None without one."""
-        return None if self.goal is None else self.value < self.goal
 
 
 def measure(

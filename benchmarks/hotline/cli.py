@@ -37,6 +37,7 @@ def hotline(
 
     from benchmarks._machine import machine
     from benchmarks.cli import progress_bar, tell
+    from benchmarks.figures import MARKS
     from benchmarks.hotline.keyboard import GOAL_S, Person, measure
 
     with progress_bar() as bar:
@@ -87,12 +88,11 @@ def hotline(
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("Met")
     for each in rows:
-        mark = {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[each["met"]]
         goal = "" if each["goal"] is None else f"{each['goal']:g} {each['unit']}"
         if each["goal"] == GOAL_S and each["unit"] == "s":
             goal = f"median < {goal}"
         shown = [f"{each[name]:g} {each['unit']}".strip() for name in ("median", "worst")]
-        table.add_row(each["what"], *shown, goal, mark)
+        table.add_row(each["what"], *shown, goal, MARKS[each["met"]])
     tell(table, rows, facts, json, {"calls": [one.whole_s for one in taken]})
     if any(each["met"] is False for each in rows):
         raise typer.Exit(1)

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.chromium import ARGUMENTS, chromium_path
+from benchmarks.servers import free_port
 from protocol.errors import UnavailableError
 
 GOAL_S = 30.0
@@ -31,14 +31,6 @@ JURISDICTION = "bench"
 OPERATOR = "operator"
 WAVERS = (0.67, 1.33)
 ANSWER_MS = 30_000
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,9 +277,7 @@ def _centre(stack: ExitStack, folder: Path, earlier: int, progress: Callable[[st
 
 @contextmanager
 def _pages(folder: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "patrol", "central", "web", "--port", str(port)]
     env = {**os.environ, "NO_COLOR": "1"}
     process = subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True, cwd=folder)
@@ -305,11 +295,9 @@ def _pages(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def _chromium(sync_playwright: Any) -> Iterator[Any]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next((found for found in map(shutil.which, names) if found), None)
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+            browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         except Exception as error:
             raise UnavailableError(
                 f"no Chromium starts: {str(error).splitlines()[0]}",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.table import Table
 
 app = typer.Typer(add_completion=False)
 
@@ -36,7 +35,7 @@ def iot(
     Broker, database and workers are real and run on this machine; the senders run beside them and are not counted.
     """
     from benchmarks._machine import machine
-    from benchmarks.cli import progress_bar, tell
+    from benchmarks.cli import progress_bar, report
     from benchmarks.iot.measure import Plan, measure
 
     plan = Plan(devices, rate, minutes * 60, workers, racers, race_devices, restart)
@@ -44,27 +43,5 @@ def iot(
     with progress_bar() as bar:
         task = bar.add_task("making ready", total=1.0)
         figures, more = measure(plan, lambda text, share: bar.update(task, description=text, completed=share))
-    table = Table(
-        title=f"{devices:,} devices, {rate:,g} messages a second for {minutes:g} min", title_justify="left"
-    )
-    table.add_column("What")
-    for name in ("Figure", "Goal"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("Met")
-    rows: list[dict[str, Any]] = []
-    for figure in figures:
-        mark = {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[figure.met]
-        number = f"{figure.value:,.0f}" if figure.unit in {"", "µs"} else f"{figure.value:,.2f}"
-        table.add_row(figure.what, f"{number} {figure.unit}".strip(), figure.goal_text, mark)
-        rows.append(
-            {
-                "what": figure.what,
-                "value": round(figure.value, 3),
-                "unit": figure.unit,
-                "goal": figure.goal,
-                "met": figure.met,
-            }
-        )
-    tell(table, rows, facts, json, more)
-    if any(figure.met is False for figure in figures):
-        raise typer.Exit(1)
+    title = f"{devices:,} devices, {rate:,g} messages a second for {minutes:g} min"
+    report(title, figures, facts, json, more)

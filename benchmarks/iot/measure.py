@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,8 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.dispatch.world import postgresql
+from benchmarks.figures import Figure
 from benchmarks.iot.senders import Load, shares
+from benchmarks.servers import Mosquitto, postgresql
 from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
 
@@ -44,78 +43,25 @@ class Plan:
     restart: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One line of the table. `met`: None where there is no goal."""
-
-    what: str
-    value: float
-    unit: str = ""
-    goal: float | None = None
-    exact: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is reached."""
-        if self.goal is None:
-            return None
-        return self.value == self.goal if self.exact else self.value < self.goal
-
-    @property
-    def goal_text(self) -> str:
-        """The goal for people."""
-        return "" if self.goal is None else f"{'' if self.exact else '< '}{self.goal:g} {self.unit}".strip()
-
-
-class Broker:
+class Broker(Mosquitto):
     """A Mosquitto that can be restarted; its processor time over all its lives."""
 
     def __init__(self, folder: Path) -> None:
-        program = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin")
-        if program is None:
-            raise UnavailableError("mosquitto is not installed", mend="Run: apt-get install mosquitto")
-        folder.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self._folder, self._program = folder, program
-        (folder / "mosquitto.conf").write_text(
-            f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence true\n"
-            f"persistence_location {folder}/\nautosave_interval 60\nmax_queued_messages 100000\n"
-            f"max_inflight_messages 0\nlog_type error\nlog_dest file {folder}/log\nuser root\n"
+        super().__init__(
+            folder,
+            "allow_anonymous true\nautosave_interval 60\nmax_queued_messages 100000\nmax_inflight_messages 0\n",
         )
         self._spent_s = 0.0
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Start it and wait until it listens."""
-        self._process = subprocess.Popen(
-            [self._program, "-c", str(self._folder / "mosquitto.conf")],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        clock = SystemClock()
-        ends = clock.monotonic_ms() + UP_S * 1000
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                if self._process.poll() is not None or clock.monotonic_ms() > ends:
-                    raise UnavailableError("mosquitto did not start", file=self._folder / "log") from None
 
     def stop(self) -> None:
         """Stop it in good order: it writes what it holds."""
-        if self._process is not None and self._process.poll() is None:
-            self._spent_s += spent_s([self._process.pid])
-            self._process.terminate()
-            self._process.wait(UP_S)
+        self._spent_s = self.cpu_s
+        super().stop()
 
     @property
     def cpu_s(self) -> float:
         """Processor time so far."""
-        live = self._process is not None and self._process.poll() is None
-        return self._spent_s + (spent_s([self._process.pid]) if live and self._process else 0.0)
+        return self._spent_s + (0.0 if self.pid is None else spent_s([self.pid]))
 
 
 def spent_s(roots: Iterable[int]) -> float:

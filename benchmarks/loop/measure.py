@@ -10,14 +10,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from benchmarks import simulator
+from benchmarks.figures import Figure
 from benchmarks.loop.clip import SCENE, STANDING
+from benchmarks.servers import stop
 from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
 
@@ -37,32 +38,6 @@ _UP_S = 90
 _LEAVE_S = 30
 _CASES_S = 60
 """How long before the end of the shortest useful run: confirmation takes 20 s and a plate is waited for 20 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One row of the table.
-
-    Attributes:
-        what: what was measured.
-        value: in `unit`.
-        unit: "s", "%", "MB" or "".
-        goal: upper (or, for counts, exact) goal, None where there is none.
-        exact: whether the value must equal the goal.
-    """
-
-    what: str
-    value: float
-    unit: str
-    goal: float | None = None
-    exact: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is met; None without a goal."""
-        if self.goal is None:
-            return None
-        return self.value == self.goal if self.exact else self.value < self.goal
 
 
 Say = Callable[[str], None]
@@ -128,7 +103,7 @@ def _cameras(clip: Path, folder: Path) -> Iterator[list[str]]:
             raise UnavailableError("the cameras did not come up")
         yield [str(camera["url"]) for camera in json.loads(line)["cameras"]]
     finally:
-        _end(process)
+        stop(process, _LEAVE_S)
 
 
 def _configure(folder: Path, cameras: list[str]) -> Path:
@@ -194,7 +169,7 @@ def _watch(config: Path, folder: Path, seconds: float) -> list[Figure]:
             share = (probe.cpu_s() - busy) / ((clock.monotonic_ms() - began) / 1000)
             memory = probe.peak_mb()
         finally:
-            _end(process)
+            stop(process, _LEAVE_S)
     figures = [
         Figure("start of the agent to the first picture of both cameras", first, "s"),
         Figure(
@@ -286,13 +261,3 @@ def _patrol(*arguments: str) -> None:
     )
     if done.returncode:
         raise UnavailableError(f"`patrol {' '.join(arguments[:2])}` failed: {done.stderr.strip()[-600:]}")
-
-
-def _end(process: subprocess.Popen[Any]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(_LEAVE_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

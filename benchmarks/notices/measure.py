@@ -8,21 +8,22 @@ import json
 import os
 import queue
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from benchmarks.figures import Figure
 from benchmarks.notices.gateway import ACCOUNT, Gateway
+from benchmarks.servers import free_port
 from edge_agent.cases import Identified, SendNotice, open_case, step
 from edge_agent.config import AgentConfig
 from edge_agent.effects import EffectWriter, unsealed
@@ -44,24 +45,6 @@ _UP_S = 90
 _PATIENCE_S = 120
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One row of the table: what, value, unit, upper (or exact) goal."""
-
-    what: str
-    value: float
-    unit: str
-    goal: float | None = None
-    exact: bool = False
-
-    @property
-    def met(self) -> bool | None:
-        """Whether the goal is met, None where there is none."""
-        if self.goal is None:
-            return None
-        return self.value == self.goal if self.exact else self.value <= self.goal
-
-
 def measure(
     folder: Path, *, stays: int, spread_s: float, answer_s: float, say: Callable[[str, int], None]
 ) -> list[Figure]:
@@ -78,7 +61,7 @@ def measure(
     with ExitStack() as stack:
         say("starting broker and centre", 0)
         gateway = stack.enter_context(Gateway(answer_s, changed.set))
-        broker = stack.enter_context(EmbeddedBroker(_free_port()))
+        broker = stack.enter_context(EmbeddedBroker(free_port()))
         _start_centre(stack, folder, broker.url, gateway.url, stays)
         box = stack.enter_context(_Box(folder / "agent", broker.url, changed))
         confirmed: dict[str, int] = {}
@@ -308,9 +291,3 @@ def _end(process: subprocess.Popen[str]) -> None:
             process.wait()
     if process.stdout is not None:
         process.stdout.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

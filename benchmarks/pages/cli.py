@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from protocol.errors import PatrolError, UnavailableError
+from benchmarks.servers import postgresql
+from protocol.errors import PatrolError
 
 
 def pages(
@@ -103,39 +104,25 @@ def pages(
 @contextmanager
 def server(database: str, keep: Path | None) -> Iterator[bool]:
     """Django on a fresh, migrated database until the block ends; whether it was filled before."""
-    with tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder:
+    with tempfile.TemporaryDirectory(prefix="patrol-bench-") as folder, ExitStack() as stack:
         data = (keep or Path(folder) / "centre").expanduser().absolute()
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ["PATROL_CENTRAL_DATA"] = str(data)
         os.environ.pop("PATROL_DATABASE_URL", None)
-        server = None
         if database == "postgresql":
-            os.environ["XDG_RUNTIME_DIR"] = folder
-            try:
-                import pgserver
-            except ModuleNotFoundError as error:
-                raise UnavailableError(
-                    "this benchmark on PostgreSQL needs the Python package 'pgserver'",
-                    mend="Run: pip install pgserver; or give --database sqlite",
-                ) from error
-            server = pgserver.get_server(Path(folder) / "pg", cleanup_mode="delete")
-            os.environ["PATROL_DATABASE_URL"] = server.get_uri()
-        try:
-            from central.project import bootstrap
+            os.environ["PATROL_DATABASE_URL"] = postgresql(stack, Path(folder) / "pg")[0]
+        from central.project import bootstrap
 
-            bootstrap.start()
-            bootstrap.migrate()
-            bootstrap.collect_static()
-            from django.conf import settings
-            from django.db import connections
+        bootstrap.start()
+        bootstrap.migrate()
+        bootstrap.collect_static()
+        from django.conf import settings
+        from django.db import connections
 
-            settings.ALLOWED_HOSTS.append("testserver")
-            mark = data / "filled"
-            filled = database == "sqlite" and mark.exists()
-            yield filled
-            if database == "sqlite":
-                mark.touch()
-            connections.close_all()
-        finally:
-            if server is not None:
-                server.cleanup()
+        settings.ALLOWED_HOSTS.append("testserver")
+        mark = data / "filled"
+        filled = database == "sqlite" and mark.exists()
+        yield filled
+        if database == "sqlite":
+            mark.touch()
+        connections.close_all()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +11,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from benchmarks.figures import MARKS
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -190,32 +189,25 @@ def _bar() -> Progress:
 
 
 def _tell(rows: list[Row], facts: dict[str, str], json: Path | None) -> None:
-    command = "patrol " + shlex.join(sys.argv[1:])
-    whole = {"command": command, "machine": facts, "rows": [row.as_dict() for row in rows]}
-    if json is not None and str(json) == "-":
-        console.print_json(whole)
-        return
-    for title in dict.fromkeys(row.table for row in rows):
-        table = Table("what", title=title.capitalize(), title_justify="left")
-        for name in ("n", "value", "95% interval", "goal"):
-            table.add_column(name, justify="right")
-        table.add_column("")
-        for row in rows:
-            if row.table == title:
-                mark = {None: "", True: "[green]yes[/]", False: "[bold red]no[/]"}[row.met]
-                table.add_row(
-                    escape(row.what), str(row.n), _value(row, row.value), _interval(row), row.goal, mark
-                )
-        console.out.print(table)
-    for name, fact in facts.items():
-        console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
-    console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)
-    if json is not None:
-        from json import dumps
+    from benchmarks.cli import give
 
-        from zones.writing import write_whole
+    found = {"rows": [row.as_dict() for row in rows]}
 
-        write_whole(json, (dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
+    def show() -> None:
+        for title in dict.fromkeys(row.table for row in rows):
+            table = Table("what", title=title.capitalize(), title_justify="left")
+            for name in ("n", "value", "95% interval", "goal"):
+                table.add_column(name, justify="right")
+            table.add_column("")
+            for row in rows:
+                if row.table == title:
+                    mark = MARKS[row.met]
+                    table.add_row(
+                        escape(row.what), str(row.n), _value(row, row.value), _interval(row), row.goal, mark
+                    )
+            console.out.print(table)
+
+    give(found, facts, json, show)
 
 
 def _value(row: Row, value: float) -> str:

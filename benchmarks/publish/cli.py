@@ -86,6 +86,8 @@ def everything(
 
 def _run(out: Path, names: list[str], *, quick: bool) -> list[str]:
     """Run them; the names of those that missed a goal."""
+    from benchmarks.cli import _interrupt
+
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -112,10 +114,6 @@ def _run(out: Path, names: list[str], *, quick: bool) -> list[str]:
         if code:
             missed.append(name)
     return missed
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _render(folder: Path, page: Path) -> None:

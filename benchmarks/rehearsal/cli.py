@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -11,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from patrol import console
@@ -43,6 +40,7 @@ def rehearse(
     log as `patrol zones rehearse` does, with the report; seconds are processor time.
     """
     from benchmarks._machine import machine
+    from benchmarks.cli import progress_bar
     from benchmarks.rehearsal import EDITS, draw_lots, live_through
     from benchmarks.rehearsal.check import check
     from benchmarks.rehearsal.edits import OLD
@@ -57,7 +55,7 @@ def rehearse(
     if data is not None:
         refuse_existing(data)
         data.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(prefix="patrol-bench-") as temporary, _bar() as bar:
+    with tempfile.TemporaryDirectory(prefix="patrol-bench-") as temporary, progress_bar() as bar:
         folder = data or Path(temporary)
         task = bar.add_task("living the day", total=1.0)
         street = draw_lots(seed, stays)
@@ -108,42 +106,28 @@ def rehearse(
         raise typer.Exit(1)
 
 
-def _bar() -> Progress:
-    return Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(),
-        console=console.err, transient=True, disable=not console.err.is_terminal,
-    )  # fmt: skip
-
-
 def _report(
     rows: list[dict[str, Any]], facts: dict[str, str], about: dict[str, Any], json: Path | None
 ) -> None:
-    command = "patrol " + shlex.join(sys.argv[1:])
-    whole = {"command": command, "machine": facts, **about, "goal_s": GOAL_S, "rows": rows}
-    if json is not None and str(json) == "-":
-        console.print_json(whole)
-        return
-    table = Table(title=f"Rehearsing a day of {about['stays']} stays", title_justify="left")
-    table.add_column("Edit")
-    for name in ("Flips in truth", "Listed", "Wrong", "History differs", "Processor s", "Goal"):
-        table.add_column(name, justify="right")
-    table.add_column("Met")
-    for row in rows:
-        met = row["exact"] and row["seconds"] < GOAL_S
-        table.add_row(
-            escape(row["words"]), str(row["flips_expected"]), str(row["flips_listed"]), str(len(row["wrong"])),
-            str(row["history_differs"]), f"{row['seconds']:.2f}", f"< {GOAL_S:g}", "[green]yes[/]" if met else "[bold red]no[/]",
-        )  # fmt: skip
-    console.out.print(table)
-    console.out.print(
-        f"the day itself took {about['day_lived_s']} s of processor time; its database is {about['database_kb']} kB"
-    )
-    for name, fact in facts.items():
-        console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
-    console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)
-    if json is not None:
-        from json import dumps
+    from benchmarks.cli import give
 
-        from zones.writing import write_whole
+    found = {**about, "goal_s": GOAL_S, "rows": rows}
 
-        write_whole(json, (dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
+    def show() -> None:
+        table = Table(title=f"Rehearsing a day of {about['stays']} stays", title_justify="left")
+        table.add_column("Edit")
+        for name in ("Flips in truth", "Listed", "Wrong", "History differs", "Processor s", "Goal"):
+            table.add_column(name, justify="right")
+        table.add_column("Met")
+        for row in rows:
+            met = row["exact"] and row["seconds"] < GOAL_S
+            table.add_row(
+                escape(row["words"]), str(row["flips_expected"]), str(row["flips_listed"]), str(len(row["wrong"])),
+                str(row["history_differs"]), f"{row['seconds']:.2f}", f"< {GOAL_S:g}", "[green]yes[/]" if met else "[bold red]no[/]",
+            )  # fmt: skip
+        console.out.print(table)
+        console.out.print(
+            f"the day itself took {about['day_lived_s']} s of processor time; its database is {about['database_kb']} kB"
+        )
+
+    give(found, facts, json, show)

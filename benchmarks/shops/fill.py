@@ -67,8 +67,8 @@ def fill(shops: int, now_ms: int, seed: int, progress: Callable[[str, float], No
 
 def _happen(now_ms: int, dice: random.Random) -> None:
     from central.grids.models import Grid
+    from central.project.clock import local_day
     from central.shops.checklists import current
-    from central.shops.colours import local_day
     from central.shops.models import Certificate, Finding, Inspection, Rating, Shop, TipOff
 
     today = local_day(now_ms)

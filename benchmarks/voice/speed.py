@@ -46,7 +46,7 @@ def start(stack: ExitStack, database: str) -> None:
     os.environ["PATROL_CENTRAL_DATA"] = str(data)
     os.environ.pop("PATROL_DATABASE_URL", None)
     if database == "postgresql":
-        from benchmarks.dispatch.world import postgresql
+        from benchmarks.servers import postgresql
 
         os.environ["PATROL_DATABASE_URL"] = postgresql(stack, folder / "pg")[0]
     from central.project import bootstrap

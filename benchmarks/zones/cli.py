@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
-from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -103,12 +100,10 @@ def _with_sums(rows: list[Row]) -> list[Row]:
 
 
 def _report(rows: list[Row], speeds: list[Speed], facts: dict[str, str], json: Path | None) -> None:
+    from benchmarks.cli import give
     from benchmarks.zones.decisions import METHODS
 
-    command = "patrol " + shlex.join(sys.argv[1:])
-    whole: dict[str, Any] = {
-        "command": command,
-        "machine": facts,
+    found: dict[str, Any] = {
         "decisions": [
             {
                 "angle": row.angle or "all",
@@ -128,39 +123,33 @@ def _report(rows: list[Row], speeds: list[Speed], facts: dict[str, str], json: P
             {"what": s.what, "cpu_ms": round(s.ms, 3), "goal_ms": s.goal_ms, "met": s.met} for s in speeds
         ],
     }
-    if json is not None and str(json) == "-":
-        console.print_json(whole)
-        return
-    table = Table(title="Wrong decisions: false + missed", title_justify="left")
-    table.add_column("Boxes")
-    for name in ("Angle", "On", "Off", "On the line", "Not found", *(m.capitalize() for m in METHODS)):
-        table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(
-            row.boxes,
-            f"{row.angle}°" if row.angle else "all",
-            str(row.inside),
-            str(row.outside),
-            str(row.between),
-            str(row.unseen) if row.boxes == "detected" else "",
-            *(f"{t.wrong} ({t.false} + {t.missed})" for t in row.by_method.values()),
-            end_section=not row.angle,
-        )
-    console.out.print(table)
-    table = Table(title="Speed, processor time of one core", title_justify="left")
-    table.add_column("What")
-    table.add_column("ms", justify="right")
-    table.add_column("Goal", justify="right")
-    for speed in speeds:
-        goal = "" if speed.goal_ms is None else f"{speed.goal_ms:g}"
-        table.add_row(
-            escape(speed.what), f"{speed.ms:.2f}", goal, style=None if speed.met is not False else "red"
-        )
-    console.out.print(table)
-    for name, fact in facts.items():
-        console.out.print(f"[dim]{name}:[/] {escape(fact)}", soft_wrap=True)
-    console.out.print(f"[dim]command:[/] {escape(command)}", soft_wrap=True)
-    if json is not None:
-        from zones.writing import write_whole
 
-        write_whole(json, (dumps(whole, ensure_ascii=False, indent=1) + "\n").encode())
+    def show() -> None:
+        table = Table(title="Wrong decisions: false + missed", title_justify="left")
+        table.add_column("Boxes")
+        for name in ("Angle", "On", "Off", "On the line", "Not found", *(m.capitalize() for m in METHODS)):
+            table.add_column(name, justify="right")
+        for row in rows:
+            table.add_row(
+                row.boxes,
+                f"{row.angle}°" if row.angle else "all",
+                str(row.inside),
+                str(row.outside),
+                str(row.between),
+                str(row.unseen) if row.boxes == "detected" else "",
+                *(f"{t.wrong} ({t.false} + {t.missed})" for t in row.by_method.values()),
+                end_section=not row.angle,
+            )
+        console.out.print(table)
+        table = Table(title="Speed, processor time of one core", title_justify="left")
+        table.add_column("What")
+        table.add_column("ms", justify="right")
+        table.add_column("Goal", justify="right")
+        for speed in speeds:
+            goal = "" if speed.goal_ms is None else f"{speed.goal_ms:g}"
+            table.add_row(
+                escape(speed.what), f"{speed.ms:.2f}", goal, style=None if speed.met is not False else "red"
+            )
+        console.out.print(table)
+
+    give(found, facts, json, show)

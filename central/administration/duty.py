@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, time, timedelta
+from datetime import time, timedelta
 from zoneinfo import ZoneInfo
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,6 +15,7 @@ from central.dispatch import rosters as shifts
 from central.dispatch.models import Shift, TravelMode
 from central.people.models import Role, User
 from central.people.scopes import unscoped
+from central.project.asked import day
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 
@@ -56,7 +57,7 @@ def add(request: HttpRequest) -> HttpResponse:
     with told(request, _("The shifts are stored.")):
         asked = request.POST
         zone = ZoneInfo(calendar_for(place).time_zone)
-        first, last = _date(asked.get("first", ""), "first"), _date(asked.get("last", ""), "last")
+        first, last = day(asked.get("first", ""), "first"), day(asked.get("last", ""), "last")
         if not timedelta() <= last - first <= LONGEST:
             raise PatrolError(
                 "give two days, the first one first, three months apart at most", field="last", value=last
@@ -114,15 +115,6 @@ def _officers() -> list[User]:
 
 def _sees(user: User, place: str) -> bool:
     return user.jurisdictions is None or place in user.jurisdictions
-
-
-def _date(text: str, field: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise PatrolError(
-            "not a date", field=field, value=text[:40], mend="Write it as 2026-11-28."
-        ) from None
 
 
 def _time(text: str, field: str) -> time:

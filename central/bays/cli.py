@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from central.project.bootstrap import ready
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -56,7 +57,7 @@ def import_(
             "there is no such datum", field="--datum", value=datum, mend="Use wgs84, gcj02 or bd09."
         )
     _check_jurisdiction(jurisdiction)
-    _ready()
+    ready()
     from rich.progress import Progress
 
     from central.bays.imports import Options, import_bays, read_features, read_outline
@@ -112,7 +113,7 @@ def import_(
 def list_(jurisdiction: Jurisdiction, as_json: Json = False) -> None:
     """List the bays of a jurisdiction with what is known of them now."""
     _check_jurisdiction(jurisdiction)
-    _ready()
+    ready()
     from central.bays.models import Bay
     from central.bays.services import effective_status
     from protocol.clock import iso
@@ -160,7 +161,7 @@ def keys_add(
     as_json: Json = False,
 ) -> None:
     """Make a key; it is shown this once."""
-    _ready()
+    ready()
     from central.bays.feeds import add_key
 
     secret = add_key(name, jurisdiction)
@@ -174,7 +175,7 @@ def keys_add(
 @keys_app.command("list", epilog="Example: patrol central bays keys list --json")
 def keys_list(as_json: Json = False) -> None:
     """List keys, never their secrets."""
-    _ready()
+    ready()
     from central.bays.models import FeedKey
     from protocol.clock import iso
 
@@ -202,7 +203,7 @@ def keys_list(as_json: Json = False) -> None:
 @keys_app.command("revoke", epilog="Example: patrol central bays keys revoke car-park-3")
 def keys_revoke(name: Annotated[str, typer.Argument(help="The key's name.")]) -> None:
     """A key opens nothing any more."""
-    _ready()
+    ready()
     from central.bays.feeds import revoke_key
 
     revoke_key(name)
@@ -222,10 +223,3 @@ def _check_jurisdiction(name: str) -> None:
             field="--jurisdiction",
             value=name,
         ) from error
-
-
-def _ready() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()

@@ -41,10 +41,10 @@ from central.cases.api_schemas import (
 )
 from central.cases.apikeys import actor_of_key, reporter_actor
 from central.cases.attachments import attach
-from central.cases.history import canonical
 from central.cases.models import ApiKey, Case
 from central.cases.reporters import Contact, find_or_make
 from central.people.access import open_to_all
+from central.project.chain import canonical
 from central.project.clock import now_ms
 from protocol.messages import Position
 

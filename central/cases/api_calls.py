@@ -18,9 +18,9 @@ from central.cases.actions import OtherContentError as OtherNoteError
 from central.cases.apikeys import find_key
 from central.cases.attachments import OtherContentError as OtherPhotoError
 from central.cases.engine import RefusedError
-from central.cases.history import canonical
 from central.cases.models import ApiCall, ApiKey
 from central.project.brake import Brake, address_of
+from central.project.chain import canonical
 from central.project.clock import now_ms
 from protocol.errors import PatrolError, UnavailableError
 

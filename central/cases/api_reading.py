@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from typing import Annotated, Any
 
@@ -19,6 +17,7 @@ from central.cases.attachments import path_of
 from central.cases.definition import Name
 from central.cases.models import ApiKey, Attachment, Case, HistoryEntry
 from central.cases.states import CaseState
+from central.project.answers import csv_file
 
 PROBLEMS = frozenset({400, 401, 403, 404, 422, 429, 503})
 PAGE = 200
@@ -166,15 +165,8 @@ def add_reading(api: NinjaAPI) -> None:
         """Up to 5000 cases as CSV (UTF-8 with its mark, so that spreadsheets read it). The header `Link` with
         `rel="next"` leads to the rest."""
         rows, following = _page(key_with(request, "export"), wanted, wanted.limit)
-        out = io.StringIO()
-        writer = csv.writer(out)
-        writer.writerow(COLUMNS)
-        for case in rows:
-            content = case_out(case)
-            writer.writerow([_cell(content[name]) for name in COLUMNS])
-        body = ("\ufeff" + out.getvalue()).encode()
-        response = HttpResponse(body, content_type="text/csv; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="cases.csv"'
+        table = ([case_out(case)[name] for name in COLUMNS] for case in rows)
+        response = csv_file("cases.csv", [COLUMNS, *table])
         return _linked(request, response, following)
 
     @api.get(
@@ -238,11 +230,6 @@ def _entry_out(entry: HistoryEntry) -> dict[str, Any]:
         "sha256": entry.sha256,
         "previous_sha256": entry.previous_sha256,
     }
-
-
-def _cell(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula is shown as text."""
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@", "\t", "\r"} else value
 
 
 def _linked(request: HttpRequest, response: HttpResponse, following: int | None) -> HttpResponse:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import uuid
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 
 from central.cases import history
@@ -62,10 +64,8 @@ def attach(
     known = Attachment.objects.filter(case=case, key=key).first()
     if known is not None:
         return _same(known, digest)
-    photo = photo or read_photo(data, most_bytes=settings.PATROL.picture_bytes, zone=settings.TIME_ZONE)
-    thumbnail = hashlib.sha256(photo.thumbnail).hexdigest()
-    write_once(path_of(photo.sha256), photo.data)
-    write_once(path_of(thumbnail, thumbnail=True), photo.thumbnail)
+    photo = photo or read_sent(data)
+    thumbnail = write_photo(photo)
     with transaction.atomic():
         locked = Case.objects.select_for_update().get(pk=case.pk)
         known = Attachment.objects.filter(case=locked, key=key).first()
@@ -76,6 +76,45 @@ def attach(
         made = _keep(locked, user, photo, thumbnail, filename, key, actor)
         announce(TASKS)
     return made
+
+
+def attach_upload(case: Case, user: Any, file: UploadedFile, key: uuid.UUID) -> Attachment:
+    """Keep a photo that came with a form.
+
+    Args:
+        case, user: as for `attach`.
+        file: what was chosen.
+        key: of the form. Another photo after a refusal is another photo.
+
+    Raises:
+        BadPhotoError, OtherContentError, OSError: as `attach` does.
+    """
+    if (file.size or 0) > settings.PATROL.picture_bytes:
+        raise BadPhotoError("too large")
+    data = file.read()
+    name = f"{key}-{hashlib.sha256(data).hexdigest()[:16]}"
+    return attach(case, user, data, str(file.name or "")[:200], name)
+
+
+def read_sent(data: bytes) -> Photo:
+    """`read_photo` within the limits of this centre.
+
+    Raises:
+        BadPhotoError: not a photo that can be accepted.
+    """
+    return read_photo(data, most_bytes=settings.PATROL.picture_bytes, zone=settings.TIME_ZONE)
+
+
+def write_photo(photo: Photo) -> str:
+    """Write the files of a photo, before its row: a row without its file would be a lie. Returns the thumbnail's hash.
+
+    Raises:
+        OSError: the disk is full or may not be written.
+    """
+    thumbnail = hashlib.sha256(photo.thumbnail).hexdigest()
+    write_once(path_of(photo.sha256), photo.data)
+    write_once(path_of(thumbnail, thumbnail=True), photo.thumbnail)
+    return thumbnail
 
 
 def path_of(sha256: str, *, thumbnail: bool = False) -> Path:

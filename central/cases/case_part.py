@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
@@ -17,15 +15,16 @@ from django.views.decorators.http import require_POST, require_safe
 from central.cases import actions, fields, parts
 from central.cases.api_calls import STATUS
 from central.cases.attachments import OtherContentError as OtherPhotoError
-from central.cases.attachments import attach
+from central.cases.attachments import attach_upload
 from central.cases.definition import Definition, FieldRule
 from central.cases.engine import RefusedError
 from central.cases.models import Attachment, Case
 from central.cases.parts import ELSEWHERE, MISSING, Wrong
 from central.cases.photos import BadPhotoError
-from central.cases.rules import definition_of
+from central.cases.rules import definition_of, state_of
 from central.people.access import EVERYONE, roles
 from central.people.policy import READS_ONLY, writers
+from central.project.asked import form_key, whole
 from protocol.errors import PatrolError
 
 PART = "cases/_notes.html"
@@ -48,7 +47,7 @@ def notes(request: HttpRequest, case_id: int) -> HttpResponse:
 def write(request: HttpRequest, case_id: int) -> HttpResponse:
     """Add a note, a photo or both. The form's key makes sending it twice one note."""
     case = parts.find(request, case_id)
-    text, key = request.POST.get("text", "").strip(), _key(request)
+    text, key = request.POST.get("text", "").strip(), form_key(request)
     photo = request.FILES.get("photo")
     if not text and photo is None:
         return _refuse(request, case, "note", _("Write a note or choose a photo."), "text")
@@ -56,7 +55,7 @@ def write(request: HttpRequest, case_id: int) -> HttpResponse:
         return _refuse(request, case, "note", _("The note is too long."), "text")
     try:
         if photo is not None:
-            _keep(case, request, photo, key)
+            attach_upload(case, request.user, photo, key)
         if text:
             actor = f"user:{request.user.get_username()}"
             public = case.reporter_id is not None and "public" in request.POST
@@ -120,16 +119,10 @@ def _show(
         "lines": lines[:SHOWN],
         "may_write": request.user.role in writers("notes"),
         "steps": _steps(request, case, photos, wrong),
-        "state": _state(case),
+        "state": state_of(case, get_language() or ""),
         "key": wrong.given.get("key", "") if wrong is not None and wrong.form == "note" else uuid.uuid4(),
     }
     return parts.show(request, case, PART, context, wrong=wrong, said=said, where=where)
-
-
-def _state(case: Case) -> str:
-    """Where the case stands by its own rules, in their words."""
-    found = definition_of(case).by_name.get(case.process_state) if case.definition_id else None
-    return found.titles.text(get_language() or "") if found else ""
 
 
 def _choices(request: HttpRequest, case: Case) -> list[dict[str, Any]]:
@@ -182,19 +175,10 @@ def _given(request: HttpRequest, case: Case, rule: FieldRule) -> Any:
     if rule.kind == "photo":
         file = request.FILES.get(f"{rule.name}_file")
         if file is not None:
-            return _keep(case, request, file, _key(request)).pk
+            return attach_upload(case, request.user, file, form_key(request)).pk
     if rule.kind in {"photo", "integer"} and text.strip().lstrip("-").isascii():
         return int(text) if text.strip().lstrip("-").isdigit() and len(text) < 16 else text
     return text
-
-
-def _keep(case: Case, request: HttpRequest, file: UploadedFile, key: uuid.UUID) -> Attachment:
-    if (file.size or 0) > settings.PATROL.picture_bytes:
-        raise BadPhotoError("too large")
-    data = file.read()
-    # The key of a form and what was sent with it: another photo after a refusal is another photo.
-    name = f"{key}-{hashlib.sha256(data).hexdigest()[:16]}"
-    return attach(case, request.user, data, str(file.name or "")[:200], name)
 
 
 def _photo_words(error: BadPhotoError) -> str:
@@ -212,17 +196,10 @@ def _sentence(reason: Any) -> str:
     return text[:1].upper() + text[1:]
 
 
-def _key(request: HttpRequest) -> uuid.UUID:
-    try:
-        return uuid.UUID(request.POST.get("key", ""))
-    except ValueError:
-        return uuid.uuid4()
-
-
 def _seen(request: HttpRequest, case: Case) -> int:
     """How long the history was when the form was made; a form that does not say it counts as made now."""
-    text = request.POST.get("seen", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else case.history_length
+    seen = whole(request.POST.get("seen", ""), 9)
+    return case.history_length if seen is None else seen
 
 
 def _refuse(

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from central.project.bootstrap import ready, start
 from patrol import console
 
 services_app = typer.Typer(
@@ -88,7 +89,7 @@ def services_check(
     as_json: Json = False,
 ) -> None:
     """Check a definition and draw it; nothing is changed."""
-    _start()
+    start()
     from central.cases.catalogue import read
 
     definition = read(file)
@@ -112,7 +113,7 @@ def services_put(
     as_json: Json = False,
 ) -> None:
     """Put a definition in force for new cases of a jurisdiction; open cases keep the rules that they have."""
-    _ready()
+    ready()
     from central.cases import versions
     from central.cases.catalogue import read
 
@@ -134,7 +135,7 @@ def services_back(
     code: Annotated[str, typer.Argument(help="The service's code.")], jurisdiction: Where, reason: Reason
 ) -> None:
     """Go back to what the files say, for new cases."""
-    _ready()
+    ready()
     from central.cases import versions
 
     versions.take_back(code, jurisdiction, reason=reason, author=f"cli:{console.person()}")
@@ -161,7 +162,7 @@ def keys_add(
     as_json: Json = False,
 ) -> None:
     """Make a key; it is shown this once."""
-    _ready()
+    ready()
     from central.cases.apikeys import USUAL, add_key
 
     rights = right or list(USUAL)
@@ -180,7 +181,7 @@ def keys_add(
 @keys_app.command("list", epilog="Example: patrol central keys list --json")
 def keys_list(as_json: Json = False) -> None:
     """List keys, never their secrets."""
-    _ready()
+    ready()
     from central.cases.models import ApiKey
     from protocol.clock import iso
 
@@ -211,7 +212,7 @@ def keys_list(as_json: Json = False) -> None:
 @keys_app.command("revoke", epilog="Example: patrol central keys revoke hotline-12345")
 def keys_revoke(name: Annotated[str, typer.Argument(help="The key's name.")]) -> None:
     """A key opens nothing any more."""
-    _ready()
+    ready()
     from central.cases.apikeys import revoke_key
 
     revoke_key(name)
@@ -238,19 +239,6 @@ def _draw(definition: Any, language: str, *, mermaid: bool) -> None:
         )
 
 
-def _start() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-
-
 def _known(jurisdiction: str) -> None:
     """Files can be read without a database, what a jurisdiction put up cannot."""
-    (_ready if jurisdiction else _start)()
-
-
-def _ready() -> None:
-    _start()
-    from central.project import bootstrap
-
-    bootstrap.check_schema()
+    (ready if jurisdiction else start)()

@@ -13,11 +13,10 @@ from typing import Any
 
 from central.cases.models import Case, HistoryEntry
 from central.live.services import announce, case_topic
+from central.project.chain import GENESIS, Walk, canonical, hash_of
 from central.project.clock import now_ms
 from central.project.snapshot import snapshot
 from central.project.unit import insert, save
-
-GENESIS = "0" * 64
 
 
 def append(
@@ -58,7 +57,7 @@ def append(
 
 def digest(entry: HistoryEntry) -> str:
     """The hash that this entry must have."""
-    text = canonical(
+    return hash_of(
         [
             entry.case_id,
             entry.number,
@@ -70,12 +69,6 @@ def digest(entry: HistoryEntry) -> str:
             entry.previous_sha256,
         ]
     )
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def canonical(value: Any) -> str:
-    """JSON with one spelling."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,33 +112,26 @@ def _verify(audit: Audit) -> Iterator[Fault]:
         .iterator(2000)
     ):
         audit.cases += 1
-        number, previous = 0, GENESIS
+        chain = Walk("entry")
         opened_under, moves = None, []
         while entry is not None and entry.case_id <= case_id:
             if entry.case_id == case_id:
-                number += 1
                 audit.entries += 1
-                yield from _faults(entry, number, previous)
-                number, previous = entry.number, entry.sha256
+                at = chain.step(entry.number, entry.previous_sha256, entry.sha256, digest(entry))
+                yield from (Fault(case_id, number, problem) for number, problem in at)
                 if '"moved":' in entry.body or '"definition":' in entry.body:
                     facts = json.loads(entry.body)
                     moves += facts.get("moved", [])
                     opened_under = opened_under or facts.get("definition")
             entry = next(entries, None)
-        if number != length or (previous if number else "") != head:
-            yield Fault(case_id, number, f"the case knows of {length} entries, the history has {number}")
+        if (chain.number, chain.head) != (length, head):
+            problem = f"the case knows of {length} entries, the history has {chain.number}"
+            yield Fault(case_id, chain.number, problem)
         if opened_under is not None:
-            yield from (Fault(case_id, number, problem) for problem in replay(opened_under, moves, stands_in))
+            yield from (
+                Fault(case_id, chain.number, problem) for problem in replay(opened_under, moves, stands_in)
+            )
             if opened_under != rules:
-                yield Fault(case_id, number, "the case follows other rules than it was opened under")
+                yield Fault(case_id, chain.number, "the case follows other rules than it was opened under")
         total.update(f"{case_id}:{length}:{head}\n".encode())
     audit.digest = total.hexdigest()
-
-
-def _faults(entry: HistoryEntry, number: int, previous: str) -> Iterator[Fault]:
-    if entry.number != number:
-        yield Fault(entry.case_id, number, f"entry {number} is missing")
-    elif entry.previous_sha256 != previous:
-        yield Fault(entry.case_id, number, "the chain is broken before this entry")
-    if digest(entry) != entry.sha256:
-        yield Fault(entry.case_id, entry.number, "the entry was changed after it was written")

@@ -85,6 +85,12 @@ def title_of(code: str, language: str) -> str:
     return code if found is None else found.titles.text(language)
 
 
+def state_of(case: Case, language: str) -> str:
+    """Where a case stands by its own rules, in their words; nothing for one without rules."""
+    found = definition_of(case).by_name.get(case.process_state) if case.definition_id else None
+    return found.titles.text(language) if found else ""
+
+
 def _versions(jurisdiction_id: str) -> QuerySet[ServiceVersion]:
     every: QuerySet[ServiceVersion] = ServiceVersion.objects.unscoped(
         "rules of a jurisdiction bind whoever has a case in it"

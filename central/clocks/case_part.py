@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -22,6 +20,8 @@ from central.clocks.models import OUTSIDE, Clock, ClockPause, ClockState, Whistl
 from central.clocks.whistle import MAY_ANSWER_FOR, MAY_BLOW, Call
 from central.people.access import EVERYONE, roles
 from central.people.models import Role, User
+from central.project.asked import whole
+from central.project.clock import local_day
 from protocol.errors import PatrolError
 
 PART = "clocks/_case.html"
@@ -45,7 +45,7 @@ def pause(request: HttpRequest, case_id: int, clock_id: int) -> HttpResponse:
     """Let a clock stand still, with a reason. Sent again it changes nothing."""
     case, clock = _find_clock(request, case_id, clock_id)
     reason = request.POST.get("reason", "").strip()[:300]
-    seen = _number(request.POST.get("pauses", "")) or 0
+    seen = whole(request.POST.get("pauses", "")) or 0
     try:
         # The form says how many pauses its reader saw: one that is sent twice does not pause what ran again since.
         if not _paused_since(clock, seen, request.user, reason):
@@ -61,7 +61,7 @@ def pause(request: HttpRequest, case_id: int, clock_id: int) -> HttpResponse:
 def resume(request: HttpRequest, case_id: int, clock_id: int) -> HttpResponse:
     """Let it run again. The form names the pause that it ends; one that has ended is not ended twice."""
     case, clock = _find_clock(request, case_id, clock_id)
-    named = _number(request.POST.get("pause", ""))
+    named = whole(request.POST.get("pause", ""))
     ended = ClockPause.objects.filter(clock=clock, to_ms__isnull=False, pk=named)
     try:
         if not ended.exists():
@@ -126,7 +126,11 @@ def _show(
     context = {
         "clocks": [_row(case, clock, actors, may_command) for clock in known if clock.party_id is None],
         "unknown_years": sorted(
-            {_year(clock.due_at_ms) for clock in known if clock.provisional and clock.stopped_at_ms is None}
+            {
+                local_day(clock.due_at_ms).year
+                for clock in known
+                if clock.provisional and clock.stopped_at_ms is None
+            }
         ),
         "whistles": whistles,
         "may_blow": may_blow,
@@ -264,14 +268,6 @@ def _paused_since(clock: Clock, seen: int, user: User, reason: str) -> bool:
     later = list(ClockPause.objects.filter(clock=clock).order_by("from_ms", "pk"))[seen:]
     actor = services.actor_of(user)
     return any((pause.actor, pause.reason) == (actor, reason) for pause in later)
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
-
-
-def _year(at_ms: int) -> int:
-    return timezone.localtime(datetime.fromtimestamp(at_ms / 1000, UTC)).year
 
 
 def _refuse(request: HttpRequest, case: Case, form: str, error: PatrolError) -> HttpResponse:

@@ -11,11 +11,9 @@ from __future__ import annotations
 import logging
 import os
 import random
-import signal
 import socket
-import threading
 
-from django.db import DatabaseError, InterfaceError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from central.cases.models import Case
@@ -24,10 +22,11 @@ from central.clocks.calendars import held_for, missing_years
 from central.clocks.models import Clock, ClockState, Sweeper
 from central.clocks.services import run
 from central.live import beats
+from central.live.work import Worker, run_here
 from central.project import faults, logs
 from central.project.clock import now_ms
 from protocol.clock import Clock as TimeSource
-from protocol.clock import SystemClock, iso
+from protocol.clock import iso
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +39,9 @@ PUT_OFF_MS = 60_000
 
 HOUSEKEEPING_MS = 5_000
 ALARM_MS = 60_000
-DATABASE_RETRY_S = (0.5, 10.0)
 
 
-class ClockSweeper:
+class ClockSweeper(Worker):
     """Sweeps until told to stop.
 
     Args:
@@ -52,41 +50,19 @@ class ClockSweeper:
 
     def __init__(self, name: str = "", clock: TimeSource | None = None) -> None:
         self.name = (name or f"{socket.gethostname()}-{os.getpid()}")[:100]
-        self._time = clock or SystemClock()
-        self._stop = threading.Event()
+        super().__init__(beats.SWEEP, f"sweep-{self.name}", clock)
         self._dice = random.Random(self.name)  # noqa: S311  # only spreads workers over the rows
-        self._pulse = beats.Pulse(beats.SWEEP, f"sweep-{self.name}", self._time)
-        self._kept_at_ms: int | None = None
-        self._alarmed_at_ms: int | None = None
         self._chores = chores.Rota()
 
-    def stop(self) -> None:
-        """Finish what is in hand, then leave. Safe to call from a signal handler."""
-        self._stop.set()
+    def _work(self) -> None:
+        self._take_turns(self._turn, POLL_S)
 
-    def run(self) -> None:
-        """Work until told to stop; the database may come and go."""
-        wait = DATABASE_RETRY_S[0]
-        try:
-            while not self._stop.is_set():
-                try:
-                    self._keep_house()
-                    done = self.sweep()
-                    self._pulse.worked()
-                    self._pulse.beat()
-                except (DatabaseError, InterfaceError) as error:
-                    self._pulse.failed(error)
-                    log.warning("sweeper: the database fails: %s; trying again", _first_line(error))
-                    connection.close()
-                    self._stop.wait(wait)
-                    wait = min(wait * 2, DATABASE_RETRY_S[1])
-                    continue
-                wait = DATABASE_RETRY_S[0]
-                if not done:
-                    self._stop.wait(POLL_S)
-        finally:
-            self._pulse.stop()
-            connection.close()
+    def _turn(self) -> bool:
+        self._keep_house()
+        done = self.sweep()
+        self._pulse.worked()
+        self._pulse.beat()
+        return done > 0
 
     def sweep(self) -> int:
         """Do what is due now, at most a batch; returns how many clocks were done.
@@ -128,18 +104,15 @@ class ClockSweeper:
 
     def _keep_house(self) -> None:
         """Now and then: say that this process lives, follow changed calendars, and raise the alarm of missing years."""
-        now = self._time.monotonic_ms()
-        if self._kept_at_ms is None or now - self._kept_at_ms >= HOUSEKEEPING_MS:
-            self._kept_at_ms = now
+        if self._is_due("house", HOUSEKEEPING_MS):
             seen = now_ms()
             Sweeper.objects.update_or_create(name=self.name, defaults={"seen_at_ms": seen})
             Sweeper.objects.filter(seen_at_ms__lt=seen - health.FORGET_MS).delete()
             while self.reckon_again() and not self._stop.is_set():
                 self._pulse.beat()  # a new calendar may keep it busy for long
-        if self._alarmed_at_ms is None or now - self._alarmed_at_ms >= ALARM_MS:
-            self._alarmed_at_ms = now
+        if self._is_due("alarm", ALARM_MS):
             alarm_of_missing_years()
-        for chore in self._chores.due(now):
+        for chore in self._chores.due(self._clock.monotonic_ms()):
             chore()
             self._pulse.beat()
 
@@ -204,11 +177,4 @@ def alarm_of_missing_years() -> None:
 
 def run_worker() -> None:
     """Run one sweeper in this process until SIGTERM or Ctrl-C."""
-    sweeper = ClockSweeper()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: sweeper.stop())
-    sweeper.run()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["unknown"])[0]
+    run_here(ClockSweeper())

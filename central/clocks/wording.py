@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from central.clocks.models import Alert, Kind
+from central.project.clock import local
 from protocol.errors import PatrolError
 
 ALERTS = {
@@ -102,8 +102,8 @@ def history_detail(kind: str, facts: Mapping[str, Any]) -> str:
 
 def moment(at_ms: int) -> str:
     """Date and time where it is."""
-    local = timezone.localtime(datetime.fromtimestamp(at_ms / 1000, UTC))
-    return f"{formats.date_format(local, 'MONTH_DAY_FORMAT')} {local:%H:%M}"
+    here = local(at_ms)
+    return f"{formats.date_format(here, 'MONTH_DAY_FORMAT')} {here:%H:%M}"
 
 
 def _what(facts: Mapping[str, Any]) -> str:

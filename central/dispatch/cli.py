@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from central.project.bootstrap import ready
+from central.project.cli_rows import show_rows
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -54,7 +56,7 @@ def work() -> None:
 @dispatch_app.command("open", epilog="Example: patrol central dispatch open --json")
 def open_(as_json: Json = False) -> None:
     """Tasks that nobody has accepted: to whom they are offered, or why to nobody."""
-    _ready()
+    ready()
     from central.dispatch.models import Assignment, Offer, OfferState
     from central.dispatch.words import why_words
     from protocol.clock import iso
@@ -83,7 +85,7 @@ def open_(as_json: Json = False) -> None:
                 "why": why_words(offer.why) if offer else search.reason,
             }
         )
-    _show(rows, as_json=as_json)
+    show_rows(rows, as_json=as_json)
 
 
 @rosters_app.command(
@@ -99,7 +101,7 @@ def import_(
 
     Rows that are stored already, word for word, stay as they are: a file may be imported again.
     """
-    _ready()
+    ready()
     from central.dispatch import rosters
     from central.dispatch.roster_file import read_roster
 
@@ -134,7 +136,7 @@ def weekly(
         raise PatrolError(
             "the last day must follow the first, within three years", field="--last", value=last
         )
-    _ready()
+    ready()
     from central.dispatch import rosters
 
     codes = tuple(code.strip() for code in grids.split(",") if code.strip())
@@ -157,7 +159,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """Shifts that run now or begin within some days."""
-    _ready()
+    ready()
     from central.dispatch.models import Shift
     from central.project.clock import now_ms
     from protocol.clock import iso
@@ -177,7 +179,7 @@ def list_(
         }
         for shift in found
     ]
-    _show(rows, as_json=as_json)
+    show_rows(rows, as_json=as_json)
 
 
 @rosters_app.command("who-now", epilog="Example: patrol central rosters who-now --json")
@@ -186,7 +188,7 @@ def who_now(
     as_json: Json = False,
 ) -> None:
     """Who is on duty at this moment, how much they have to do, and how old their last known place is."""
-    _ready()
+    ready()
     from central.dispatch.desk import loads
     from central.dispatch.models import Shift
     from central.project.clock import now_ms
@@ -211,7 +213,7 @@ def who_now(
                 "position_age_s": None if last is None else max(0, now - last.at_ms) // 1000,
             }
         )
-    _show(rows, as_json=as_json)
+    show_rows(rows, as_json=as_json)
 
 
 @zones_app.command(epilog="Example: patrol central zones precision --jurisdiction sanlihe --days 90 --json")
@@ -226,7 +228,7 @@ def precision(
 
     Share: confirmed / (confirmed + false). Vehicles that had left before the officer came are shown, and not counted.
     """
-    _ready()
+    ready()
     from dataclasses import asdict
 
     from central.dispatch.precision import zone_precision
@@ -251,7 +253,7 @@ def precision(
         }
         for row in found
     ]
-    _show(rows, as_json=False)
+    show_rows(rows, as_json=False)
 
 
 def _told(rows: int, faults: list[Any], stored: Any, *, as_json: bool) -> None:
@@ -314,27 +316,3 @@ def _zone() -> Any:
     from django.conf import settings
 
     return ZoneInfo(settings.PATROL.time_zone)
-
-
-def _ready() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()
-
-
-def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        console.print_json(rows)
-        return
-    from rich.markup import escape
-    from rich.table import Table
-
-    if not rows:
-        console.out.print("none")
-        return
-    table = Table(*rows[0], box=None)
-    for row in rows:
-        cells = (", ".join(cell) if isinstance(cell, list) else cell for cell in row.values())
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in cells))
-    console.out.print(table)

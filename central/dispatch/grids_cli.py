@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from central.project.bootstrap import ready
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -38,7 +39,7 @@ def hand_over(
     as_json: Json = False,
 ) -> None:
     """Other people answer for a grid from now on. Its open cases follow within seconds, done by the dispatch worker."""
-    _ready()
+    ready()
     from central.dispatch import rerouting
     from central.grids import services
     from central.grids.models import Grid
@@ -105,7 +106,7 @@ def impact(
             file=file,
             mend="See: patrol central grids import --dry-run",
         )
-    _ready()
+    ready()
     from central.dispatch import rerouting
     from central.grids.index import GridIndex
     from central.grids.services import CRACK_M
@@ -129,7 +130,7 @@ def impact(
 
 def reroute(as_json: Json = False) -> None:
     """Take the open cases of all grids that were handed over or drawn anew, now. The dispatch worker does the same."""
-    _ready()
+    ready()
     from rich.progress import Progress
 
     from central.dispatch import rerouting
@@ -160,10 +161,3 @@ def _person(name: str | None, option: str) -> User | None:
     if user is None:
         raise PatrolError("there is no such user", field=option, value=name, mend="patrol central users add")
     return user
-
-
-def _ready() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()

@@ -21,6 +21,7 @@ from central.people import access_log
 from central.people.access import roles
 from central.people.models import Role, User
 from central.people.policy import writers
+from central.project.asked import whole
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 
@@ -51,10 +52,10 @@ def mine(request: HttpRequest) -> JsonResponse:
     `?after=N` gives offers above that number alone: a page that knows the rest asks for news.
     """
     offered = offers.open_to(request.user)
-    after = request.GET.get("after", "")
-    news = after.isascii() and after.isdigit() and len(after) < 19
+    after = whole(request.GET.get("after", ""))
+    news = after is not None
     if news:
-        offered = offered.filter(pk__gt=int(after))
+        offered = offered.filter(pk__gt=after)
     offered = offered.select_related("order__case__stay").only(*SHOWN_OF_OFFER)
     offered = offered.order_by("expires_at_ms", "pk")
     mine = (

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
-import signal
-import threading
 
 from django.conf import settings
-from django.db import DatabaseError, connection
 
 from central.dispatch import lease, rerouting
 from central.dispatch.pushes import Pushes
 from central.ingest.link import Link
 from central.ingest.state import CONNECTED
 from central.live import beats
+from central.live.work import Worker, run_here
 from central.project.broker import Broker
-from protocol.clock import SystemClock
-
-log = logging.getLogger(__name__)
 
 POLL_S = 0.1
 """How long it rests when nothing is due: a tenth of the second within which a task must reach its officer."""
@@ -28,53 +22,31 @@ SWEEP_EVERY_MS = 60_000
 REROUTE_EVERY_MS = 1_000
 """Grids are handed over a few times a day."""
 
-DATABASE_RETRY_S = (0.2, 10.0)
 
-
-class DispatchWorker:
+class DispatchWorker(Worker):
     """One worker; `run` returns after `stop`. A broker that is away keeps nobody from being asked: pages follow anyway."""
 
     def __init__(self, broker: Broker) -> None:
+        super().__init__(beats.DISPATCH)
         name = f"patrol-dispatch-{os.getpid()}-{secrets.token_hex(4)}"
         self._link = Link(broker, name, filters=(), session_s=0)
         self._pushes = Pushes(self._link.publish_for)
-        self._stop = threading.Event()
-        self._clock = SystemClock()
-        self._pulse = beats.Pulse(beats.DISPATCH, clock=self._clock)
         self._swept_ms: int | None = None
         self._reroute_ms = 0
 
-    def stop(self) -> None:
-        """Finish what is in hand, then leave. Safe to call from a signal handler."""
-        self._stop.set()
-
-    def run(self) -> None:
-        """Work until told to stop."""
+    def _work(self) -> None:
         self._link.start()
-        wait = DATABASE_RETRY_S[0]
         try:
-            while not self._stop.is_set():
-                try:
-                    moved = self._turn()
-                    self._pulse.worked()
-                    state, reason = self._link.state
-                    self._pulse.beat(beats.WORKING if state == CONNECTED else state, reason)
-                except DatabaseError as error:
-                    self._pulse.failed(error)
-                    log.warning(
-                        "dispatch: the database fails: %s; trying again", str(error).strip().splitlines()[0]
-                    )
-                    connection.close()
-                    self._stop.wait(wait)
-                    wait = min(wait * 2, DATABASE_RETRY_S[1])
-                    continue
-                wait = DATABASE_RETRY_S[0]
-                if moved < lease.BATCH:
-                    self._stop.wait(POLL_S)
+            self._take_turns(self._turn, POLL_S)
         finally:
             self._link.stop()
-            self._pulse.stop()
-            connection.close()
+
+    def _turn(self) -> bool:
+        moved = self._move()
+        self._pulse.worked()
+        state, reason = self._link.state
+        self._pulse.beat(beats.WORKING if state == CONNECTED else state, reason)
+        return moved >= lease.BATCH
 
     def _reroute(self) -> int:
         now = self._clock.monotonic_ms()
@@ -84,7 +56,7 @@ class DispatchWorker:
         self._reroute_ms = now if done else now + REROUTE_EVERY_MS
         return done
 
-    def _turn(self) -> int:
+    def _move(self) -> int:
         moved = self._reroute() + lease.work()
         if self._link.state[0] == CONNECTED:
             self._pushes.work()
@@ -99,7 +71,4 @@ class DispatchWorker:
 
 def run_worker() -> None:
     """Run one worker in this process until SIGTERM or Ctrl-C."""
-    worker = DispatchWorker(settings.PATROL.broker)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
-    worker.run()
+    run_here(DispatchWorker(settings.PATROL.broker))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import translation
 from django.utils.safestring import SafeString
@@ -24,6 +24,7 @@ from central.driver.reading import Told
 from central.driver.services import NotYetKnownError, Opened, open_link
 from central.driver.ways import ways_to
 from central.people.access import open_to_all
+from central.project.answers import see_other
 from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from notifier.links import BadLinkError
@@ -239,8 +240,7 @@ def _back(request: HttpRequest, token: str) -> HttpResponse:
     """See the page again; a reload repeats nothing."""
     here = "en" if request.POST.get("lang") == "en" else "zh" if request.POST.get("lang") == "zh" else ""
     target = reverse("driver:page", args=[token]) + (f"?lang={here}" if here else "")
-    response = HttpResponseRedirect(target)
-    response.status_code = 303
+    response = see_other(target)
     for name, value in HEADERS.items():
         response[name] = value
     return response

@@ -25,6 +25,7 @@ from central.field import words
 from central.field.models import Kind, Submission, Verdict
 from central.field.tapping import Tap, tap
 from central.people.models import User
+from central.project.chain import canonical
 from central.project.clock import now_ms
 from protocol.errors import PatrolError, UnavailableError
 
@@ -58,7 +59,7 @@ class Action:
     def body_sha256(self) -> str:
         """Stands for what is asked for; the times of tap and sending are no part of it."""
         photo = "" if self.photo is None else hashlib.sha256(self.photo).hexdigest()
-        text = history.canonical([self.order_id, str(self.kind), self.result, self.note, self.reason, photo])
+        text = canonical([self.order_id, str(self.kind), self.result, self.note, self.reason, photo])
         return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from central.project.bootstrap import ready
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -92,7 +93,7 @@ def import_(
 @app.command("list", epilog="Example: patrol central grids list --jurisdiction tianlin --json")
 def list_(jurisdiction: Jurisdiction, as_json: Json = False) -> None:
     """The tree with the people who answer for each grid."""
-    _ready()
+    ready()
     from rich.tree import Tree
 
     from central.grids.models import Grid
@@ -132,7 +133,7 @@ def at_(
     as_json: Json = False,
 ) -> None:
     """In which grid a point lies. Exit code 1: in none."""
-    _ready()
+    ready()
     from central.grids.services import leaf_of
 
     grid = leaf_of(jurisdiction, longitude, latitude)
@@ -143,13 +144,6 @@ def at_(
         console.out.print(" › ".join(escape(f"{n['name']} ({n['code']})") for n in path) or "in no grid")
     if grid is None:
         raise typer.Exit(1)
-
-
-def _ready() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()
 
 
 def _tell(answer: dict[str, Any], *, dry_run: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from central.project.bootstrap import ready
 from patrol import console
 from protocol.errors import PatrolError, UnavailableError
 
@@ -43,7 +44,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a file of the hotline, its secret included, without asking the city anything."""
-    _start()
+    ready()
     from central.hotline import config
     from central.hotline.city.orders import mapped
 
@@ -71,7 +72,7 @@ def reconcile(
     as_json: Json = False,
 ) -> None:
     """Compare the city's orders with ours; exit code 1 where they differ."""
-    _start()
+    ready()
     from central.hotline import config
     from central.hotline.city.compare import compare
     from central.hotline.city.exchange import mend
@@ -115,7 +116,7 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Compute the figures of cases and errands again from the histories alone; exit code 1 where they differ."""
-    _start()
+    ready()
     from rich.progress import Progress
     from rich.table import Table
 
@@ -151,10 +152,3 @@ def verify(
         console.out.print(f"[dim]{again.cases} cases, {again.entries} entries; calls are in no history[/]")
     if not same:
         raise typer.Exit(1)
-
-
-def _start() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from central.cases import parts
-from central.cases.attachments import attach
+from central.cases.attachments import attach_upload
 from central.cases.engine import RefusedError
 from central.cases.models import Attachment, Case
 from central.cases.photos import BadPhotoError
@@ -28,6 +23,7 @@ from central.hotline.models import Call, Errand, ErrandKind, ErrandResult, Erran
 from central.people import policy
 from central.people.access import EVERYONE, roles
 from central.people.models import User
+from central.project.asked import form_key, moment, next_page, whole
 from protocol.errors import PatrolError
 
 LISTED = 100
@@ -95,7 +91,7 @@ def finish(request: HttpRequest, errand_id: int) -> HttpResponse:
             photo=_photo(request, errand),
             last="last" in given,
             reopens="reopens" in given,
-            call_key=_key(request),
+            call_key=str(form_key(request)),
         )
     except RefusedError as error:
         messages.error(request, str(error.refusal.reason))
@@ -132,7 +128,7 @@ def call_back(request: HttpRequest, call_id: int) -> HttpResponse:
         errands.make(
             ErrandKind.CALL_BACK,
             request.user,
-            key=f"back/{_key(request)}",
+            key=f"back/{form_key(request)}",
             due_at_ms=_when(request.POST.get("due", "")),
             what=request.POST.get("what", ""),
             case_id=found.case_id,
@@ -159,15 +155,13 @@ def ask(request: HttpRequest, case_id: int) -> HttpResponse:
     case = parts.find(request, case_id)
     kind = request.POST.get("kind", "")
     form = f"ask-{kind}" if kind in ErrandKind.values else "ask"
-    number = request.POST.get("person", "")
-    person = None
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        person = next((each for each in _people(request, kind) if each.pk == int(number)), None)
+    number = whole(request.POST.get("person", ""))
+    person = next((each for each in _people(request, kind) if each.pk == number), None)
     try:
         errands.make(
             kind,
             request.user,
-            key=f"ask/{_key(request)}",
+            key=f"ask/{form_key(request)}",
             due_at_ms=_when(request.POST.get("due", "")),
             what=request.POST.get("what", ""),
             case_id=case.pk,
@@ -225,11 +219,7 @@ def _photo(request: HttpRequest, errand: Errand) -> Attachment | None:
         return None
     if not errands.may_finish(errand, request.user):
         return None
-    if (file.size or 0) > settings.PATROL.picture_bytes:
-        raise BadPhotoError("too large")
-    data = file.read()
-    name = f"{_key(request)}-{hashlib.sha256(data).hexdigest()[:16]}"
-    return attach(errand.case, request.user, data, str(file.name or "")[:200], name)
+    return attach_upload(errand.case, request.user, file, form_key(request))
 
 
 def _when(text: str) -> int:
@@ -239,23 +229,10 @@ def _when(text: str) -> int:
         PatrolError: it is none.
     """
     try:
-        moment = datetime.fromisoformat(text)
+        return moment(text)
     except ValueError:
         raise PatrolError("this is no date and time", field="due", value=text[:40]) from None
-    if moment.tzinfo is None:
-        moment = timezone.make_aware(moment)
-    return round(moment.timestamp() * 1000)
-
-
-def _key(request: HttpRequest) -> str:
-    try:
-        return str(uuid.UUID(request.POST.get("key", "")))
-    except ValueError:
-        return str(uuid.uuid4())
 
 
 def _back(request: HttpRequest) -> HttpResponseRedirect:
-    target = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        target = reverse("hotline:due")
-    return HttpResponseRedirect(target)
+    return HttpResponseRedirect(next_page(request, reverse("hotline:due")))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
@@ -22,7 +19,8 @@ from central.hotline.models import Call, CityOrder, Errand, ErrandKind, ErrandRe
 from central.people import policy
 from central.people.access import roles
 from central.people.models import User
-from central.project.clock import now_ms
+from central.project.answers import csv_file
+from central.project.clock import local_day, midnight_ms, now_ms
 
 DAYS = (1, 7, 30, 90, 366)
 
@@ -66,9 +64,7 @@ def period_of(text: str) -> Period:
     """So many days of the calendar, today the last of them."""
     days = int(text) if text in {str(each) for each in DAYS} else 7
     now = now_ms()
-    local = timezone.localtime(datetime.fromtimestamp(now / 1000, UTC))
-    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days - 1)
-    return Period(days, int(midnight.timestamp() * 1000), now + 1)
+    return Period(days, midnight_ms(local_day(now) - timedelta(days=days - 1)), now + 1)
 
 
 def figures(user: User, period: Period) -> dict[str, int]:
@@ -161,9 +157,5 @@ def table(request: HttpRequest) -> HttpResponse:
     """The same as CSV: UTF-8 with a mark that spreadsheets heed. Nothing in it is about one person."""
     period = period_of(request.GET.get("days", ""))
     rows: list[Sequence[object]] = [(name, count) for name, count in figures(request.user, period).items()]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerows([("figure", "count"), ("from_ms", period.from_ms), ("to_ms", period.to_ms), *rows])
-    response = HttpResponse("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="hotline-{period.days}.csv"'
-    return response
+    head = [("figure", "count"), ("from_ms", period.from_ms), ("to_ms", period.to_ms)]
+    return csv_file(f"hotline-{period.days}.csv", [*head, *rows])

@@ -26,6 +26,7 @@ from central.hotline.config import HotlineFile, Subject
 from central.hotline.models import Direction
 from central.people import policy
 from central.people.access import roles
+from central.project.asked import whole
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 
@@ -144,7 +145,7 @@ def _read(request: HttpRequest, subject: Subject | None, *, opens: bool) -> call
     place = given.get("j", "")
     if place not in jurisdictions(request.user):
         raise PatrolError("there is no such jurisdiction", field="j")
-    began, join = given.get("began", ""), given.get("join", "")
+    began = whole(given.get("began", ""), 15)
     try:
         key = str(uuid.UUID(given.get("key", "")))
     except ValueError:
@@ -152,7 +153,7 @@ def _read(request: HttpRequest, subject: Subject | None, *, opens: bool) -> call
     return calls.NewCall(
         key=key,
         jurisdiction_id=place,
-        started_at_ms=int(began) if began.isascii() and began.isdigit() and len(began) < 16 else now_ms(),
+        started_at_ms=now_ms() if began is None else began,
         phone=given.get("phone", ""),
         name=given.get("name", ""),
         confidential="confidential" in given,
@@ -161,7 +162,7 @@ def _read(request: HttpRequest, subject: Subject | None, *, opens: bool) -> call
         place=given.get("place", ""),
         recording=given.get("recording", ""),
         direction=Direction.OUT if given.get("direction") == Direction.OUT else Direction.IN,
-        join=int(join) if join.isascii() and join.isdigit() and len(join) < 19 else None,
+        join=whole(given.get("join", "")),
         opens=opens,
     )
 

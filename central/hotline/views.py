@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from central.hotline import calls, errands
@@ -18,7 +16,7 @@ from central.hotline.errand_views import row
 from central.hotline.models import Call, ErrandKind
 from central.people import access_log, policy
 from central.people.access import roles
-from central.project.clock import now_ms
+from central.project.clock import local_day, midnight_ms, now_ms
 
 LISTED = 100
 WHY_LENGTH = 300
@@ -30,7 +28,7 @@ def desk(request: HttpRequest) -> HttpResponse:
     """Today's calls, and how much waits to be done."""
     found = list(
         Call.objects.visible_to(request.user)
-        .filter(started_at_ms__gte=_midnight())
+        .filter(started_at_ms__gte=midnight_ms(local_day(now_ms())))
         .select_related("case", "taken_by", "reporter")
         .order_by("-started_at_ms", "-pk")[:LISTED]
     )
@@ -91,8 +89,3 @@ call.patrol_reads = True  # type: ignore[attr-defined]
 def _look(request: HttpRequest, found: Call, why: str) -> Any:
     access_log.note_read(request, found, access_log.CONTACT, why, subject=access_log.CALL)
     return calls.contact(found)
-
-
-def _midnight() -> int:
-    local = timezone.localtime(datetime.fromtimestamp(now_ms() / 1000, UTC))
-    return int(local.replace(hour=0, minute=0, second=0, microsecond=0).timestamp() * 1000)

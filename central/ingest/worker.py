@@ -12,7 +12,6 @@ import logging
 import os
 import queue
 import secrets
-import threading
 from collections import defaultdict
 from pathlib import Path
 from typing import IO
@@ -27,11 +26,11 @@ from central.ingest import intake, state
 from central.ingest.link import Incoming, Link
 from central.live import beats
 from central.live import services as live
+from central.live.work import DATABASE_RETRY_S, Worker, first_line, run_here
 from central.notices import services as notices
 from central.owners import services as owners
 from central.people import services as people
 from central.project.broker import Broker
-from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
 from protocol.messages import Accept, Refuse
 from protocol.topics import AgentTopics
@@ -48,7 +47,6 @@ and a message has a second to reach its officer."""
 
 LETTERS_EVERY_MS = 250
 SWEEP_EVERY_MS = 60_000
-DATABASE_RETRY_S = (0.2, 10.0)
 SLOTS = 64
 
 
@@ -91,26 +89,18 @@ class Slot:
         self._file.close()
 
 
-class IngestWorker:
+class IngestWorker(Worker):
     """One worker; `run` returns after `stop`."""
 
     def __init__(self, broker: Broker, slot: Slot) -> None:
-        self._link = Link(broker, slot.client_id)
         self._name = f"{slot.installation}-{slot.number}"
-        self._stop = threading.Event()
-        self._clock = SystemClock()
+        super().__init__(beats.INGEST, f"ingest-{self._name}")
+        self._link = Link(broker, slot.client_id)
         self._trouble: tuple[str, str] | None = None
         self._taken = 0
         self._reported: tuple[str, str] | None = None
-        self._pulse = beats.Pulse(beats.INGEST, f"ingest-{self._name}")
-        self._due = {"letters": 0, "beat": 0, "sweep": 0}
 
-    def stop(self) -> None:
-        """Finish the batch in hand, then leave. Safe to call from a signal handler."""
-        self._stop.set()
-
-    def run(self) -> None:
-        """Take messages until told to stop."""
+    def _work(self) -> None:
         self._link.start()
         try:
             while not self._stop.is_set():
@@ -124,8 +114,6 @@ class IngestWorker:
                 state.beat(self._name, state.STOPPED, "", self._taken)
             except DatabaseError:
                 log.warning("the last heartbeat could not be written")
-            self._pulse.stop()
-            connection.close()
 
     def _next_batch(self) -> list[Incoming]:
         try:
@@ -153,7 +141,7 @@ class IngestWorker:
                 break
             except (OperationalError, InterfaceError) as error:
                 self._pulse.failed(error)
-                self._in_trouble("database_unavailable", str(error).strip().splitlines()[0])
+                self._in_trouble("database_unavailable", first_line(error))
                 connection.close()
             except OSError as error:
                 self._in_trouble(state.DISK_FULL, f"a picture could not be written: {error.strerror}")
@@ -204,16 +192,9 @@ class IngestWorker:
                 driver_views.sweep()
         except DatabaseError as error:
             self._pulse.failed(error)
-            self._in_trouble("database_unavailable", str(error).strip().splitlines()[0])
+            self._in_trouble("database_unavailable", first_line(error))
             connection.close()
             self._stop.wait(DATABASE_RETRY_S[0])
-
-    def _is_due(self, name: str, every_ms: int) -> bool:
-        now = self._clock.monotonic_ms()
-        if now < self._due[name]:
-            return False
-        self._due[name] = now + every_ms
-        return True
 
     def _in_trouble(self, name: str, reason: str) -> None:
         if self._trouble is None or self._trouble[0] != name:
@@ -228,14 +209,9 @@ def run_worker() -> None:
         UnavailableError: no place is free.
         PatrolError: the broker's settings are wrong.
     """
-    import signal
-
     slot = Slot(settings.PATROL.data)
-    worker = IngestWorker(settings.PATROL.broker, slot)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
     try:
-        worker.run()
+        run_here(IngestWorker(settings.PATROL.broker, slot))
     finally:
         slot.release()
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from central.project.bootstrap import ready, start
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -89,7 +90,7 @@ def types_check(
 @types_app.command("list", epilog="Example: patrol central iot types list --json")
 def types_list(as_json: Json = False) -> None:
     """List the types that this centre knows."""
-    _start()
+    start()
     from central.iot.known import device_types
 
     rows = [
@@ -135,7 +136,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Add a device."""
-    _ready()
+    ready()
     from central.iot import registry
 
     made = registry.add(jurisdiction, registry.Wanted(name, type_, title, place, longitude, latitude))
@@ -158,7 +159,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Add or change devices and report row by row. With a bad row nothing is written, unless asked; then it leaves with 1."""
-    _ready()
+    ready()
     from rich.progress import Progress
     from rich.table import Table
 
@@ -205,7 +206,7 @@ def import_(
 @app.command("key", epilog="Example: patrol central iot key smoke-7 -j tianlin")
 def key(name: Name, jurisdiction: Jurisdiction, as_json: Json = False) -> None:
     """Make a key for the HTTP way, in place of an older one; it is shown this once."""
-    _ready()
+    ready()
     from central.iot import registry
 
     secret = registry.new_key(registry.find(jurisdiction, name))
@@ -223,7 +224,7 @@ def disable(
     enable: Annotated[bool, typer.Option("--enable", help="Listen to it again.")] = False,
 ) -> None:
     """Listen to a device no more; what it sent stays, and nobody misses it."""
-    _ready()
+    ready()
     from central.iot import registry
 
     registry.enable(registry.find(jurisdiction, name), wanted=enable)
@@ -233,7 +234,7 @@ def disable(
 @app.command("refused", epilog="Example: patrol central iot refused --json")
 def refused(as_json: Json = False) -> None:
     """Messages that were not taken, by device and reason; what they held is not kept."""
-    _ready()
+    ready()
     from central.iot.models import Unreadable
     from protocol.clock import iso
 
@@ -274,7 +275,7 @@ def dead(
     as_json: Json = False,
 ) -> None:
     """Dead letters: what the database refused, with its reason. Exit code 1: one that was tried again still cannot be done."""
-    _ready()
+    ready()
     from central.iot import revive
     from central.iot.models import DeadLetter
     from protocol.clock import iso
@@ -330,16 +331,3 @@ def work() -> None:
     from central.iot.worker import run_worker
 
     run_worker()
-
-
-def _start() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-
-
-def _ready() -> None:
-    _start()
-    from central.project import bootstrap
-
-    bootstrap.check_schema()

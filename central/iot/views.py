@@ -26,6 +26,7 @@ from central.iot.points import SLOTS, Bucket
 from central.iot.types import SEVERITIES, DeviceType
 from central.people.access import roles
 from central.people.policy import readers, writers
+from central.project.asked import whole
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 
@@ -164,9 +165,9 @@ def devices(request: HttpRequest) -> HttpResponse:
     }
     seen: QuerySet[Device] = Device.objects.visible_to(request.user)
     found = _narrowed(seen, given)
-    after = given["after"]
-    if after.isascii() and after.isdigit() and len(after) < 19:
-        found = found.filter(pk__gt=int(after))
+    after = whole(given["after"])
+    if after is not None:
+        found = found.filter(pk__gt=after)
     rows = list(found.order_by("pk").select_related("state")[: PAGE + 1])
     more, rows = len(rows) > PAGE, rows[:PAGE]
     lasting = _lasting(request, rows)

@@ -9,14 +9,11 @@ hold messages of one device wait for each other at its row.
 
 from __future__ import annotations
 
-import logging
 import queue
-import signal
-import threading
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Max
 
 from central.ingest.link import Incoming as Arrived
@@ -28,12 +25,10 @@ from central.iot.decode import PAYLOAD_BYTES, Incoming
 from central.iot.known import device_types
 from central.live import beats
 from central.live.models import Heartbeat
+from central.live.work import DATABASE_RETRY_S, Worker, run_here
 from central.project.broker import Broker
 from central.project.clock import now_ms
-from protocol.clock import SystemClock
 from protocol.topics import parse_telemetry_topic, telemetry_filters
-
-log = logging.getLogger(__name__)
 
 BATCH = 500
 IDLE_S = 0.1
@@ -53,10 +48,9 @@ GAP_MS = 60_000
 """A break in listening that is too short to make a device look silent."""
 
 SWEEP_EVERY_MS = 60_000
-DATABASE_RETRY_S = (0.2, 10.0)
 
 
-class DeviceWorker:
+class DeviceWorker(Worker):
     """One worker; `run` returns after `stop`.
 
     Args:
@@ -67,21 +61,20 @@ class DeviceWorker:
     """
 
     def __init__(self, broker: Broker, slot: Slot, *, shared: bool, places: Path) -> None:
+        super().__init__(beats.DEVICES, f"devices-{slot.installation}-{slot.number}")
         self._broker, self._slot, self._shared, self._places = broker, slot, shared, places
         self._link: Link | None = None
-        self._stop = threading.Event()
-        self._clock = SystemClock()
-        self._pulse = beats.Pulse(beats.DEVICES, f"devices-{slot.installation}-{slot.number}")
         self._listened_ms: int | None = None
         self._deaf_ms: int | None = None
-        self._due = {"tick": 0, "carry": 0, "sweep": 0, "place": 0}
-
-    def stop(self) -> None:
-        """Finish the batch in hand, then leave. Safe to call from a signal handler."""
-        self._stop.set()
 
     def run(self) -> None:
         """Take messages until told to stop; database and broker may come and go."""
+        try:
+            super().run()
+        finally:
+            self._slot.release()
+
+    def _work(self) -> None:
         wait = DATABASE_RETRY_S[0]
         try:
             self._deaf_ms = self._last_heard()
@@ -94,16 +87,13 @@ class DeviceWorker:
                     self._upkeep()
                     wait = DATABASE_RETRY_S[0]
                 except (DatabaseError, InterfaceError) as error:
-                    self._failed(error)
+                    self._database_failed(error)
                     self._stop.wait(wait)
                     wait = min(wait * 2, DATABASE_RETRY_S[1])
         finally:
             if self._link is not None:
                 # A session that nobody may come back to must get nothing new; the first one's keeps what comes meanwhile.
                 self._link.stop(unsubscribe=self._shared and self._slot.number > 0)
-            self._pulse.stop()
-            connection.close()
-            self._slot.release()
 
     def _listen(self) -> None:
         """Subscribe, if it is this worker's part."""
@@ -163,7 +153,7 @@ class DeviceWorker:
                 taken = intake.take(messages)
                 break
             except (DatabaseError, InterfaceError) as error:
-                self._failed(error)
+                self._database_failed(error)
             if self._stop.wait(wait):
                 return  # nothing was acknowledged: the broker keeps it
             wait = min(wait * 2, DATABASE_RETRY_S[1])
@@ -218,20 +208,6 @@ class DeviceWorker:
         self._deaf_ms = None
         return self._listened_ms
 
-    def _failed(self, error: DatabaseError | InterfaceError) -> None:
-        self._pulse.failed(error)
-        log.warning(
-            "devices: the database fails: %s; trying again", (str(error).strip().splitlines() or ["?"])[0]
-        )
-        connection.close()
-
-    def _is_due(self, name: str, every_ms: int) -> bool:
-        now = self._clock.monotonic_ms()
-        if now < self._due[name]:
-            return False
-        self._due[name] = now + every_ms
-        return True
-
 
 def run_worker() -> None:
     """Run one worker in this process until SIGTERM or Ctrl-C.
@@ -242,12 +218,10 @@ def run_worker() -> None:
     """
     device_types()
     data = settings.PATROL.data
-    worker = DeviceWorker(
+    made = DeviceWorker(
         settings.PATROL.broker,
         Slot(data, "devices"),
         shared=settings.PATROL.telemetry == "shared",
         places=data,
     )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stop())
-    worker.run()
+    run_here(made)

@@ -15,7 +15,7 @@ from collections import Counter
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 
-from django.db import DatabaseError, InterfaceError, transaction
+from django.db import DatabaseError, transaction
 from django.db.models import F
 
 from central.live.models import Heartbeat, Tally
@@ -148,7 +148,7 @@ class Pulse:
         """A turn ended without an error, whether there was anything to do or not."""
         self._success_ms = now_ms()
 
-    def failed(self, error: DatabaseError | InterfaceError) -> None:  # noqa: ARG002  # its text may hold data
+    def failed(self, error: Exception) -> None:  # noqa: ARG002  # its text may hold data
         """The database failed; nothing can be written now, the count goes out with the next beat."""
         count("database_errors", self.kind)
 

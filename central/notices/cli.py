@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from central.project.bootstrap import ready
+from central.project.cli_rows import show_rows
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -42,7 +44,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check a configuration of warnings, and every secret that it names, without sending anything."""
-    _start()
+    ready()
     from central.notices.config import NoticesFile
     from notifier.config_file import read_config
     from notifier.sms import make_gateway
@@ -72,7 +74,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List warnings, newest first; numbers are masked."""
-    _start()
+    ready()
     from central.notices.models import Notice, NoticeState
     from protocol.clock import iso
 
@@ -101,7 +103,7 @@ def list_(
         }
         for notice in found[:limit]
     ]
-    _show(rows, as_json=as_json)
+    show_rows(rows, as_json=as_json)
 
 
 @app.command(epilog="Example: patrol central notices costs --days 30 --json")
@@ -113,7 +115,7 @@ def costs(
 
     The price is what the gateway says; where it says nothing, segments times the policy's price_per_segment.
     """
-    _start()
+    ready()
     from central.notices import config, ledger
     from central.project.clock import now_ms
 
@@ -130,7 +132,7 @@ def costs(
         }
         for cost in ledger.costs(conf.jurisdiction, conf.policy, now - days * _DAY_MS, now + 1)
     ]
-    _show(rows, as_json=as_json)
+    show_rows(rows, as_json=as_json)
 
 
 @app.command("opt-out", epilog="Example: patrol central notices opt-out +8613800138000")
@@ -140,7 +142,7 @@ def opt_out(
     as_json: Json = False,
 ) -> None:
     """Note by hand that a number wants no messages, or wants them again."""
-    _start()
+    ready()
     from central.owners import services
     from notifier.masking import mask_phone
 
@@ -150,26 +152,3 @@ def opt_out(
     else:
         wish = "wants messages again" if undo else "wants no messages"
         console.out.print(f"{mask_phone(phone)} {wish}{'' if news else ' (known already)'}")
-
-
-def _start() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()
-
-
-def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        console.print_json(rows)
-        return
-    from rich.markup import escape
-    from rich.table import Table
-
-    if not rows:
-        console.out.print("none")
-        return
-    table = Table(*rows[0], box=None)
-    for row in rows:
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row.values()))
-    console.out.print(table)

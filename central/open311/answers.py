@@ -9,12 +9,11 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree  # only writes here; nothing is read with it
-from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.http import HttpResponse
 from django.utils.cache import patch_vary_headers
 
+from central.project.clock import local
 from protocol.clock import Millis
 
 TYPES = {"json": "application/json; charset=utf-8", "xml": "text/xml; charset=utf-8"}
@@ -92,7 +91,7 @@ def w3(at_ms: Millis | None) -> str | None:
     """An instant as ``2026-11-29T08:15:30+08:00``, in the centre's time zone."""
     if at_ms is None:
         return None
-    return datetime.fromtimestamp(at_ms / 1000, ZoneInfo(settings.TIME_ZONE)).isoformat(timespec="seconds")
+    return local(at_ms).isoformat(timespec="seconds")
 
 
 def instant(name: str, text: str) -> Millis:

@@ -18,10 +18,10 @@ from django.utils.translation import override
 
 from central.cases import fields, reports
 from central.cases.apikeys import actor_of_key
-from central.cases.attachments import attach
+from central.cases.attachments import attach, read_sent
 from central.cases.definition import Definition
 from central.cases.models import ApiKey, Case
-from central.cases.photos import Photo, read_photo
+from central.cases.photos import Photo
 from central.cases.reporters import Contact, find_or_make
 from central.open311.answers import Open311Error
 from central.open311.models import Report
@@ -247,7 +247,7 @@ def _photos(files: Sequence[UploadedFile]) -> tuple[tuple[bytes, str, Photo], ..
             raise Open311Error(400, f"media: a picture has at most {most} bytes")
         data = file.read()
         try:
-            photo = read_photo(data, most_bytes=most, zone=settings.TIME_ZONE)
+            photo = read_sent(data)
         except PatrolError as error:
             raise Open311Error(400, f"media: {error.problem}") from None
         found.append((data, file.name or "", photo))

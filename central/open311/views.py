@@ -23,6 +23,7 @@ from central.open311.answers import Open311Error, answer, instant, refuse, too_m
 from central.open311.models import Report
 from central.open311.publishing import attachment_of, reportable
 from central.people.access import open_to_all
+from central.project.asked import whole
 from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from central.project.gate import Gate, gates
@@ -155,8 +156,9 @@ def request_(request: HttpRequest, number: str, *, form: str) -> HttpResponse:
     holder, jurisdiction = _holder(request), _jurisdiction(request)
     case = None
     token = request.GET.get("token", "")
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        seen = Case.objects.filter(jurisdiction_id=jurisdiction, pk=int(number))
+    pk = whole(number)
+    if pk is not None:
+        seen = Case.objects.filter(jurisdiction_id=jurisdiction, pk=pk)
         may = publishing.published(seen)
         if holder is not None and "read" in holder.rights:
             may = may | seen.filter(open311__key=holder)
@@ -303,7 +305,7 @@ def _jurisdiction(request: HttpRequest) -> str:
 def _narrowed(request: HttpRequest, cases: Any) -> Any:
     numbers = _listed(request, "service_request_id")
     if numbers:
-        return cases.filter(pk__in=[int(n) for n in numbers if n.isascii() and n.isdigit() and len(n) < 19])
+        return cases.filter(pk__in=[pk for pk in map(whole, numbers) if pk is not None])
     codes = _listed(request, "service_code")
     if codes:
         if not set(codes) <= set(reportable()):

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from central.project.bootstrap import ready
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -43,7 +44,7 @@ def backup(
         return
     if out is None:
         raise PatrolError("where to?", field="--out", mend="Name a file or a folder")
-    _ready()
+    ready()
     from central.operations.backup import make
 
     with _progress() as step:
@@ -213,10 +214,3 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
             progress.update(bar, description=what, completed=done, total=of or None)
 
         yield step
-
-
-def _ready() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from central.project.bootstrap import ready
+from central.project.cli_rows import print_rows
 from patrol import console
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def import_(
 
     Leaves with 1 if a row is bad or gives a plate a second owner; such a plate is ambiguous and nobody is warned.
     """
-    _start()
+    ready()
     from rich.progress import Progress
 
     from central.owners import services
@@ -78,7 +80,7 @@ def import_(
     if as_json:
         console.print_json({"file": str(csv_file), "rows": report, "counts": counts})
     else:
-        _table([line for line in report if line["result"] not in _OFTEN])
+        print_rows([line for line in report if line["result"] not in _OFTEN])
         console.out.print(
             ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in sorted(counts.items()))
         )
@@ -93,7 +95,7 @@ def import_(
 @app.command(epilog="Example: patrol central owners check --json")
 def check(as_json: Json = False) -> None:
     """Open every row with the key and count. Leaves with 1 if a row cannot be opened."""
-    _start()
+    ready()
     from dataclasses import asdict
 
     from central.owners import services
@@ -102,7 +104,7 @@ def check(as_json: Json = False) -> None:
     if as_json:
         console.print_json(asdict(report))
     else:
-        _table([{name.replace("_", " "): str(value) for name, value in asdict(report).items()}])
+        print_rows([{name.replace("_", " "): str(value) for name, value in asdict(report).items()}])
     if report.unreadable:
         raise typer.Exit(1)
 
@@ -117,7 +119,7 @@ def find(
 
     Leaves with 1 if the plate has no single owner who wants messages.
     """
-    _start()
+    ready()
     from central.owners import services
     from notifier.masking import mask_phone, mask_plate
     from notifier.owners import Owner
@@ -132,7 +134,7 @@ def find(
     if as_json:
         console.print_json(shown)
     else:
-        _table([shown])
+        print_rows([shown])
     if not known:
         raise typer.Exit(1)
 
@@ -143,7 +145,7 @@ def lookups(
     as_json: Json = False,
 ) -> None:
     """Who asked for whom, why, and what was answered."""
-    _start()
+    ready()
     from central.owners.models import Lookup
     from protocol.clock import iso
 
@@ -160,13 +162,13 @@ def lookups(
     if as_json:
         console.print_json(rows)
     else:
-        _table(rows)
+        print_rows(rows)
 
 
 @app.command(epilog="Example: patrol central owners rotate")
 def rotate(as_json: Json = False) -> None:
     """Seal owners, opt-outs and notices with a fresh key, which replaces the one in the key file. Stop the centre first."""
-    _start()
+    ready()
     from rich.progress import Progress
 
     from central.owners import keys, services
@@ -182,22 +184,3 @@ def rotate(as_json: Json = False) -> None:
         console.err.print(
             f"Keep a copy of {keys.key_file()} away from this machine; older copies are of no use now."
         )
-
-
-def _start() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()
-
-
-def _table(rows: list[dict[str, object]]) -> None:
-    from rich.markup import escape
-    from rich.table import Table
-
-    if not rows:
-        return
-    table = Table(*rows[0], box=None)
-    for row in rows:
-        table.add_row(*("" if cell is None else escape(str(cell)) for cell in row.values()))
-    console.out.print(table)

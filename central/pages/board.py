@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST, require_safe
 
@@ -17,6 +16,7 @@ from central.pages.filters import Filters
 from central.people import policy
 from central.people.access import EVERYONE, own_account, roles
 from central.people.models import Role
+from central.project.asked import next_page, whole
 from central.project.clock import now_ms
 
 
@@ -63,11 +63,11 @@ def picks(choices: queries.Choices, filters: Filters) -> SafeString:
 
 def _opened(request: HttpRequest) -> dict[str, object]:
     """What the panel shows where the address names a case: `?case=7`."""
-    number = request.GET.get("case", "")
-    if not (number.isascii() and number.isdigit() and len(number) < 19):
+    number = whole(request.GET.get("case", ""))
+    if number is None:
         return {}
     visible = Case.objects.visible_to(request.user)
-    case = cases.with_all(visible).filter(pk=int(number)).first()
+    case = cases.with_all(visible).filter(pk=number).first()
     return {} if case is None else {"opened": case.pk, **cases.context_of(request, case)}
 
 
@@ -82,10 +82,7 @@ def services(request: HttpRequest) -> HttpResponse:
 @own_account
 def appearance(request: HttpRequest) -> HttpResponse:
     """Light, dark or as the system says; more contrast or not. Kept in this browser."""
-    to = request.POST.get("next", "")
-    if not url_has_allowed_host_and_scheme(to, {request.get_host()}, request.is_secure()):
-        to = "/"
-    response = redirect(to)
+    response = redirect(next_page(request, "/"))
     for name, values in CHOICES.items():
         if request.POST.get(name) in values:
             keep(response, name, request.POST[name])

@@ -13,6 +13,7 @@ from central.cases.models import Case
 from central.live.feed import feed
 from central.live.services import DEVICES, FLEET, TASKS, case_topic, officer_topic
 from central.people.access import EVERYONE, roles
+from central.project.asked import whole
 
 HEARTBEAT_S = 15
 GAP_S = 0.3
@@ -25,10 +26,10 @@ LIFE_S = 1800
 def changes(request: HttpRequest) -> StreamingHttpResponse:
     """An endless stream of ``event: changed``; `?case=N` follows one case instead of the list, `?mine` what is asked of
     the reader alone, `?devices` alarms of devices."""
-    case = request.GET.get("case", "")
+    case = whole(request.GET.get("case", ""))
     wanted = {TASKS, FLEET, officer_topic(request.user.pk)}
-    if case.isascii() and case.isdigit() and len(case) < 19:
-        wanted = {case_topic(get_object_or_404(Case.objects.visible_to(request.user), pk=int(case)).pk)}
+    if case is not None:
+        wanted = {case_topic(get_object_or_404(Case.objects.visible_to(request.user), pk=case).pk)}
     elif "devices" in request.GET:
         wanted = {DEVICES}
     elif "mine" in request.GET:

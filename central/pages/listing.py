@@ -28,6 +28,7 @@ from central.pages.filters import Filters
 from central.pages.rows import WORK_IS_OPEN, Row, read
 from central.parking.models import Stay
 from central.people.models import User
+from central.project.asked import whole
 from central.project.clock import now_ms
 
 PAGE = 50
@@ -215,9 +216,9 @@ def _found(text: str, plates: set[int], *, open_only: bool) -> list[int] | None:
         .values_list("pk", flat=True)[: FEW + 1]
     )
     found |= plates
-    number = text.removeprefix("#")
-    if number.isascii() and number.isdigit() and len(number) < 19:
-        found.add(int(number))
+    number = whole(text.removeprefix("#"))
+    if number is not None:
+        found.add(number)
     return sorted(found) if len(found) <= FEW else None
 
 

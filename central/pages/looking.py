@@ -5,13 +5,13 @@ from __future__ import annotations
 from django import forms
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_safe
 
 from central.cases.models import Case
 from central.people import access_log, policy
 from central.people.access import roles
 from central.people.models import SensitiveRead, User
+from central.project.asked import next_page, whole
 
 PAGE = 100
 
@@ -27,9 +27,7 @@ class WhyForm(forms.Form):
 def show_plate(request: HttpRequest, case_id: int) -> HttpResponse:
     """Ask why; then show a case's plate in full for a while, and write down who asked and why."""
     case = get_object_or_404(Case.objects.visible_to(request.user), pk=case_id)
-    target = request.POST.get("next") or request.GET.get("next") or ""
-    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        target = resolve_url("pages:case", case_id)
+    target = next_page(request, resolve_url("pages:case", case_id))
     form = WhyForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         access_log.show(request, case, form.cleaned_data["why"])
@@ -76,11 +74,9 @@ def reads(user: User, who: str = "", case: str = "", before: str = "") -> list[S
     if who:
         found = found.filter(name=who)
     if case:
-        found = found.filter(subject="case", number=int(case)) if _number(case) else found.none()
-    if _number(before):
-        found = found.filter(pk__lt=int(before))
+        number = whole(case)
+        found = found.none() if number is None else found.filter(subject="case", number=number)
+    last = whole(before)
+    if last is not None:
+        found = found.filter(pk__lt=last)
     return list(found[:PAGE])
-
-
-def _number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19

@@ -26,6 +26,7 @@ from central.field.services import LATE_MS, Action, UsedKeyError, photo_bytes_ma
 from central.pages import cards, listing, queries
 from central.people import access_log, policy
 from central.people.access import EVERYONE, roles
+from central.project.asked import form_key
 from central.project.clock import now_ms
 
 SHOWN = 60
@@ -99,7 +100,7 @@ def task(request: HttpRequest, order_id: int) -> HttpResponse:
 @roles(*policy.FIELD)
 def accept(request: HttpRequest, order_id: int) -> HttpResponse:
     """Take the task. Of two who press, one gets it and the other is told who did."""
-    _act(request, Action(_key(request), order_id, Kind.ACCEPT))
+    _act(request, Action(form_key(request), order_id, Kind.ACCEPT))
     return redirect("pages:task", order_id)
 
 
@@ -113,7 +114,7 @@ def decline(request: HttpRequest, order_id: int) -> HttpResponse:
         _find(request, order_id)
         messages.warning(request, _("Say why, so that the next officer knows."))
         return redirect("pages:task", order_id)
-    done = _act(request, Action(_key(request), order_id, Kind.DECLINE, reason=reason))
+    done = _act(request, Action(form_key(request), order_id, Kind.DECLINE, reason=reason))
     return redirect("pages:officer") if done else redirect("pages:task", order_id)
 
 
@@ -127,7 +128,7 @@ def close(request: HttpRequest, order_id: int) -> HttpResponse:
         return _show(request, order, form, status=422)
     given = form.cleaned_data
     done = _act(
-        request, Action(_key(request), order_id, Kind.OUTCOME, result=given["result"], note=given["note"])
+        request, Action(form_key(request), order_id, Kind.OUTCOME, result=given["result"], note=given["note"])
     )
     return redirect("pages:officer") if done else redirect("pages:task", order_id)
 
@@ -138,7 +139,7 @@ def note(request: HttpRequest, order_id: int) -> HttpResponse:
     """Add what was seen, also after the task has ended."""
     form = WordsForm(request.POST)
     if form.is_valid() and form.cleaned_data["note"]:
-        _act(request, Action(_key(request), order_id, Kind.NOTE, note=form.cleaned_data["note"]))
+        _act(request, Action(form_key(request), order_id, Kind.NOTE, note=form.cleaned_data["note"]))
     else:
         _find(request, order_id)
         messages.warning(request, _("The note is empty."))
@@ -153,7 +154,7 @@ def photos(request: HttpRequest, order_id: int) -> HttpResponse:
     files = request.FILES.getlist("photo")
     if not files:
         messages.warning(request, _("The photo is missing."))
-    key = _key(request)
+    key = form_key(request)
     for number, file in enumerate(files):
         if (file.size or 0) > photo_bytes_max():
             text = words.answer("photo_too_large", {"size": photo_bytes_max() // 2**20})
@@ -178,14 +179,6 @@ def _act(request: HttpRequest, action: Action) -> bool:
     say = messages.success if taken else messages.warning
     say(request, words.answer(done.code, done.facts))
     return taken
-
-
-def _key(request: HttpRequest) -> uuid.UUID:
-    """The form's key; a form that has none is an action of its own."""
-    try:
-        return uuid.UUID(request.POST.get("key", ""))
-    except ValueError:
-        return uuid.uuid4()
 
 
 def _find(request: HttpRequest, order_id: int) -> WorkOrder:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
 from django.db.models import Count, Prefetch, Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import get_language, gettext
 
 from central.cases.models import Case, Evidence, WorkOrder
@@ -25,7 +23,7 @@ from central.parking.models import Stay
 from central.people import policy
 from central.people.models import User, jurisdictions_of, name_of, share_any
 from central.people.scopes import subtree
-from central.project.clock import now_ms
+from central.project.clock import local_day, midnight_ms, now_ms
 
 OFFERED = 500
 """Entries of a filter's list; more are reached by the search box or the map."""
@@ -84,9 +82,7 @@ def _count(user: User) -> dict[str, int]:
 
 def today_ms() -> int:
     """When today began where the centre stands."""
-    local = timezone.localtime(datetime.fromtimestamp(now_ms() / 1000, UTC))
-    midnight = datetime.combine(local.date(), time.min, tzinfo=local.tzinfo)
-    return round(midnight.timestamp() * 1000)
+    return midnight_ms(local_day(now_ms()))
 
 
 def services() -> list[str]:

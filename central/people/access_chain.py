@@ -7,16 +7,15 @@ somebody who had the means to make it not refuse.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db import transaction
 
 from central.people.models import AccessChain, SensitiveRead
+from central.project.chain import GENESIS, Walk, hash_of
 from central.project.snapshot import snapshot
 
-GENESIS = "0" * 64
 CHUNK = 2000
 
 
@@ -75,7 +74,7 @@ def digest(read: SensitiveRead) -> str:
         read.address,
         read.previous_sha256,
     ]
-    return hashlib.sha256(json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()
+    return hash_of(told)
 
 
 def verify(audit: LogAudit) -> Iterator[LogFault]:
@@ -89,20 +88,15 @@ def _verify(audit: LogAudit) -> Iterator[LogFault]:
     # The order of bytes, whatever the collation: both walks must agree.
     heads = sorted(AccessChain.objects.all(), key=lambda chain: chain.jurisdiction_id)
     for chain in heads:
-        place, line, previous = chain.jurisdiction_id, 0, GENESIS
+        place, walk = chain.jurisdiction_id, Walk("line")
         lines = SensitiveRead.objects.filter(jurisdiction_id=place).order_by("line")
         for read in lines.iterator(chunk_size=CHUNK):
             audit.lines += 1
-            line += 1
-            if read.line != line:
-                yield LogFault(place, line, "this line is missing")
-            elif read.previous_sha256 != previous:
-                yield LogFault(place, line, "the chain is broken before this line")
-            if digest(read) != read.sha256:
-                yield LogFault(place, read.line, "the line was changed after it was written")
-            line, previous = read.line, read.sha256
-        if line != chain.length or (line and previous != chain.head_sha256):
-            yield LogFault(place, line, f"the log knows of {chain.length} lines and ends with {line}")
+            at = walk.step(read.line, read.previous_sha256, read.sha256, digest(read))
+            yield from (LogFault(place, line, problem) for line, problem in at)
+        if (walk.number, walk.head) != (chain.length, chain.head_sha256):
+            problem = f"the log knows of {chain.length} lines and ends with {walk.number}"
+            yield LogFault(place, walk.number, problem)
         total.update(f"{place}:{chain.length}:{chain.head_sha256}\n".encode())
     known = {chain.jurisdiction_id for chain in heads}
     for place in SensitiveRead.objects.order_by().values_list("jurisdiction_id", flat=True).distinct():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from central.project.bootstrap import ready
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -281,14 +282,6 @@ def log_list(
         console.print_json(rows)
         return
     _table(names, [tuple(str(row[name]) for name in names) for row in rows])
-
-
-def ready() -> None:
-    """Django, on a database of this version."""
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()
 
 
 def print_link(name: str, url: str, as_json: bool) -> None:

@@ -8,7 +8,6 @@ from django.contrib.auth import logout
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -16,6 +15,7 @@ from django.views.i18n import set_language
 
 from central.people import services
 from central.people.access import open_to_all, own_account
+from central.project.asked import next_page
 
 
 @open_to_all
@@ -24,7 +24,7 @@ from central.people.access import open_to_all, own_account
 @require_http_methods(["GET", "HEAD", "POST"])
 def log_in(request: HttpRequest) -> HttpResponse:
     """The log-in page. After too many wrong passwords it asks to wait and looks at none."""
-    target = _next(request)
+    target = next_page(request, resolve_url("pages:home"))
     if request.user.is_authenticated:
         return HttpResponseRedirect(target)
     form = AuthenticationForm(request, data=request.POST or None)
@@ -74,10 +74,3 @@ def log_out(request: HttpRequest) -> HttpResponse:
 def choose_language(request: HttpRequest) -> HttpResponse:
     """Remember the language in a cookie and go back to where the person was."""
     return set_language(request)
-
-
-def _next(request: HttpRequest) -> str:
-    target = request.POST.get("next") or request.GET.get("next") or ""
-    if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
-        return target
-    return resolve_url("pages:home")

@@ -27,6 +27,16 @@ def start() -> None:
         django.setup()
 
 
+def ready() -> None:
+    """Django, on a database of this version: what most commands begin with.
+
+    Raises:
+        PatrolError, UnavailableError: as `start` and `check_schema` do.
+    """
+    start()
+    check_schema()
+
+
 def check_schema() -> None:
     """Refuse a database that this version does not know.
 

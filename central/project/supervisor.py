@@ -1,17 +1,25 @@
-"""`patrol central up`: web, ingest and the notices' worker as children of one process that restarts what dies and stops all."""
+"""`patrol central up`: web, ingest and the workers as children of one process that restarts what dies and stops all.
+
+Children are forked from a process that has imported everything: eight of them start in the time of one, and share most of
+its memory. In production each part is a service of its own (docs/operations.md).
+"""
 
 from __future__ import annotations
 
+import gc
+import importlib
+import multiprocessing
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+
+from setproctitle import setproctitle
 
 from central.project import process
 from protocol.clock import SystemClock
@@ -25,6 +33,11 @@ HEALTHY_MS = 60_000
 """A child that ran so long starts afresh with the shortest wait."""
 
 START_S = 30
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+IMPORTS = ("central.project.urls", "central.project.web", "central.ingest.worker")
+"""What children would otherwise import one by one, beside all that Django's applications import."""
 
 WORKERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("notices", ("notices", "work")),
@@ -41,8 +54,7 @@ WORKERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 class _Child:
     name: str
     arguments: list[str]
-    pass_fds: tuple[int, ...] = ()
-    running: subprocess.Popen[bytes] | None = None
+    running: BaseProcess | None = None
     started_ms: int = 0
     wait_ms: int = RESTART_MS[0]
     restart_at_ms: int = 0
@@ -55,19 +67,26 @@ class Supervisor:
         listener: where the pages listen.
         ingest_workers: how many ingest processes.
         web_workers: how many web processes; each takes calls from the same socket.
+        call: `patrol` with arguments; a child is this call.
         say: told of each child that had to be started again.
     """
 
     def __init__(
-        self, listener: socket.socket, ingest_workers: int, say: Callable[[str], None], web_workers: int = 1
+        self,
+        listener: socket.socket,
+        ingest_workers: int,
+        call: Callable[[list[str]], None],
+        say: Callable[[str], None],
+        web_workers: int = 1,
     ) -> None:
         self._listener = listener
+        self._call = call
         self._say = say
         self._stop = threading.Event()
         self._clock = SystemClock()
         web = ["central", "web", "--fd", str(listener.fileno())]
         names = ["web"] if web_workers == 1 else [f"web {number + 1}" for number in range(web_workers)]
-        self._children = [_Child(name, web, (listener.fileno(),)) for name in names]
+        self._children = [_Child(name, web) for name in names]
         for number in range(ingest_workers):
             name = "ingest" if ingest_workers == 1 else f"ingest {number + 1}"
             self._children.append(_Child(name, ["central", "ingest"]))
@@ -79,7 +98,11 @@ class Supervisor:
         Raises:
             UnavailableError: the pages did not come up.
         """
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        for module in IMPORTS:
+            importlib.import_module(module)
+        gc.collect()
+        gc.freeze()  # else the first collection in each child copies what all share
+        for number in SIGNALS:
             signal.signal(number, lambda *_: self._stop.set())
         try:
             for child in self._children:
@@ -93,16 +116,22 @@ class Supervisor:
             self._stop_all()
 
     def _start(self, child: _Child) -> None:
-        environment = {**os.environ, process.PARENT: str(os.getpid())}
-        child.running = subprocess.Popen(
-            [sys.executable, "-m", "patrol", *child.arguments],
-            env=environment,
-            pass_fds=child.pass_fds,
-            stdin=subprocess.DEVNULL,
-            # Ctrl-C reaches only this process, which stops the children in order.
-            start_new_session=True,
+        child.running = multiprocessing.get_context("fork").Process(
+            target=self._become, args=(child.arguments, os.getpid()), name=child.name
         )
+        child.running.start()
         child.started_ms = self._clock.monotonic_ms()
+
+    def _become(self, arguments: list[str], parent: int) -> None:
+        """In the child: be `patrol …` as if it had been called by itself."""
+        os.setsid()  # Ctrl-C reaches only the parent, which stops the children in order
+        for number in SIGNALS:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+        if "--fd" not in arguments:
+            self._listener.close()
+        os.environ[process.PARENT] = str(parent)
+        setproctitle(" ".join(["patrol", *arguments]))
+        self._call(arguments)
 
     def _look_after(self, child: _Child) -> None:
         now = self._clock.monotonic_ms()
@@ -110,7 +139,7 @@ class Supervisor:
             if now >= child.restart_at_ms:
                 self._start(child)
             return
-        code = child.running.poll()
+        code = child.running.exitcode
         if code is None:
             return
         if now - child.started_ms >= HEALTHY_MS:
@@ -125,7 +154,7 @@ class Supervisor:
         address = process.address(self._listener) + "/readyz"
         web = self._children[0]
         while not self._stop.is_set():
-            if web.running is not None and web.running.poll() is not None:
+            if web.running is not None and web.running.exitcode is not None:
                 raise UnavailableError("the web process ended while starting; its reason is above")
             try:
                 with urllib.request.urlopen(address, timeout=2):  # noqa: S310  # our own socket
@@ -138,14 +167,12 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         running = [child.running for child in self._children if child.running is not None]
-        for popen in running:
-            if popen.poll() is None:
-                popen.terminate()
+        for process_ in running:
+            process_.terminate()
         ends = self._clock.monotonic_ms() + STOP_S * 1000
-        for popen in running:
-            try:
-                popen.wait(max(0.1, (ends - self._clock.monotonic_ms()) / 1000))
-            except subprocess.TimeoutExpired:
-                popen.kill()
-                popen.wait()
+        for process_ in running:
+            process_.join(max(0.1, (ends - self._clock.monotonic_ms()) / 1000))
+            if process_.exitcode is None:
+                process_.kill()
+                process_.join()
         self._listener.close()

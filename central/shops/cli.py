@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from central.project.bootstrap import ready
 from patrol import console
 from protocol.errors import PatrolError, UnavailableError
 
@@ -32,7 +33,7 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Import shops and report row by row. With a bad row nothing is imported, and it leaves with 1."""
-    _ready()
+    ready()
     from central.shops.imports import take
 
     try:
@@ -59,7 +60,7 @@ def import_(
 @app.command(epilog="Example: patrol central shops recolour --json")
 def recolour(as_json: Json = False) -> None:
     """Compute every colour anew and open the cases that are due; the sweeper does the same by itself."""
-    _ready()
+    ready()
     from central.shops.colours import recolour as run
     from central.shops.rules import rule_in_force
 
@@ -82,7 +83,7 @@ def plates(
     as_json: Json = False,
 ) -> None:
     """The plates of all doors, a page of A6 each."""
-    _ready()
+    ready()
     from rich.progress import Progress
 
     from central.shops.models import Code
@@ -116,7 +117,7 @@ def renew_code(
     as_json: Json = False,
 ) -> None:
     """Revoke the code on a door and give out a new one."""
-    _ready()
+    ready()
     from central.shops import register
     from central.shops.models import Shop
 
@@ -133,7 +134,7 @@ def renew_code(
 @app.command("warn", epilog="Example: patrol central shops warn --json")
 def warn(as_json: Json = False) -> None:
     """Tell merchants what runs out soon and which codes are red, once each; the sweeper does the same by itself."""
-    _ready()
+    ready()
     from central.shops.messages import warn_of_expiry, warn_of_red
     from central.shops.models import Shop
 
@@ -142,10 +143,3 @@ def warn(as_json: Json = False) -> None:
         console.print_json({"told": told})
     else:
         console.out.print(f"{told} warnings")
-
-
-def _ready() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()

@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
@@ -21,11 +18,12 @@ from central.cases.models import Case
 from central.cases.reports import NewCase, open_case
 from central.live.services import TASKS, announce
 from central.people.scopes import unscoped
-from central.project.clock import now_ms
+from central.project.clock import local_day, now_ms
 from central.shops.models import (
     Appeal,
     AppealState,
     Certificate,
+    CertificateKind,
     Colour,
     Enforcement,
     Entry,
@@ -37,7 +35,7 @@ from central.shops.models import (
     TipOffState,
 )
 from central.shops.rules import DAY_MS, Expiry, Facts, Hazard, Rule, Verdict, judge, rule_in_force
-from central.shops.words import CERTIFICATES, COLOURS, EQUIPMENT
+from central.shops.words import EQUIPMENT, in_both
 from protocol.messages import Position
 
 SERVICE = "shop_safety"
@@ -84,8 +82,7 @@ def facts_of(shops: Iterable[Shop], rule: Rule, now: int) -> Iterator[tuple[Shop
     """Each shop with all that its colour depends on, with one query for each kind of fact."""
     held = list(shops)
     among = Q(shop__in=[shop.pk for shop in held])
-    zone = ZoneInfo(settings.TIME_ZONE)
-    today = local_day(now, zone)
+    today = local_day(now)
     aside: dict[int, set[str]] = defaultdict(set)
     for shop_id, keys in Appeal.objects.filter(among, state=AppealState.UPHELD).values_list(
         "shop", "set_aside"
@@ -118,7 +115,7 @@ def facts_of(shops: Iterable[Shop], rule: Rule, now: int) -> Iterator[tuple[Shop
                 now_ms=now,
                 hazards=tuple(hazards[shop.pk]),
                 expiries=tuple(expiries[shop.pk]),
-                quiet_days=max(0, (today - local_day(last, zone)).days),
+                quiet_days=max(0, (today - local_day(last)).days),
                 quiet_key=f"self:{last}",
                 cycle_days=rule.self_inspection.get(shop.category, 7),
                 ratings=count,
@@ -201,7 +198,7 @@ def _apply(shop: Shop, verdict: Verdict, now: int) -> bool:
 
 
 def _colour_note(shop: Shop, now: int) -> Note:
-    zh, en = COLOURS[shop.colour]
+    zh, en = in_both(Colour(shop.colour))
     why = shop.reasons[0] if shop.reasons and shop.colour != Colour.GREEN else None
     return Note(
         shop=shop,
@@ -250,11 +247,6 @@ def _enforce(shop: Shop, now: int) -> int:
     return int(new)
 
 
-def local_day(at_ms: int, zone: Any = None) -> date:
-    """The day of an instant at the place of the centre."""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(zone or ZoneInfo(settings.TIME_ZONE)).date()
-
-
 def _named(kind: str, label: str) -> tuple[str, str]:
-    zh, en = CERTIFICATES[kind]
+    zh, en = in_both(CertificateKind(kind))
     return (f"{zh}（{label}）", f"{en} ({label})") if label else (zh, en)

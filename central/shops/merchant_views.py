@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from functools import wraps
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from central.people.access import open_to_all
 from central.project.brake import Brake
-from central.project.clock import now_ms
+from central.project.clock import local_day, now_ms
 from central.shops import appeals, door, inspecting, shown
-from central.shops.colours import local_day
 from central.shops.models import AppealState, CertificateKind, Colour, InspectionKind, Shop
 from central.shops.photos import bytes_of
-from central.shops.public_views import find, say
+from central.shops.public_views import Page, at_shop, back, remember, say
 from protocol.errors import PatrolError
 
 COOKIE = "patrol_shop"
@@ -30,19 +27,14 @@ OWNER = "owner"
 KNOCKING = Brake(burst=10, per_minute=6)
 """For each address: codes asked for and typed in."""
 
-Page = Callable[..., HttpResponse]
-
 
 def for_owner(view: Page) -> Page:
     """Only for the merchant who is logged in to this shop; others are sent to the log-in."""
 
-    @open_to_all
     @never_cache
+    @at_shop()
     @wraps(view)
-    def guarded(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        shop = find(request, token)
-        if isinstance(shop, HttpResponse):
-            return shop
+    def guarded(request: HttpRequest, token: str, shop: Shop, *args: Any, **kwargs: Any) -> HttpResponse:
         mine = door.shop_of(request.COOKIES.get(COOKIE, ""))
         if mine is None or mine.pk != shop.pk:
             return _back(token)
@@ -51,14 +43,11 @@ def for_owner(view: Page) -> Page:
     return guarded
 
 
-@open_to_all
 @never_cache
 @require_safe
-def desk(request: HttpRequest, token: str) -> HttpResponse:
+@at_shop()
+def desk(request: HttpRequest, token: str, shop: Shop) -> HttpResponse:
     """All of it, or the log-in."""
-    shop = find(request, token)
-    if isinstance(shop, HttpResponse):
-        return shop
     mine = door.shop_of(request.COOKIES.get(COOKIE, ""))
     if mine is None or mine.pk != shop.pk:
         sent = request.GET.get("sent") == "1"
@@ -66,13 +55,10 @@ def desk(request: HttpRequest, token: str) -> HttpResponse:
     return _desk(request, token, mine)
 
 
-@open_to_all
 @require_POST
-def code(request: HttpRequest, token: str) -> HttpResponse:
+@at_shop(KNOCKING)
+def code(request: HttpRequest, token: str, shop: Shop) -> HttpResponse:
     """Send a code, if the number is the owner's; the answer is the same if it is not."""
-    shop = find(request, token, KNOCKING)
-    if isinstance(shop, HttpResponse):
-        return shop
     context = {"shop": shop, "token": token, "phone": request.POST.get("phone", "")[:20]}
     try:
         door.ask(shop, request.POST.get("phone", ""))
@@ -86,30 +72,17 @@ def code(request: HttpRequest, token: str) -> HttpResponse:
     return _back(token, "?sent=1")
 
 
-@open_to_all
 @require_POST
-def enter(request: HttpRequest, token: str) -> HttpResponse:
+@at_shop(KNOCKING)
+def enter(request: HttpRequest, token: str, shop: Shop) -> HttpResponse:
     """The code that came by SMS."""
-    shop = find(request, token, KNOCKING)
-    if isinstance(shop, HttpResponse):
-        return shop
     secret = door.enter(shop, request.POST.get("digits", ""))
     if secret is None:
         wrong = _("This is not the code, or it is too old. After five attempts a new one is needed.")
         return render(
             request, "shops/login.html", {"shop": shop, "token": token, "sent": True, "wrong": wrong}, status=422
         )  # fmt: skip
-    response = _back(token)
-    response.set_cookie(
-        COOKIE,
-        secret,
-        max_age=door.SESSION_MS // 1000,
-        path="/s/",
-        httponly=True,
-        samesite="Lax",
-        secure=settings.PATROL.https,
-    )
-    return response
+    return remember(_back(token), COOKIE, secret, door.SESSION_MS // 1000)
 
 
 @open_to_all
@@ -238,6 +211,4 @@ def _most_mib() -> int:
 
 
 def _back(token: str, query: str = "") -> HttpResponse:
-    response = HttpResponseRedirect(reverse("shops:owner", args=[token]) + query)
-    response.status_code = 303
-    return response
+    return back("owner", token, query)

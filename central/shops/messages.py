@@ -8,12 +8,11 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from central.contact.services import send
-from central.project.clock import now_ms
-from central.shops.colours import local_day
-from central.shops.models import Certificate, Colour, Entry, Note, Shop
+from central.project.clock import local_day, now_ms
+from central.shops.models import Certificate, CertificateKind, Colour, Entry, Note, Shop
 from central.shops.rules import DAY_MS, rule_in_force
 from central.shops.sealing import owner_of
-from central.shops.words import CERTIFICATES, COLOURS
+from central.shops.words import in_both
 
 WARN_DAYS = (30, 7, 1)
 """So many days before something runs out its merchant is warned; whoever comes late to it gets the nearest warning alone."""
@@ -45,7 +44,7 @@ def remind(shops: list[Shop], actor: str) -> int:
             key = f"remind/{day}"
             if shop.notes.filter(key=f"{shop.pk}/{key}").exists():
                 continue
-            zh, en = COLOURS[shop.colour]
+            zh, en = in_both(Colour(shop.colour))
             first = (
                 shop.reasons[0]
                 if shop.reasons
@@ -106,7 +105,7 @@ def warn_of_expiry(shops: QuerySet[Shop]) -> int:
         key = f"expiry/{certificate.pk}/{step}"
         if f"{certificate.shop_id}/{key}" in known:
             continue
-        zh, en = CERTIFICATES[certificate.kind]
+        zh, en = in_both(CertificateKind(certificate.kind))
         with transaction.atomic():
             tell(
                 certificate.shop,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
-from central.cases.attachments import path_of
-from central.cases.photos import BadPhotoError, read_photo
-from central.cases.pictures import write_once
+from central.cases.attachments import read_sent, write_photo
+from central.cases.photos import BadPhotoError
 from central.project.clock import now_ms
 from central.shops.models import Photo, Shop
 
@@ -19,7 +17,7 @@ MOST_A_DAY = 300
 
 
 def keep(shop: Shop, data: bytes, actor: str) -> Photo:
-    """Keep a photo. The files are written before the row, since a row without its file would be a lie.
+    """Keep a photo.
 
     Raises:
         BadPhotoError: not a photo that can be accepted, or too many of this shop today.
@@ -27,10 +25,8 @@ def keep(shop: Shop, data: bytes, actor: str) -> Photo:
     """
     if shop.photos.filter(received_at_ms__gte=now_ms() - 86_400_000).count() >= MOST_A_DAY:
         raise BadPhotoError(f"a shop takes at most {MOST_A_DAY} photos a day", field="photo")
-    photo = read_photo(data, most_bytes=settings.PATROL.picture_bytes, zone=settings.TIME_ZONE)
-    thumbnail = hashlib.sha256(photo.thumbnail).hexdigest()
-    write_once(path_of(photo.sha256), photo.data)
-    write_once(path_of(thumbnail, thumbnail=True), photo.thumbnail)
+    photo = read_sent(data)
+    thumbnail = write_photo(photo)
     return Photo.objects.create(
         shop=shop,
         sha256=photo.sha256,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
 from django.db.models import Avg, Count
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -15,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from central.people.access import open_to_all
+from central.project.answers import see_other
 from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from central.shops import shown, voices
@@ -32,25 +35,39 @@ DEVICE = "patrol_shop_device"
 RATED = "rated"
 TOLD = "told"
 
+Page = Callable[..., HttpResponse]
 
-@open_to_all
+
+def at_shop(brake: Brake = LOOKING) -> Callable[[Page], Page]:
+    """For anybody who comes by the code of a door: the view gets the shop after the code; a code that leads nowhere, or too
+    many tries, are answered here."""
+
+    def wrap(view: Page) -> Page:
+        @open_to_all
+        @wraps(view)
+        def guarded(request: HttpRequest, token: str, *args: Any, **kwargs: Any) -> HttpResponse:
+            shop = find(request, token, brake)
+            if isinstance(shop, HttpResponse):
+                return shop
+            return view(request, token, shop, *args, **kwargs)
+
+        return guarded
+
+    return wrap
+
+
 @never_cache
 @require_safe
-def page(request: HttpRequest, token: str) -> HttpResponse:
+@at_shop()
+def page(request: HttpRequest, token: str, shop: Shop) -> HttpResponse:
     """The shop, its colour and why, stars, and the two forms."""
-    shop = find(request, token)
-    if isinstance(shop, HttpResponse):
-        return shop
     return _show(request, shop, token)
 
 
-@open_to_all
 @require_POST
-def rate(request: HttpRequest, token: str) -> HttpResponse:
+@at_shop(SAYING)
+def rate(request: HttpRequest, token: str, shop: Shop) -> HttpResponse:
     """One to five stars, once a day from each device."""
-    shop = find(request, token, SAYING)
-    if isinstance(shop, HttpResponse):
-        return shop
     secret = request.COOKIES.get(DEVICE, "")
     if not 20 <= len(secret) <= 60:
         secret = secrets.token_urlsafe(24)
@@ -66,26 +83,13 @@ def rate(request: HttpRequest, token: str) -> HttpResponse:
         return _show(request, shop, token, 429, wrong=shown.wrong(error))
     except PatrolError:
         return _show(request, shop, token, 422, wrong=_("Choose one to five stars."))
-    response = _back(token, RATED)
-    response.set_cookie(
-        DEVICE,
-        secret,
-        max_age=30 * 86_400,
-        path="/s/",
-        httponly=True,
-        samesite="Lax",
-        secure=settings.PATROL.https,
-    )
-    return response
+    return remember(back("page", token, f"?done={RATED}"), DEVICE, secret, 30 * 86_400)
 
 
-@open_to_all
 @require_POST
-def tip_off(request: HttpRequest, token: str) -> HttpResponse:
+@at_shop(SAYING)
+def tip_off(request: HttpRequest, token: str, shop: Shop) -> HttpResponse:
     """What somebody saw, with a photo if there is one."""
-    shop = find(request, token, SAYING)
-    if isinstance(shop, HttpResponse):
-        return shop
     text = request.POST.get("text", "")[:1100]
     try:
         voices.tip_off(
@@ -99,7 +103,7 @@ def tip_off(request: HttpRequest, token: str) -> HttpResponse:
         return _show(request, shop, token, 429, wrong=shown.wrong(error), text=text)
     except PatrolError as error:
         return _show(request, shop, token, 422, wrong=shown.wrong(error), text=text)
-    return _back(token, TOLD)
+    return back("page", token, f"?done={TOLD}")
 
 
 def find(request: HttpRequest, token: str, brake: Brake = LOOKING) -> Shop | HttpResponse:
@@ -140,8 +144,20 @@ def _show(request: HttpRequest, shop: Shop, token: str, status: int = 200, **mor
     return render(request, "shops/page.html", context, status=status)
 
 
-def _back(token: str, done: str) -> HttpResponse:
-    """See the page again; a reload repeats nothing."""
-    response = HttpResponseRedirect(f"{reverse('shops:page', args=[token])}?done={done}")
-    response.status_code = 303
+def back(name: str, token: str, query: str = "") -> HttpResponse:
+    """See a page of the shop's again; a reload repeats nothing."""
+    return see_other(reverse(f"shops:{name}", args=[token]) + query)
+
+
+def remember(response: HttpResponse, name: str, secret: str, for_s: int) -> HttpResponse:
+    """With a secret that only pages of doors get, and no script."""
+    response.set_cookie(
+        name,
+        secret,
+        max_age=for_s,
+        path="/s/",
+        httponly=True,
+        samesite="Lax",
+        secure=settings.PATROL.https,
+    )
     return response

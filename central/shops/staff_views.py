@@ -21,10 +21,9 @@ from central.grids.models import Grid
 from central.people.access import roles
 from central.people.policy import readers, writers
 from central.people.scopes import unscoped
-from central.project.clock import now_ms
+from central.project.clock import local_day, now_ms
 from central.shops import comparing, imports, inspecting, shown
 from central.shops import plates as printing
-from central.shops.colours import local_day
 from central.shops.models import Category, Code, Colour, InspectionKind, Severity, Shop
 from protocol.errors import PatrolError
 

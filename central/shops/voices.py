@@ -5,9 +5,9 @@ from __future__ import annotations
 from django.db import transaction
 
 from central.owners.keys import the_key
-from central.project.clock import now_ms
+from central.project.clock import local_day, now_ms
 from central.shops import photos
-from central.shops.colours import local_day, recolour_one
+from central.shops.colours import recolour_one
 from central.shops.models import Entry, Rating, Severity, Shop, TipOff, TipOffState
 from protocol.errors import PatrolError
 

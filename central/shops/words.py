@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from django.db import models
+from django.utils.translation import override
+
 from central.shops.models import CertificateKind, Colour
 
-COLOURS = {
-    Colour.GREEN: ("绿码", "green"),
-    Colour.YELLOW: ("黄码", "yellow"),
-    Colour.RED: ("红码", "red"),
-}
 
-CERTIFICATES = {
-    CertificateKind.BUSINESS_LICENCE: ("营业执照", "Business licence"),
-    CertificateKind.FOOD_LICENCE: ("食品经营许可证", "Food licence"),
-    CertificateKind.LODGING_LICENCE: ("特种行业许可证", "Special trade licence"),
-    CertificateKind.HEALTH: ("健康证", "Health certificate"),
-    CertificateKind.EXTINGUISHER: ("灭火器", "Fire extinguisher"),
-    CertificateKind.GAS_HOSE: ("燃气软管", "Gas hose"),
-    CertificateKind.GAS_ALARM: ("可燃气体报警器", "Gas alarm"),
-    CertificateKind.SMOKE_ALARM: ("烟感报警器", "Smoke alarm"),
-    CertificateKind.ELECTRICITY: ("电气检测", "Check of the wiring"),
-    CertificateKind.INSURANCE: ("安全生产责任险", "Liability insurance"),
-    CertificateKind.OTHER: ("其他证照或设备", "Other paper or equipment"),
-}
+@lru_cache(typed=True)
+def in_both(value: models.TextChoices) -> tuple[str, str]:
+    """A value's name in Chinese and in English."""
+    if value is CertificateKind.OTHER:  # alone it says too little
+        return "其他证照或设备", "Other paper or equipment"
+    with override("zh-hans"):
+        zh = str(value.label)
+    with override("en"):
+        en = str(value.label)
+    return zh, en.lower() if isinstance(value, Colour) else en
+
 
 EQUIPMENT = frozenset(
     {

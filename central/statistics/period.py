@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
-from django.utils import timezone
-
+from central.project.asked import day
+from central.project.clock import local_day, midnight_ms
 from protocol.clock import Millis
 from protocol.errors import PatrolError
 
@@ -27,12 +27,12 @@ class Period:
     @property
     def from_ms(self) -> Millis:
         """The first instant."""
-        return _midnight(self.first)
+        return midnight_ms(self.first)
 
     @property
     def to_ms(self) -> Millis:
         """The first instant that is no longer in it."""
-        return _midnight(self.last + timedelta(days=1))
+        return midnight_ms(self.last + timedelta(days=1))
 
     @property
     def days(self) -> list[date]:
@@ -42,11 +42,6 @@ class Period:
     def day_of(self, at_ms: Millis) -> date:
         """The local day of an instant."""
         return local_day(at_ms)
-
-
-def local_day(at_ms: Millis) -> date:
-    """The day that it is at this instant where the centre is."""
-    return timezone.localtime(datetime.fromtimestamp(at_ms / 1000, UTC)).date()
 
 
 def read_period(asked: dict[str, str], now_ms: Millis) -> Period:
@@ -61,8 +56,8 @@ def read_period(asked: dict[str, str], now_ms: Millis) -> Period:
     """
     today = local_day(now_ms)
     if asked.get("from") or asked.get("to"):
-        last = _date("to", asked.get("to") or today.isoformat())
-        first = _date("from", asked.get("from") or last.isoformat())
+        last = day(asked.get("to") or today.isoformat(), "to")
+        first = day(asked.get("from") or last.isoformat(), "from")
         if first > last:
             raise PatrolError(
                 "the period ends before it begins", field="from", value=first, mend="Swap the dates."
@@ -84,17 +79,3 @@ def read_period(asked: dict[str, str], now_ms: Millis) -> Period:
             mend=f"One of {', '.join(PRESETS)}, or from and to.",
         )
     return Period(today - timedelta(days=PRESETS[name] - 1), today, name)
-
-
-def _date(field: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise PatrolError(
-            "not a date", field=field, value=text[:40], mend="Write it as 2026-11-28."
-        ) from None
-
-
-def _midnight(day: date) -> Millis:
-    moment = datetime.combine(day, time.min, tzinfo=timezone.get_default_timezone())
-    return round(moment.timestamp() * 1000)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,6 +16,7 @@ from central.cases.states import Result
 from central.grids.models import Grid
 from central.people.access import EVERYONE, roles
 from central.people.subtree import below
+from central.project.answers import csv_file
 from central.project.clock import now_ms
 from central.statistics import charts, figures
 from central.statistics.definitions import DEFINITIONS
@@ -72,14 +71,7 @@ def table(request: HttpRequest, name: str) -> HttpResponse:
     except PatrolError as error:
         return HttpResponse(f"{error}\n", status=400, content_type="text/plain; charset=utf-8")
     head, rows = TABLES[name](source, period)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(head)
-    writer.writerows([_harmless(cell) for cell in row] for row in rows)
-    response = HttpResponse("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
-    file = f"{name}-{period.first:%Y%m%d}-{period.last:%Y%m%d}.csv"
-    response["Content-Disposition"] = f'attachment; filename="{file}"'
-    return response
+    return csv_file(f"{name}-{period.first:%Y%m%d}-{period.last:%Y%m%d}.csv", [head, *rows])
 
 
 def _asked(request: HttpRequest) -> tuple[Source, Period]:
@@ -111,11 +103,6 @@ def _in_words(error: PatrolError) -> str:
     if error.field == "period":
         return _("There is no such period.")
     return _("Give two dates, the earlier one first, at most a year apart.")
-
-
-def _harmless(cell: object) -> object:
-    """A text that a spreadsheet would calculate is shown as text (CWE-1236)."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 Table = tuple[Sequence[str], Iterable[Sequence[object]]]

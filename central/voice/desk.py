@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from typing import Any
 
 from django.contrib import messages
 from django.db.models import IntegerField, OuterRef, Q, Subquery
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import get_language, gettext_lazy
@@ -23,6 +21,8 @@ from central.cases.states import CaseState
 from central.clocks.models import Clock, ClockState, Kind
 from central.people.access import EVERYONE, roles
 from central.people.policy import READS_ONLY, writers
+from central.project.answers import csv_file, see_other
+from central.project.asked import whole
 from central.project.clock import now_ms
 from central.voice import figures, tables
 from central.voice.categories import categories, codes_of_services
@@ -108,9 +108,9 @@ def step(request: HttpRequest, case_id: int, name: str) -> HttpResponse:
         for one in asked
         if (text := request.POST.get(one.name, ""))
     }
-    seen = request.POST.get("seen", "")
+    seen = whole(request.POST.get("seen", ""), 9)
     try:
-        known = int(seen) if seen.isascii() and seen.isdigit() and len(seen) < 10 else case.history_length
+        known = case.history_length if seen is None else seen
         actions.take(case.pk, request.user, name, given, seen=known)
     except RefusedError as error:
         reason = str(error.refusal.reason)
@@ -150,14 +150,12 @@ def figures_page(request: HttpRequest) -> HttpResponse:
 def figures_csv(request: HttpRequest) -> HttpResponse:
     """The same as CSV: UTF-8 with a mark that spreadsheets heed."""
     days = _days(request)
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\r\n")
-    writer.writerow(["figure", "value", "definition"])
-    for line in figures.lines(figures.figures(_in_period(request, days))):
-        writer.writerow([line.name, "" if line.value is None else line.value, str(line.definition)])
-    response = HttpResponse("\ufeff" + out.getvalue(), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="voice-{days}-days.csv"'
-    return response
+    found = figures.figures(_in_period(request, days))
+    rows = [
+        (line.name, "" if line.value is None else line.value, str(line.definition))
+        for line in figures.lines(found)
+    ]
+    return csv_file(f"voice-{days}-days.csv", [("figure", "value", "definition"), *rows])
 
 
 def _matter(
@@ -240,9 +238,7 @@ def _find(request: HttpRequest, case_id: int) -> Case:
 
 
 def _back(case_id: int) -> HttpResponse:
-    response = HttpResponseRedirect(reverse("voice:matter", args=[case_id]))
-    response.status_code = 303
-    return response
+    return see_other(reverse("voice:matter", args=[case_id]))
 
 
 def _days(request: HttpRequest) -> int:

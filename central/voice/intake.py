@@ -17,9 +17,9 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from central.cases import actions, history, telling
-from central.cases.attachments import attach
+from central.cases.attachments import attach, read_sent
 from central.cases.models import Case, Reporter
-from central.cases.photos import BadPhotoError, Photo, read_photo
+from central.cases.photos import BadPhotoError, Photo
 from central.cases.reporters import Contact, find_or_make
 from central.cases.reports import PLACE_LENGTH, TEXT_LENGTH, NewCase, open_case
 from central.cases.rules import definition_of
@@ -342,7 +342,7 @@ def _photos(form: Form) -> list[Photo]:
     found = []
     for data, _name in form.photos:
         try:
-            found.append(read_photo(data, most_bytes=settings.PATROL.picture_bytes, zone=settings.TIME_ZONE))
+            found.append(read_sent(data))
         except BadPhotoError as error:
             size = settings.PATROL.picture_bytes // 2**20
             said = _("This file is not a photo that can be read, or larger than %(size)d MB.") % {

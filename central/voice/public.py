@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import get_language
@@ -20,6 +20,8 @@ from central.cases.models import Case
 from central.cases.rules import definition_of
 from central.cases.states import CaseState
 from central.people.access import open_to_all
+from central.project.answers import see_other
+from central.project.asked import whole
 from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
 from central.voice import finished, intake, progress
@@ -73,9 +75,7 @@ def say(request: HttpRequest, code: str = "") -> HttpResponse:
         return _with(
             JsonResponse({"number": answer.number, "progress": address, "again": answer.again}), HEADERS
         )
-    response = HttpResponseRedirect(f"{address}?new=1")
-    response.status_code = 303
-    return _with(response, SECRET)
+    return _with(see_other(f"{address}?new=1"), SECRET)
 
 
 @open_to_all
@@ -151,9 +151,7 @@ def act(request: HttpRequest, token: str, kind: str) -> HttpResponse:
         if error.refusal.field == "rating":
             said = _("Please choose one to five stars.")
         return _progress(request, saying, token, said, 422 if error.refusal.code == "field" else 409)
-    response = HttpResponseRedirect(reverse("voice:progress", args=[token]))
-    response.status_code = 303
-    return _with(response, SECRET)
+    return _with(see_other(reverse("voice:progress", args=[token])), SECRET)
 
 
 @open_to_all
@@ -181,11 +179,7 @@ def done(request: HttpRequest) -> HttpResponse:
     braked = _braked(request, LOOKING)
     if braked is not None:
         return braked
-    before = request.GET.get("before", "")
-    rows, older = finished.page(
-        int(before) if before.isascii() and before.isdigit() and len(before) < 16 else None,
-        get_language() or "",
-    )
+    rows, older = finished.page(whole(request.GET.get("before", ""), 15), get_language() or "")
     return _with(render(request, "voice/done.html", {"rows": rows, "older": older}), HEADERS)
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -18,7 +16,9 @@ from central.cases.engine import RefusedError
 from central.cases.models import Case, Commitment, CommitmentState
 from central.people.access import EVERYONE, roles
 from central.people.policy import writers
-from central.project.clock import now_ms
+from central.project.answers import see_other
+from central.project.asked import moment
+from central.project.clock import local, now_ms
 from central.voice import tables
 from central.voice.categories import codes_of_services
 from central.voice.intake import number_of
@@ -124,9 +124,7 @@ def end(request: HttpRequest, commitment_id: int) -> HttpResponse:
         )
     except RefusedError as error:
         messages.error(request, str(error.refusal.reason))
-    response = HttpResponseRedirect(reverse("voice:commitments"))
-    response.status_code = 303
-    return response
+    return see_other(reverse("voice:commitments"))
 
 
 def _verdict(one: Commitment, now: int) -> dict[str, Any]:
@@ -180,21 +178,16 @@ def _moment(text: str, field: str) -> int | None:
     if not text:
         return None
     try:
-        moment = datetime.fromisoformat(text)
+        return moment(text)
     except ValueError:
         raise PatrolError(_("This is no date and time."), field=field) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=timezone.get_current_timezone())
-    return round(moment.timestamp() * 1000)
 
 
 def _local(at_ms: int | None) -> str:
     if at_ms is None:
         return ""
-    return f"{datetime.fromtimestamp(at_ms / 1000, timezone.get_current_timezone()):%Y-%m-%dT%H:%M}"
+    return f"{local(at_ms):%Y-%m-%dT%H:%M}"
 
 
 def _back(case_id: int, meeting_id: int) -> HttpResponse:
-    response = HttpResponseRedirect(reverse("voice:table", args=[case_id, meeting_id]))
-    response.status_code = 303
-    return response
+    return see_other(reverse("voice:table", args=[case_id, meeting_id]))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from central.project.bootstrap import ready
 from patrol import console
 
 app = typer.Typer(
@@ -27,7 +28,7 @@ def work() -> None:
     from central.project import bootstrap, process
 
     process.follow_parent()
-    _ready()
+    ready()
     bootstrap.check_services()
     from central.webhooks.worker import run_worker
 
@@ -37,7 +38,7 @@ def work() -> None:
 @app.command("list", epilog="Example: patrol central webhooks list --json")
 def list_(as_json: Json = False) -> None:
     """List webhooks with what waits and what was given up."""
-    _ready()
+    ready()
     from central.webhooks.state import rows
 
     found = rows()
@@ -73,7 +74,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Tell another system. Its secret is shown this once; `rotate` gives a new one."""
-    _ready()
+    ready()
     from central.cases.models import ApiKey
     from central.webhooks.services import subscribe
     from protocol.errors import PatrolError
@@ -94,7 +95,7 @@ def add(
 @app.command("test", epilog="Example: patrol central webhooks test city-hub --json")
 def try_(name: Name, as_json: Json = False) -> None:
     """Send a test message now and say what came back; exit code 1 if it was not received."""
-    _ready()
+    ready()
     from central.webhooks import courier, services
     from central.webhooks.models import Delivery, DeliveryState
 
@@ -124,7 +125,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Send again what was given up, with the same ids."""
-    _ready()
+    ready()
     from central.webhooks import services
 
     count = services.replay(services.find(name), number or ())
@@ -137,7 +138,7 @@ def replay(
 @app.command(epilog="Example: patrol central webhooks rotate city-hub")
 def rotate(name: Name, as_json: Json = False) -> None:
     """Give a new secret; the one before signs as well for a day."""
-    _ready()
+    ready()
     from central.webhooks import services
 
     secret = services.rotate(name)
@@ -162,7 +163,7 @@ def resume(name: Name) -> None:
 @app.command(epilog="Example: patrol central webhooks remove city-hub")
 def remove(name: Name) -> None:
     """Forget a webhook and what waits for it."""
-    _ready()
+    ready()
     from central.webhooks import services
 
     services.remove(name)
@@ -170,15 +171,8 @@ def remove(name: Name) -> None:
 
 
 def _switch(name: str, active: bool) -> None:
-    _ready()
+    ready()
     from central.webhooks import services
 
     services.switch(name, active=active, reason="" if active else "paused")
     console.out.print(f"{name} is {'told' if active else 'not told'} of cases", markup=False)
-
-
-def _ready() -> Any:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()

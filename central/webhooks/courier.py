@@ -14,9 +14,9 @@ from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from central.cases.api_schemas import case_out
-from central.cases.history import canonical
 from central.cases.models import Case
 from central.grids.models import Grid
+from central.project.chain import canonical
 from central.project.clock import now_ms
 from central.project.leases import take_due
 from central.webhooks import events, outward, signing

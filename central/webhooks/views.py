@@ -19,6 +19,7 @@ from central.people.access import roles
 from central.people.models import Role, User
 from central.people.policy import readers, writers
 from central.people.scopes import unscoped
+from central.project.asked import whole
 from central.webhooks import events, services, state
 from central.webhooks.models import Delivery, DeliveryState, Subscription
 
@@ -104,8 +105,8 @@ def switch(request: HttpRequest, webhook_id: int) -> HttpResponse:
 def replay(request: HttpRequest, webhook_id: int) -> HttpResponse:
     """Send again what was given up: all of a webhook, or one."""
     hook = _hook(request, webhook_id)
-    number = request.POST.get("number", "")
-    numbers = [int(number)] if number.isascii() and number.isdigit() and len(number) < 19 else []
+    number = whole(request.POST.get("number", ""))
+    numbers = [] if number is None else [number]
     with unscoped("the webhook is one of the person's, checked above"):
         count = services.replay(hook, numbers)
     messages.success(request, _("%(count)s go out again.") % {"count": count})

@@ -12,12 +12,12 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
-from edge_agent.evidence._files import write_atomically
 from edge_agent.evidence.keys import AgentKey, PublicKey, load_secret
 from edge_agent.evidence.manifest import Package, read_package
 from edge_agent.evidence.originals import Vault
 from edge_agent.evidence.retention import purge, read_receipts
 from edge_agent.evidence.verify import CaseReport, case_folders, verify_case
+from edge_agent.files import write_atomically
 from patrol import console
 from protocol.clock import SystemClock, iso
 from protocol.errors import PatrolError

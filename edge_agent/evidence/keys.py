@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
-from edge_agent.evidence._files import create_once, make_folder
+from edge_agent.files import create_once, make_folder
 from protocol.errors import PatrolError, UnavailableError
 
 _OWNER_ONLY = 0o600

@@ -13,9 +13,9 @@ from pathlib import Path
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from edge_agent.evidence._files import make_folder, write_atomically
 from edge_agent.evidence.canonical import digest
 from edge_agent.evidence.manifest import Manifest, Original
+from edge_agent.files import make_folder, write_atomically
 from protocol.errors import PatrolError, UnavailableError
 
 FOLDER = "originals"

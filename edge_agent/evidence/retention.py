@@ -16,12 +16,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from edge_agent.evidence._files import make_folder, storage_errors, sync_folder, write_atomically
 from edge_agent.evidence.canonical import canonical, digest
 from edge_agent.evidence.keys import AgentKey, PublicKey
 from edge_agent.evidence.manifest import Hex64, Package, read_package
 from edge_agent.evidence.seal import PURGING
 from edge_agent.evidence.verify import CaseReport, case_folders, verify_case
+from edge_agent.files import make_folder, storage_errors, sync_folder, write_atomically
 from protocol.clock import Millis
 from protocol.errors import PatrolError, UnavailableError
 from protocol.messages import Ident, Sha256

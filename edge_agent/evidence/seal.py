@@ -9,7 +9,6 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_agent.evidence._files import make_folder, storage_errors, sweep, sync_folder, write_atomically
 from edge_agent.evidence._picture import caption_lines, captioned, encode, prepare
 from edge_agent.evidence.canonical import canonical, digest
 from edge_agent.evidence.keys import AgentKey
@@ -28,6 +27,7 @@ from edge_agent.evidence.manifest import (
 )
 from edge_agent.evidence.masking import Region, hidden_regions, hide
 from edge_agent.evidence.originals import FOLDER, Vault
+from edge_agent.files import make_folder, storage_errors, sweep, sync_folder, write_atomically
 from edge_agent.frames import Image
 from protocol.errors import PatrolError, UnavailableError
 from protocol.messages import EvidenceRef

@@ -33,6 +33,7 @@ with patch.dict(os.environ):
 
 from django.core.signals import request_finished  # noqa: E402
 from django.db import close_old_connections, connections  # noqa: E402
+from django.db.backends.signals import connection_created  # noqa: E402
 from django.test import override_settings  # noqa: E402
 from django.test.client import Client  # noqa: E402
 from django.test.utils import setup_test_environment, teardown_test_environment  # noqa: E402
@@ -41,15 +42,6 @@ from protocol.clock import ManualClock  # noqa: E402
 from tests.central.street import AGENT, JURISDICTION, NOON  # noqa: E402
 
 ENGINES = ("sqlite", "postgresql")
-CHROMIUM_ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -65,15 +57,28 @@ def django_at_rest() -> Iterator[None]:
 
 @contextmanager
 def _connected(settings: dict[str, object]) -> Iterator[None]:
-    """Django's default connection of this thread, and of threads that start meanwhile, goes there."""
+    """Django's default connection of this thread, and of threads that start meanwhile, goes there.
+
+    Threads that still wait for work at the end lose theirs: whenever one of them ended, a connection left open would be
+    blamed on the test of that moment.
+    """
+    opened: list[Any] = []
+
+    def remember(connection: Any, **_: object) -> None:
+        opened.append(connection.connection)
+
     connections["default"].close()
     del connections["default"]
     connections.settings = connections.configure_settings({"default": settings})
+    connection_created.connect(remember)
     try:
         yield
     finally:
+        connection_created.disconnect(remember)
         connections["default"].close()
         del connections["default"]
+        for one in opened:
+            one.close()
 
 
 @pytest.fixture(scope="session")
@@ -134,7 +139,7 @@ def postgresql_server(
     for setting in ("fsync", "full_page_writes", "synchronous_commit", "autovacuum"):
         server.psql(f"ALTER SYSTEM SET {setting} = off")
     server.psql("ALTER SYSTEM SET checkpoint_timeout = '1h'")
-    server.psql("ALTER SYSTEM SET max_wal_size = '4GB'")
+    server.psql("ALTER SYSTEM SET max_wal_size = '1GB'")
     server.psql("SELECT pg_reload_conf()")
     tools = Path(pgserver.__file__).parent / "pginstall" / "bin"
 
@@ -181,6 +186,8 @@ class Centre:
 
 
 _numbers = itertools.count(1)
+_finished: list[str] = []
+"""Databases of finished tests, dropped before the next is made: by then their sessions have ended, and none is waited for."""
 
 
 @pytest.fixture(params=ENGINES)
@@ -190,7 +197,6 @@ def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
     data.mkdir(mode=0o700)
     shutil.copy(_home / "secret_key", data / "secret_key")
     url = None
-    admin = None
     name = f"test_{next(_numbers)}"
     if request.param == "sqlite":
         shutil.copy(request.getfixturevalue("sqlite_template"), data / "central.sqlite3")
@@ -199,8 +205,10 @@ def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
 
         url_of = request.getfixturevalue("postgresql_server")
         url = url_of(name)
-        admin = psycopg.connect(url_of("postgres"), autocommit=True)
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE template_patrol STRATEGY FILE_COPY")
+        with psycopg.connect(url_of("postgres"), autocommit=True) as admin:
+            while _finished:
+                admin.execute(f"DROP DATABASE {_finished.pop()} WITH (FORCE)")
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE template_patrol STRATEGY FILE_COPY")
     clock = ManualClock(NOON)
     from django.conf import settings
 
@@ -210,25 +218,8 @@ def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
         override_settings(PATROL=patrol, PATROL_CLOCK=clock),
     ):
         yield Centre(request.param, url, data, clock)
-    if admin is not None:
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        admin.close()
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """One real Chromium for all tests of a file.
-
-    Its driver keeps an event loop in this thread, where Django has connections of its own: it starts before a test's
-    database and ends after it, so that none of them outlives its database.
-    """
-    from playwright.sync_api import sync_playwright
-
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="1"), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        yield browser
-        browser.close()
+    if url is not None:
+        _finished.append(name)
 
 
 @pytest.fixture

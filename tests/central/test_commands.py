@@ -97,7 +97,7 @@ def test_one_command_takes_a_task_and_ctrl_c_leaves_no_process(agent, up, tmp_pa
 def test_a_child_that_is_killed_comes_back_and_kill_9_of_the_parent_leaves_nobody(up, free_port, wait_until):
     process, ready = up(f"mqtt://127.0.0.1:{free_port()}")
     before = {child.pid for child in tree(process)}
-    web = next(child for child in tree(process) if "web" in child.cmdline())
+    web = next(child for child in tree(process) if "web" in " ".join(child.cmdline()))
     web.kill()
 
     def answers() -> bool:

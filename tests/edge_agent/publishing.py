@@ -183,3 +183,12 @@ class Office:
             reason="a test",
             expected=self.archive.history().current,
         )
+
+
+ONE = zones_text()
+TWO = zones_text(("P1", PAVEMENT, ""), ("P2", UPPER, ""))
+MOVED = zones_text(("P1", [(20, 10), (95, 10), (95, 200), (20, 200)], ""))
+"""P1, but no longer where CAR stands."""
+
+SETTLE_S = 5
+"""Looks until a vehicle counts as standing, and one more."""

@@ -2,159 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.zones.editing import TWO_ZONES, Editor, editing, picture_of, serving
+from tests.zones.editing import TWO_ZONES, editing
+from tests.zones.hand import DESK, PHONE, Hand, Open, touch
 from zones import load_zone_file
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1440, "height": 900}
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    # The browser's driver keeps an event loop in this thread; Django need not fear it in other tests.
-    with patch.dict(os.environ, DJANGO_ALLOW_ASYNC_UNSAFE="1"), sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Hand:
-    """A page with an open editor, and where things of the picture are on its screen."""
-
-    def __init__(self, page: Page, editor: Editor) -> None:
-        self.page = page
-        self.editor = editor
-
-    def at(self, x: float, y: float) -> tuple[float, float]:
-        """A pixel of the picture on the screen."""
-        frame = self.page.locator("#stage .frame").bounding_box()
-        size = self.page.locator("#stage .frame").evaluate(
-            "rect => [rect.width, rect.height].map(side => side.baseVal.value)"
-        )
-        assert frame is not None
-        return frame["x"] + x * frame["width"] / size[0], frame["y"] + y * frame["height"] / size[1]
-
-    def settled(self) -> None:
-        """Wait until the picture has kept its place on the screen for some frames: panels move it."""
-        self.page.evaluate(
-            """() => new Promise(done => {
-                const place = () => JSON.stringify(document.querySelector('#stage .frame').getBoundingClientRect());
-                let before = place(), same = 0;
-                const look = () => {
-                    const now = place();
-                    same = now === before ? same + 1 : 0;
-                    before = now;
-                    same >= 5 ? done() : requestAnimationFrame(look);
-                };
-                requestAnimationFrame(look);
-            })"""
-        )
-
-    def click(self, x: float, y: float, **how: Any) -> None:
-        self.page.mouse.click(*self.at(x, y), **how)
-
-    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        self.page.mouse.move(*self.at(*start))
-        self.page.mouse.down()
-        self.page.mouse.move(*self.at(*end), steps=6)
-        self.page.mouse.up()
-
-    def save(self) -> None:
-        """Through the dialog that shows what changes."""
-        self.page.keyboard.press("Control+s")
-        dialog = self.page.get_by_role("dialog")
-        expect(dialog.locator(".diff .add, .diff .del").first).to_be_visible()
-        dialog.get_by_role("button", name=re.compile("^(Save|保存)$")).click()
-        expect(self.page.locator("#dirty")).to_have_text("")
-
-    def field(self, path: str) -> Locator:
-        """The input of a key of the chosen zone or of the file."""
-        return self.page.locator(f'[data-path="{path}"]').get_by_role("textbox")
-
-    def names(self) -> list[str]:
-        return self.page.locator(".zone-item strong").all_text_contents()
-
-
-Open = Callable[..., Hand]
-
-
-@pytest.fixture
-def open_page(chromium: Browser) -> Iterator[Open]:
-    """`open_page(file, picture, viewport=, language=, touch=)`: the page of a running editor; errors fail the test."""
-    problems: list[str] = []
-    with ExitStack() as stack:
-
-        def opened(
-            file: Path | None = None,
-            picture: Path | None = None,
-            *,
-            viewport: dict[str, int] = DESK,
-            language: str = "en-GB",
-            touch: bool = False,
-            scheme: str = "light",
-            editor: Editor | None = None,
-            refusals: tuple[int, ...] = (),
-        ) -> Hand:
-            editor = editor or stack.enter_context(serving(file, picture))
-            context = chromium.new_context(
-                viewport=viewport, locale=language, has_touch=touch, is_mobile=touch, color_scheme=scheme
-            )
-            stack.callback(context.close)
-            page = context.new_page()
-
-            def heard(said: ConsoleMessage) -> None:
-                expected = any(f"status of {status}" in said.text for status in refusals)
-                if said.type in ("error", "warning") and not expected:
-                    problems.append(said.text)
-
-            page.on("console", heard)
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            own = editor.url
-            page.on(
-                "request", lambda asked: None if asked.url.startswith(own) else problems.append(asked.url)
-            )
-            page.goto(editor.url)
-            page.wait_for_selector("html[data-ready]")
-            return Hand(page, editor)
-
-        yield opened
-    assert problems == []
-
-
-@pytest.fixture
-def street(tmp_path: Path) -> Path:
-    path = tmp_path / "street.toml"
-    path.write_text(TWO_ZONES)
-    return path
-
-
-@pytest.fixture
-def still(tmp_path: Path) -> Path:
-    return picture_of(tmp_path / "street.png")
 
 
 def test_draw_move_undo_redo_save_and_read_back(open_page: Open, street: Path, still: Path) -> None:
@@ -289,16 +148,6 @@ def test_by_keyboard_alone(open_page: Open, street: Path) -> None:
     assert len(load_zone_file(street).zone) == 3
     (x, y), *_ = zone.polygon
     assert zone.polygon == ((x, y), (x + 61, y + 10), (x + 61, y + 63))
-
-
-def touch(page: Page, *path: tuple[float, float]) -> None:
-    """One finger down, along, and up: what the screen would send."""
-    session = page.context.new_cdp_session(page)
-    for n, (x, y) in enumerate(path):
-        kind = "touchStart" if n == 0 else "touchMove"
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
-    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    session.detach()
 
 
 def test_by_finger_on_a_phone(open_page: Open, street: Path, still: Path) -> None:

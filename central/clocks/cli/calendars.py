@@ -9,6 +9,7 @@ import typer
 from rich.markup import escape
 
 from central.clocks.day_file import WEEKDAYS, read_date, read_days, read_hours, said_hours
+from central.project.bootstrap import ready
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -48,7 +49,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show a year as a picture, and why each day differs from its weekday."""
-    _start()
+    ready()
     from central.clocks import calendars
 
     days = calendars.days_of(jurisdiction, year)
@@ -101,7 +102,7 @@ def set_(
     """Change one day. Running clocks are reckoned anew by the sweeper; none becomes due earlier than promised."""
     windows = read_hours(hours, "--hours")
     when = read_date(day, "day")
-    _start()
+    ready()
     from central.clocks import calendars
 
     calendars.set_day(
@@ -132,7 +133,7 @@ def hours_(
     windows, chosen = read_hours(hours, "--hours"), _weekdays(days)
     if hours and not chosen:
         raise PatrolError("hours of which days?", field="--days", mend="Write e.g. --days mon-fri")
-    _start()
+    ready()
     from central.clocks import calendars
 
     if chosen or time_zone or country:
@@ -176,7 +177,7 @@ def import_(
         raise PatrolError(
             f"a day of another year than {complete}", file=file, field="day", value=outside[0].isoformat()
         )
-    _start()
+    ready()
     from central.clocks import calendars
 
     if not dry_run:
@@ -197,7 +198,7 @@ def import_(
 @app.command(epilog="Example: patrol central calendar missing --json")
 def missing(as_json: Json = False) -> None:
     """Years whose days off nobody knows although promises need them. Exit code 1: there are some."""
-    _start()
+    ready()
     from central.clocks import calendars
 
     found = calendars.missing_years()
@@ -274,10 +275,3 @@ def _week_in_words(week: tuple[Windows, ...]) -> str:
         f"{WEEKDAYS[a]}{'' if a == b else '-' + WEEKDAYS[b]} {said_hours(week[a]) or 'closed'}"
         for a, b in parts
     )
-
-
-def _start() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from central.project.bootstrap import ready
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -36,7 +37,7 @@ def sweep(
     from central.project import process
 
     process.follow_parent()
-    _start()
+    ready()
     from central.clocks.sweeper import ClockSweeper, run_worker
 
     if not once:
@@ -64,7 +65,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List clocks that run or stand still, the next due first."""
-    _start()
+    ready()
     from central.clocks.models import Clock
 
     found = Clock.objects.order_by("due_at_ms", "pk")
@@ -103,7 +104,7 @@ def list_(
 @app.command(epilog='Example: patrol central clocks pause 17 --reason "waits for the owner\'s papers"')
 def pause(clock: Number, reason: Reason, as_json: Json = False) -> None:
     """Let a clock stand still; the time until it is resumed does not count."""
-    _start()
+    ready()
     from central.clocks import services
 
     _tell(_do(clock, lambda: services.pause(clock, console.person(), reason)), as_json=as_json)
@@ -116,7 +117,7 @@ def resume(
     as_json: Json = False,
 ) -> None:
     """Let a clock run again; its due date moves by the time for which it stood still."""
-    _start()
+    ready()
     from central.clocks import services
 
     _tell(_do(clock, lambda: services.resume(clock, console.person(), reason)), as_json=as_json)
@@ -130,7 +131,7 @@ def extend(
     as_json: Json = False,
 ) -> None:
     """Grant more time, before the promise is broken."""
-    _start()
+    ready()
     from central.clocks import services
 
     _tell(_do(clock, lambda: services.extend(clock, console.person(), by, reason)), as_json=as_json)
@@ -182,10 +183,3 @@ def _tell(clock: Any, *, as_json: bool) -> None:
         console.out.print(
             escape(f"clock {row['clock']} of case {row['case']}: {row['state']}, due {row['due']}")
         )
-
-
-def _start() -> None:
-    from central.project import bootstrap
-
-    bootstrap.start()
-    bootstrap.check_schema()

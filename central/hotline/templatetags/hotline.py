@@ -8,7 +8,7 @@ from django import template
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from central.cases.rules import definition_of
+from central.cases.rules import state_of
 from central.hotline.models import OrderState
 
 register = template.Library()
@@ -17,8 +17,7 @@ register = template.Library()
 @register.filter
 def stands(case: Any) -> str:
     """Where a case stands by its own rules, in their words."""
-    found = definition_of(case).by_name.get(case.process_state) if case.definition_id else None
-    return found.titles.text(get_language() or "") if found else ""
+    return state_of(case, get_language() or "")
 
 
 @register.filter

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from django import template
 from django.conf import settings
 from django.urls import NoReverseMatch, reverse
-from django.utils import formats, timezone
+from django.utils import formats
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -19,13 +19,9 @@ from central.cases.rules import definition_of, title_of
 from central.pages import words
 from central.pages.sayings import say
 from central.people import access_log
-from central.project.clock import now_ms
+from central.project.clock import local, now_ms
 
 register = template.Library()
-
-
-def _local(at_ms: int) -> datetime:
-    return timezone.localtime(datetime.fromtimestamp(at_ms / 1000, UTC))
 
 
 @register.filter
@@ -33,9 +29,9 @@ def clock(at_ms: int | None) -> str | SafeString:
     """Hours and minutes where it is today, else with the date; a dash where it never was."""
     if not at_ms:
         return "–"
-    moment = _local(at_ms)
+    moment = local(at_ms)
     text = f"{moment:%H:%M:%S}"
-    if moment.date() != _local(now_ms()).date():
+    if moment.date() != local(now_ms()).date():
         text = f"{formats.date_format(moment, 'MONTH_DAY_FORMAT')} {moment:%H:%M}"
     return format_html('<time datetime="{}">{}</time>', _iso(at_ms), text)
 
@@ -67,7 +63,7 @@ def instant(at_ms: int | None) -> str:
     """Date, time and zone in full, as paper needs them."""
     if not at_ms:
         return "–"
-    return f"{_local(at_ms):%Y-%m-%d %H:%M:%S %z}"
+    return f"{local(at_ms):%Y-%m-%d %H:%M:%S %z}"
 
 
 @register.simple_tag

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -19,6 +18,7 @@ from django.contrib.sessions.models import Session
 from PIL import ExifTags, Image
 from playwright.sync_api import BrowserContext, Page, Playwright, expect, sync_playwright
 
+from benchmarks.chromium import ARGUMENTS, chromium_path
 from central.cases import attachments, history
 from central.cases.models import Attachment, HistoryEntry, WorkOrder
 from central.cases.states import WorkState
@@ -32,15 +32,6 @@ from tests.central.street import MINUTE, NOON, TOPICS, picture, reference, retra
 from tests.servers.wire import Wire
 
 PATROL = [sys.executable, "-m", "patrol", "central"]
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 PHONE = {"width": 390, "height": 844}
 PASSWORD = "kerb-stone-granite-7"
 
@@ -94,10 +85,9 @@ class Phone:
     problems: list[str] = field(default_factory=list)
 
     def open(self) -> Page:
-        path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
         self.context = self.playwright.chromium.launch_persistent_context(
             self.folder,
-            executable_path=path,
+            executable_path=chromium_path(),
             args=ARGUMENTS,
             viewport=PHONE,
             locale=self.language,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from urllib.parse import parse_qs, urlsplit
@@ -14,12 +13,11 @@ import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.test import override_settings
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from central.people import services
 from central.people.models import Role
 from protocol.clock import SystemClock
-from tests.central.conftest import CHROMIUM_ARGUMENTS
 from tests.central.people.conftest import PASSWORD, Phone
 from tests.central.test_browser import DESK, PHONE
 
@@ -89,68 +87,64 @@ def everywhere(page, name):
         ]
 
 
-def test_from_the_first_link_to_a_second_device(site, person):
+def test_from_the_first_link_to_a_second_device(site, person, chromium):
     with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.Argon2PasswordHasher"]):
         people = [person("chen", Role.DISPATCHER, password=PASSWORD), person("an", Role.AUDITOR)]
     with override_settings(
         PATROL_CLOCK=SystemClock()
     ):  # the pages run in a process of their own, by the real clock
         chen, an = map(services.make_login_link, people)
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGUMENTS)
-        page = browser.new_context(viewport=PHONE, locale="zh-CN").new_page()
-        errors = []
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.goto(f"{site}/login/{chen}/")
-        page.get_by_role("button", name="登录").click()
-        expect(page.get_by_role("heading", name="设置双因素验证")).to_be_visible()
-        everywhere(page, "second-factor")
-        page.emulate_media(color_scheme="dark")
-        url = urlsplit(scan(page))
-        assert (url.scheme, url.netloc) == ("otpauth", "totp")
-        phone = Phone(parse_qs(url.query)["secret"][0])
-        page.get_by_role("textbox", name="验证码").fill("000000")
-        page.get_by_role("button", name="继续").click()
-        expect(page.get_by_role("alert")).to_be_visible()
-        page.get_by_role("textbox", name="验证码").fill(phone.code())
-        page.get_by_role("button", name="继续").click()
-        expect(page.get_by_role("heading", name="恢复码")).to_be_visible()
-        everywhere(page, "recovery-codes")
-        recovery = page.locator(".codes code").first.inner_text()
-        page.get_by_role("link", name="完成").click()
-        everywhere(page, "account")
-        page.get_by_role("button", name="English").click()
-        expect(page.get_by_role("heading", name="My account")).to_be_visible()
-        everywhere(page, "account")
+    page = chromium.new_context(viewport=PHONE, locale="zh-CN").new_page()
+    errors = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(f"{site}/login/{chen}/")
+    page.get_by_role("button", name="登录").click()
+    expect(page.get_by_role("heading", name="设置双因素验证")).to_be_visible()
+    everywhere(page, "second-factor")
+    page.emulate_media(color_scheme="dark")
+    url = urlsplit(scan(page))
+    assert (url.scheme, url.netloc) == ("otpauth", "totp")
+    phone = Phone(parse_qs(url.query)["secret"][0])
+    page.get_by_role("textbox", name="验证码").fill("000000")
+    page.get_by_role("button", name="继续").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    page.get_by_role("textbox", name="验证码").fill(phone.code())
+    page.get_by_role("button", name="继续").click()
+    expect(page.get_by_role("heading", name="恢复码")).to_be_visible()
+    everywhere(page, "recovery-codes")
+    recovery = page.locator(".codes code").first.inner_text()
+    page.get_by_role("link", name="完成").click()
+    everywhere(page, "account")
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("heading", name="My account")).to_be_visible()
+    everywhere(page, "account")
 
-        second = browser.new_context(viewport=DESK, locale="en-GB").new_page()
-        second.goto(f"{site}/login/")
-        second.get_by_label("Name").fill("chen")
-        second.get_by_label("Password").fill(PASSWORD)
-        second.get_by_role("button", name="Log in").click()
-        expect(second.get_by_role("heading", name="One more step")).to_be_visible()
-        everywhere(second, "code")
-        second.get_by_role("textbox", name="Code").fill(recovery)
-        second.get_by_role("button", name="Continue").click()
-        second.goto(f"{site}/account/")
-        expect(second.get_by_text("9 left")).to_be_visible()
-        second.get_by_role("button", name="End all others").click()
-        expect(second.get_by_text("All other sessions are ended.")).to_be_visible()
-        page.goto(f"{site}/account/")
-        expect(page.get_by_label("Password")).to_be_visible()
-        second.goto(f"{site}/account/password/")
-        everywhere(second, "password")
+    second = chromium.new_context(viewport=DESK, locale="en-GB").new_page()
+    second.goto(f"{site}/login/")
+    second.get_by_label("Name").fill("chen")
+    second.get_by_label("Password").fill(PASSWORD)
+    second.get_by_role("button", name="Log in").click()
+    expect(second.get_by_role("heading", name="One more step")).to_be_visible()
+    everywhere(second, "code")
+    second.get_by_role("textbox", name="Code").fill(recovery)
+    second.get_by_role("button", name="Continue").click()
+    second.goto(f"{site}/account/")
+    expect(second.get_by_text("9 left")).to_be_visible()
+    second.get_by_role("button", name="End all others").click()
+    expect(second.get_by_text("All other sessions are ended.")).to_be_visible()
+    page.goto(f"{site}/account/")
+    expect(page.get_by_label("Password")).to_be_visible()
+    second.goto(f"{site}/account/password/")
+    everywhere(second, "password")
 
-        third = browser.new_context(viewport=DESK, locale="en-GB").new_page()
-        third.goto(f"{site}/login/{an}/")
-        third.get_by_role("button", name="Log in").click()
-        third.get_by_role("textbox", name="Code").fill(
-            Phone(parse_qs(urlsplit(scan(third)).query)["secret"][0]).code()
-        )
-        third.get_by_role("button", name="Continue").click()
-        third.get_by_role("link", name="Done").click()
-        third.get_by_role("link", name="Who saw what").click()
-        everywhere(third, "access-log")
-        assert errors == []
-        browser.close()
+    third = chromium.new_context(viewport=DESK, locale="en-GB").new_page()
+    third.goto(f"{site}/login/{an}/")
+    third.get_by_role("button", name="Log in").click()
+    third.get_by_role("textbox", name="Code").fill(
+        Phone(parse_qs(urlsplit(scan(third)).query)["secret"][0]).code()
+    )
+    third.get_by_role("button", name="Continue").click()
+    third.get_by_role("link", name="Done").click()
+    third.get_by_role("link", name="Who saw what").click()
+    everywhere(third, "access-log")
+    assert errors == []

@@ -20,7 +20,7 @@ from central.cases.models import Case
 from central.contact.models import Message
 from central.contact.sealing import unseal
 from central.owners.keys import the_key
-from central.project.clock import now_ms
+from central.project.clock import local_day, now_ms
 from central.shops import (
     imports,
     inspecting,
@@ -32,7 +32,7 @@ from central.shops import (
     voices,
 )
 from central.shops.checklists import current
-from central.shops.colours import local_day, recolour
+from central.shops.colours import recolour
 from central.shops.models import Code, Enforcement, Entry, Note, Session, Shop
 from central.shops.rules import DAY_MS
 from central.shops.sealing import Owner

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from edge_agent.evidence._files import storage_errors, write_atomically
+from edge_agent.files import storage_errors, write_atomically
 from protocol.errors import UnavailableError
 
 

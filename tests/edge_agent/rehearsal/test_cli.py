@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import sqlite3
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from benchmarks.rehearsal import EDITS, Street, draw_lots, live_through
 from benchmarks.rehearsal.edits import OLD
@@ -274,15 +273,6 @@ def test_a_name_that_looks_like_markup_stays_text(folder: Path, street: Street, 
     out = tmp_path / "evil.html"
     assert patrol(tmp_path / "evil.toml", "--on", folder, "--html", out) == 1
     assert "<script" not in out.read_text("utf-8")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("width", [390, 1440])
