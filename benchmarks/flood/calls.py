@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-CONNECTIONS = 16
+CONNECTIONS, FLOOD_CONNECTIONS = 16, 64
+"""Of the client that works, and of the flood."""
+
 HOST = "127.0.0.1"
 
 
@@ -45,7 +48,9 @@ def look(path: str) -> tuple[str, bytes]:
     return "page", f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nAccept-Language: en\r\n\r\n".encode()
 
 
-async def send(port: int, calls: list[tuple[str, bytes]], rate: float, source: str) -> list[Answer]:
+async def send(
+    port: int, calls: Sequence[tuple[str, bytes]], rate: float, source: str, connections: int = CONNECTIONS
+) -> list[Answer]:
     """Send calls at a rate.
 
     A call's time counts from when it was due, so that a server that falls behind is not measured more kindly for it.
@@ -55,10 +60,11 @@ async def send(port: int, calls: list[tuple[str, bytes]], rate: float, source: s
         calls: of `report` and `look`.
         rate: a second.
         source: the address that they come from, of this machine.
+        connections: how many stay open; a call waits for one that is idle.
     """
     loop = asyncio.get_running_loop()
     idle: asyncio.Queue[Any] = asyncio.Queue()
-    for _ in range(CONNECTIONS):
+    for _ in range(connections):
         idle.put_nowait(await asyncio.open_connection(HOST, port, local_addr=(source, 0)))
     answers: list[Answer] = []
     begin = loop.time()
@@ -88,15 +94,21 @@ async def send(port: int, calls: list[tuple[str, bytes]], rate: float, source: s
 
 
 def flood() -> None:
-    """The flood's process: its orders come as JSON on stdin, its counts go to stdout."""
-    orders = json.load(sys.stdin)
-    calls = [report(orders["key"], f"flood {number}") for number in range(orders["reports"])]
-    answers = asyncio.run(send(orders["port"], calls, orders["rate"], orders["source"]))
-    statuses: dict[str, int] = {}
-    for answer in answers:
-        statuses[str(answer.status)] = statuses.get(str(answer.status), 0) + 1
-    unsaid = sum(1 for answer in answers if answer.status == 429 and answer.retry_after_s < 1)
-    json.dump({"statuses": statuses, "without Retry-After": unsaid}, sys.stdout)
+    """The flood's process: its orders come as JSON on the first line of stdin, each further line is a wave of so many reports;
+    what came back goes to stdout, a line a wave."""
+    orders = json.loads(sys.stdin.readline())
+    sent = 0
+    for line in sys.stdin:
+        calls = [report(orders["key"], f"flood {sent + number}") for number in range(int(line))]
+        sent += len(calls)
+        answers = asyncio.run(
+            send(orders["port"], calls, orders["rate"], orders["source"], FLOOD_CONNECTIONS)
+        )
+        statuses: dict[str, int] = {}
+        for answer in answers:
+            statuses[str(answer.status)] = statuses.get(str(answer.status), 0) + 1
+        unsaid = sum(1 for answer in answers if answer.status == 429 and answer.retry_after_s < 1)
+        print(json.dumps({"statuses": statuses, "without Retry-After": unsaid}), flush=True)
 
 
 if __name__ == "__main__":

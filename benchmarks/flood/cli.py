@@ -21,9 +21,9 @@ def flood(
 ) -> None:
     """One address floods the reports of Open311: what another client feels. Exit code 1: a goal is missed.
 
-    A centre on SQLite with a client that looks at a page and reports, first alone and then beside a flood from another
-    address, which sends with a valid key and never waits as it is told. All share this machine: the other's times are by
-    the wall clock, what a report of the flood costs is processor time.
+    A centre on SQLite with a client that looks at a page and reports, in turns alone and beside a flood from another
+    address, which sends with a valid key and never waits as it is told. The difference is given with its 95 %
+    interval. All share this machine: the other's times are by the wall clock, what a report of the flood costs is processor time.
     """
     from benchmarks._machine import machine
     from benchmarks.cli import progress_bar, report

@@ -10,13 +10,13 @@ import typer
 app = typer.Typer(add_completion=False)
 
 
-@app.command(epilog="Example: patrol bench iot --minutes 5 --json iot.json")
+@app.command(epilog="Example: patrol bench iot --minutes 2 --json iot.json")
 def iot(
     devices: Annotated[int, typer.Option(min=100, max=500_000, help="Simulated devices.")] = 100_000,
     rate: Annotated[
         float, typer.Option(min=1, max=20_000, help="Messages a second, of all together.")
     ] = 2_000,
-    minutes: Annotated[float, typer.Option(min=0.1, max=240, help="How long they send.")] = 5,
+    minutes: Annotated[float, typer.Option(min=0.1, max=240, help="How long they send.")] = 10,
     workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes while they send.")] = 2,
     racers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes of the race.")] = 8,
     race_devices: Annotated[

@@ -179,6 +179,27 @@ class Load:
     race: bool = False
     """Every message is beyond the threshold, and those of one device follow one another at once."""
 
+    @property
+    def in_a_row(self) -> int:
+        """How many messages of one device follow one another."""
+        return 8 if self.race else 1
+
+
+def shares(load: Load, published: int) -> list[int]:
+    """How many of so many messages each device has sent, by its number."""
+    sent = [0] * load.devices
+    whole, part = divmod(published, load.devices * load.in_a_row)
+    for place, device in enumerate(_turns(load, random.Random(load.seed))):
+        sent[device] = whole * load.in_a_row + min(max(0, part - place * load.in_a_row), load.in_a_row)
+    return sent
+
+
+def _turns(load: Load, dice: random.Random) -> list[int]:
+    """The order in which devices send."""
+    order = list(range(load.devices))
+    dice.shuffle(order)
+    return order
+
 
 def send(load: Load, on_tick: Callable[[float, Sent], None] = lambda _s, _n: None) -> Sent:
     """Send at the given rate until the time is over and everything is confirmed.
@@ -190,8 +211,7 @@ def send(load: Load, on_tick: Callable[[float, Sent], None] = lambda _s, _n: Non
     sent = Sent()
     gateways = [Gateway(load.port, f"gateway-{number}", sent) for number in range(load.gateways)]
     prefix = f"patrol/v1/{load.jurisdiction}/devices/"
-    order = list(range(load.devices))
-    dice.shuffle(order)
+    order = _turns(load, dice)
     alarmed: set[int] = set()
     counts = [0] * load.devices
     began = time.monotonic()
@@ -212,7 +232,7 @@ def send(load: Load, on_tick: Callable[[float, Sent], None] = lambda _s, _n: Non
             wanted = int((min(now, ends) - began) * load.rate)
             burst = 0
             while next_message < wanted and burst < 500:
-                device = order[next_message // 8 % load.devices if load.race else next_message % load.devices]
+                device = order[next_message // load.in_a_row % load.devices]
                 gateway = gateways[(next_message if load.race else device) % load.gateways]
                 if gateway.room <= 0:
                     break

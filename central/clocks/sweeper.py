@@ -13,7 +13,7 @@ import os
 import random
 import socket
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Q
 
 from central.cases.models import Case
@@ -23,7 +23,7 @@ from central.clocks.models import Clock, ClockState, Sweeper
 from central.clocks.services import run
 from central.live import beats
 from central.live.work import Worker, run_here
-from central.project import logs
+from central.project import faults, logs
 from central.project.clock import now_ms
 from protocol.clock import Clock as TimeSource
 from protocol.clock import iso
@@ -68,7 +68,7 @@ class ClockSweeper(Worker):
         """Do what is due now, at most a batch; returns how many clocks were done.
 
         Raises:
-            DatabaseError: the database cannot be used; nothing is lost.
+            DatabaseError, InterfaceError: the database cannot be used; nothing is lost.
         """
         due = Clock.objects.filter(next_at_ms__lte=now_ms()).order_by("next_at_ms", "pk")
         waiting = list(due.values_list("pk", "case_id", "next_at_ms")[:BATCH])
@@ -93,9 +93,9 @@ class ClockSweeper(Worker):
         try:
             with logs.about(case=case_id):
                 return sweep_one(clock_id, case_id, stale=stale)
-        except DatabaseError:
-            raise
-        except Exception:
+        except Exception as error:
+            if not faults.of_this_alone(error):
+                raise
             with logs.about(case=case_id):
                 log.exception("clock %s could not be swept", clock_id)
             later = now_ms() + PUT_OFF_MS

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 
 from central.contact.models import Message, MessageState
 from central.contact.sealing import Content, unseal
 from central.contact.services import settle
 from central.owners import keys
 from central.owners.services import has_opted_out
+from central.project import faults
 from central.project.clock import now_ms
 from central.project.leases import take_due
 from notifier.backoff import system_dice
@@ -69,7 +70,7 @@ class Carrier:
         """Take one due message a step further; False if none was due.
 
         Raises:
-            DatabaseError: the database cannot be used; nothing is lost.
+            DatabaseError, InterfaceError: the database cannot be used; nothing is lost.
         """
         # Whoever waits with the phone in hand goes first.
         message = take_due(Message.objects.order_by("-urgent", "due_at_ms", "pk"), self.lease_ms)
@@ -77,12 +78,12 @@ class Carrier:
             return False
         try:
             self._advance(message)
-        except DatabaseError:
-            raise
         except PatrolError as error:
             log.warning("message %s: %s", message.reference, mask_text(str(error)))
             self._put_off(message, LEASE_MS, mask_text(error.problem))
-        except Exception:
+        except Exception as error:
+            if not faults.of_this_alone(error):
+                raise
             # An error of our own with one message must neither stop the others nor lose it.
             log.exception("message %s could not be worked on", message.reference)
             self._put_off(message, LEASE_MS, "an internal error; see the log")

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 
 import requests
-from django.db import DatabaseError
 
 from central.hotline import config, errands
 from central.hotline.city.exchange import turn
 from central.hotline.city.link import CityLink
 from central.live import beats
 from central.live.work import Worker, run_here
+from central.project import faults
 from protocol.clock import Clock
 from protocol.errors import PatrolError
 
@@ -38,19 +38,19 @@ class HotlineWorker(Worker):
         """Once around; whether anything was done.
 
         Raises:
-            DatabaseError: the database cannot be used; nothing is lost.
+            DatabaseError, InterfaceError: the database cannot be used; nothing is lost.
         """
         worked = self._is_due("remind", REMIND_EVERY_MS) and errands.remind() > 0
         try:
             conf = config.load()
             if conf.city is not None:
                 worked = turn(CityLink(conf.city, self._session), conf) or worked
-        except DatabaseError:
-            raise
         except PatrolError as error:
             self._pulse.beat(beats.TROUBLE, error.problem)
             return worked
-        except Exception:
+        except Exception as error:
+            if not faults.of_this_alone(error):
+                raise
             # An error of our own with one order must neither stop the reminders nor kill the process.
             log.exception("hotline: an internal error")
             self._pulse.beat(beats.TROUBLE, "an internal error; see the log")

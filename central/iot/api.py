@@ -9,7 +9,7 @@ from ninja.security import HttpBearer
 from central.cases.api_calls import ProblemError, raw_body
 from central.cases.api_schemas import Problem
 from central.iot import follow, intake, registry
-from central.iot.decode import PAYLOAD_BYTES
+from central.iot.decode import PAYLOAD_BYTES, Incoming
 from central.iot.models import Device
 from central.live import beats
 from central.project.brake import Brake, address_of
@@ -65,7 +65,7 @@ def send_telemetry(request: HttpRequest) -> HttpResponse:
     """A message of the device whose key this is: JSON as its type reads it. Sent again it changes nothing."""
     device: Device = request.auth  # type: ignore[attr-defined]
     payload = raw_body(request, PAYLOAD_BYTES)
-    message = intake.Incoming(device.jurisdiction_id, device.name, payload, now_ms(), again=True)
+    message = Incoming(device.jurisdiction_id, device.name, payload, now_ms(), again=True)
     taken = intake.take([message])
     beats.count("device_messages", "accepted", taken.accepted)
     beats.count("device_messages", "refused", len(taken.refused))

@@ -260,6 +260,65 @@ def refused(as_json: Json = False) -> None:
     console.out.print(table)
 
 
+@app.command(
+    "dead",
+    epilog="Examples: patrol central iot dead --json    |    patrol central iot dead --again 7 --again 8",
+)
+def dead(
+    again: Annotated[
+        list[int] | None, typer.Option("--again", metavar="ID", help="Try this one again.")
+    ] = None,
+    away: Annotated[list[int] | None, typer.Option("--away", metavar="ID", help="Forget this one.")] = None,
+    all_again: Annotated[
+        bool, typer.Option("--all-again", help="Try every one again, oldest first.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Dead letters: what the database refused, with its reason. Exit code 1: one that was tried again still cannot be done."""
+    ready()
+    from central.iot import revive
+    from central.iot.models import DeadLetter
+    from protocol.clock import iso
+    from protocol.errors import PatrolError
+
+    every = DeadLetter.objects.unscoped("whoever runs the centre, at the command line").order_by("pk")
+    tried = list(every.values_list("pk", flat=True)) if all_again else list(again or ())
+    still = 0
+    for number in [*tried, *(away or ())]:
+        try:
+            if number in tried:
+                still += not revive.again(number)
+            else:
+                revive.put_away(number)
+        except DeadLetter.DoesNotExist:
+            raise PatrolError(
+                "there is no such dead letter", field="ID", value=number, mend="patrol central iot dead"
+            ) from None
+    rows = [
+        {
+            "id": row.pk,
+            "jurisdiction": row.device.jurisdiction_id,
+            "device": row.device.name,
+            "what": row.what,
+            "at": iso(row.at_ms),
+            "reason": row.reason,
+            "tries": row.tries,
+        }
+        for row in every.select_related("device")[:1000]
+    ]
+    if as_json:
+        console.print_json(rows)
+    else:
+        from rich.table import Table
+
+        table = Table("id", "jurisdiction", "device", "what", "at", "reason", "tries", box=None)
+        for row in rows:
+            table.add_row(*(str(cell) for cell in row.values()))
+        console.out.print(table if rows else "no dead letters")
+    if still:
+        raise typer.Exit(1)
+
+
 @app.command("work", epilog="Example: patrol central iot work")
 def work() -> None:
     """Take devices' messages, miss silent ones, tell cases of alarms; start as many as you need."""

@@ -60,6 +60,24 @@ class Decoded:
     doubts: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message as it came.
+
+    Args:
+        jurisdiction_id, name: whose it is, by the topic or the key.
+        payload: JSON.
+        arrived_ms: when it came here, UTC milliseconds.
+        again: whether the carrier says that it may have been brought before.
+    """
+
+    jurisdiction_id: str
+    name: str
+    payload: bytes
+    arrived_ms: int
+    again: bool = False
+
+
 class Reader:
     """Reads the messages of one type. Made once for each type and process.
 

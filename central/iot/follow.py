@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
 from central.cases.definition import PRIORITIES
@@ -17,11 +17,13 @@ from central.cases.models import Case
 from central.cases.reports import NewCase, open_case
 from central.cases.services import issue_work_order
 from central.cases.states import CaseState, WorkKind
+from central.iot import dead
 from central.iot.alarms import CLEARED, RAISED, WORSE
 from central.iot.known import device_types
 from central.iot.models import Alarm, Letter
 from central.iot.types import CaseTemplate, DeviceType
 from central.live.services import DEVICES, TASKS, announce, case_topic
+from central.project import faults
 from central.project.clock import now_ms
 from protocol.messages import Position
 
@@ -32,12 +34,15 @@ BATCH = 50
 AGAIN_MS = 60_000
 """A letter that cannot be delivered is tried again after so long, and stops no other."""
 
+TRIES = 5
+"""After so many it is a dead letter."""
+
 
 def carry(most: int = BATCH) -> int:
     """Deliver letters that are due, each in a transaction of its own; returns how many.
 
     Raises:
-        DatabaseError: the database cannot be used; nothing is lost.
+        DatabaseError, InterfaceError: the database cannot be used; nothing is lost.
     """
     earlier = Letter.objects.filter(alarm=OuterRef("alarm"), pk__lt=OuterRef("pk"))
     due = Letter.objects.filter(~Exists(earlier), next_at_ms__lte=now_ms()).order_by("pk")
@@ -45,13 +50,29 @@ def carry(most: int = BATCH) -> int:
     for number in list(due.values_list("pk", flat=True)[:most]):
         try:
             done += _deliver(number)
-        except DatabaseError:
-            raise
-        except Exception:
+        except Exception as error:
+            if not faults.of_this_alone(error):
+                raise
             log.exception("letter %s of an alarm could not be delivered", number)
-            again = now_ms() + AGAIN_MS
-            Letter.objects.filter(pk=number).update(next_at_ms=again)
+            _put_off(number, error)
     return done
+
+
+def _put_off(number: int, error: Exception) -> None:
+    """Later; or never, and then the next one of the same alarm has its turn."""
+    with transaction.atomic():
+        letter = (
+            Letter.objects.select_for_update(of=("self",)).select_related("alarm").filter(pk=number).first()
+        )
+        if letter is None:
+            return
+        letter.tries += 1
+        letter.next_at_ms = now_ms() + AGAIN_MS
+        if letter.tries < TRIES:
+            letter.save(update_fields=["tries", "next_at_ms"])
+        else:
+            dead.keep_letter(letter, error)
+            announce(DEVICES)
 
 
 def _deliver(number: int) -> bool:
@@ -65,15 +86,25 @@ def _deliver(number: int) -> bool:
         )
         if letter is None:
             return False  # another worker has it
-        alarm: Alarm = letter.alarm
-        made = device_types().get(alarm.device.kind)
-        if letter.what == CLEARED:
-            _cleared(alarm, letter.at_ms)
-        elif made is not None and alarm.severity in made.cases:
-            _raised(alarm, made, made.cases[alarm.severity], letter)  # type: ignore[index]
-        letter.delete()
-        announce(DEVICES)
+        tell(letter)
     return True
+
+
+def tell(letter: Letter) -> None:
+    """Deliver one, in the caller's transaction, and delete it."""
+    alarm: Alarm = letter.alarm
+    made = device_types().get(alarm.device.kind)
+    if letter.what == CLEARED:
+        _cleared(alarm, letter.at_ms)
+    elif made is not None and alarm.severity in made.cases:
+        _raised(alarm, made, made.cases[alarm.severity], letter)  # type: ignore[index]
+        others = Letter.objects.filter(alarm=alarm).exclude(pk=letter.pk)
+        if letter.what == RAISED and alarm.cleared_at_ms is not None and not others.exists():
+            # It was a dead letter for so long that the end came, and was told to nobody.
+            alarm.refresh_from_db(fields=["case"])
+            _cleared(alarm, alarm.cleared_at_ms)
+    letter.delete()
+    announce(DEVICES)
 
 
 def _raised(alarm: Alarm, made: DeviceType, template: CaseTemplate, letter: Letter) -> None:

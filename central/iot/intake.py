@@ -3,6 +3,9 @@
 One statement locks the states of all devices of the batch in one order; the engine decides in memory; one statement writes the
 states back, one the quarters of an hour that are over. Alarms are few and take a statement or two each. The caller
 acknowledges after the commit, so a batch that fails is brought again, and what was taken before changes nothing.
+
+Where the database refuses one thing of a batch, the batch is halved until that one stands alone; it becomes a dead letter
+(`central.iot.dead`), and the others are taken.
 """
 
 from __future__ import annotations
@@ -13,40 +16,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 
-from central.iot import alarms, engine, points
+from central.iot import alarms, dead, engine, points
 from central.iot.alarms import Of
-from central.iot.decode import UnreadableError
+from central.iot.decode import Incoming, UnreadableError
 from central.iot.known import device_types, reader_of
-from central.iot.models import Device, DeviceState, Point, Unreadable
+from central.iot.models import DeadLetter, Device, DeviceState, Point, Unreadable
 from central.iot.packing import encode, pack, unpack
 from central.iot.points import Bucket
 from central.iot.types import DeviceType
+from central.project import faults
 from central.project.clock import now_ms
 
 log = logging.getLogger(__name__)
 
 UNREADABLE_KEPT = 20_000
 TICKED = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One message as it came.
-
-    Args:
-        jurisdiction_id, name: whose it is, by the topic or the key.
-        payload: JSON.
-        arrived_ms: when it came here, UTC milliseconds.
-        again: whether the carrier says that it may have been brought before.
-    """
-
-    jurisdiction_id: str
-    name: str
-    payload: bytes
-    arrived_ms: int
-    again: bool = False
+FEW = 2
+"""Devices whose messages may all be at fault at once, with none of another's between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +62,55 @@ class _Held:
 
 
 def take(messages: Sequence[Incoming]) -> Taken:
-    """Take a batch in one transaction.
+    """Take a batch: in one transaction, or in several where the database refuses something that stands in it.
 
     Raises:
-        OperationalError, InterfaceError: the database failed; nothing was taken.
+        DatabaseError, InterfaceError: the database cannot be used; what was not taken may be brought again.
+    """
+    try:
+        return together(messages)
+    except Exception as error:
+        if not faults.of_this_alone(error):
+            raise
+        log.warning("a batch of %d messages is taken apart: %s", len(messages), faults.reason_of(error))
+    return _apart(messages)
+
+
+def _apart(messages: Sequence[Incoming]) -> Taken:
+    accepted = letters = 0
+    refused: dict[int, UnreadableError] = {}
+    lost: dict[int, Exception] = {}
+    waiting = [(0, len(messages))]
+    while waiting:
+        begin, end = waiting.pop()
+        try:
+            taken = together(messages[begin:end])
+        except Exception as error:
+            if not faults.of_this_alone(error):
+                raise
+            if end - begin == 1:
+                lost[begin] = error
+            else:
+                middle = (begin + end) // 2
+                waiting += [(middle, end), (begin, middle)]  # the earlier half first
+            continue
+        accepted, letters = accepted + taken.accepted, letters + taken.letters
+        refused |= {begin + place: error for place, error in taken.refused.items()}
+    among = {(messages[place].jurisdiction_id, messages[place].name) for place in lost}
+    if len(lost) == len(messages) and len(among) > FEW:
+        # No message of so many devices is to blame: it is kept at the broker until somebody has mended the centre.
+        raise lost[0]
+    for place, error in lost.items():
+        dead.keep_message(messages[place], error)
+        refused[place] = UnreadableError("failed")
+    return Taken(accepted, refused, letters)
+
+
+def together(messages: Sequence[Incoming]) -> Taken:
+    """Take a batch in one transaction, whole or not at all.
+
+    Raises:
+        DatabaseError, InterfaceError: nothing was taken.
     """
     refused: dict[int, UnreadableError] = {}
     effects: list[tuple[Of, engine.Effect]] = []
@@ -135,16 +168,44 @@ def tick(most: int = TICKED, listened_ms: int = -1) -> tuple[int, int]:
         listened_ms: since when the centre listens without a break; see `engine.tick`.
 
     Raises:
-        DatabaseError: nothing was done.
+        DatabaseError, InterfaceError: the database cannot be used.
+    """
+    try:
+        return tick_together(_due_now(), most, listened_ms)
+    except Exception as error:
+        if not faults.of_this_alone(error):
+            raise
+        log.warning("silent devices are looked at one by one: %s", faults.reason_of(error))
+    looked = letters = 0
+    for number in list(_due_now().order_by("due_at_ms").values_list("pk", flat=True)[:most]):
+        try:
+            done = tick_together(DeviceState.objects.filter(pk=number), 1, listened_ms)
+        except Exception as error:
+            if not faults.of_this_alone(error):
+                raise
+            dead.keep_silence(number, error)
+            continue
+        looked, letters = looked + done[0], letters + done[1]
+    return looked, letters
+
+
+def _due_now() -> QuerySet[DeviceState]:
+    """States at which something is to be done now, but for those that could not be written when it was tried."""
+    stuck = DeadLetter.objects.filter(device=OuterRef("pk"), what=DeadLetter.SILENCE)
+    due = DeviceState.objects.filter(due_at_ms__lte=now_ms(), device__enabled=True)
+    return due.filter(~Exists(stuck))
+
+
+def tick_together(states: QuerySet[DeviceState], most: int, listened_ms: int) -> tuple[int, int]:
+    """Do what is due at these, in one transaction; see `tick`.
+
+    Raises:
+        DatabaseError, InterfaceError: nothing was done.
     """
     now = now_ms()
     effects: list[tuple[Of, engine.Effect]] = []
     with transaction.atomic():
-        found = (
-            DeviceState.objects.filter(due_at_ms__lte=now, device__enabled=True)
-            .order_by("due_at_ms")
-            .select_related("device")
-        )
+        found = states.order_by("due_at_ms").select_related("device")
         skip = connection.features.has_select_for_update_skip_locked
         rows = list(found.select_for_update(of=("self",), **({"skip_locked": True} if skip else {}))[:most])
         several = [_hold(*_facts(row)) for row in rows]

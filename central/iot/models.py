@@ -140,6 +140,26 @@ class Letter(models.Model):
     next_at_ms = models.BigIntegerField(default=0, db_index=True)
 
 
+class DeadLetter(models.Model):
+    """What could not be done although the database was well, with the reason: it waits here, so that it holds up nothing else,
+    until somebody tries it again or puts it away."""
+
+    MESSAGE, SILENCE = "message", "silence"
+    """Beside these two, `what` is what a case could not be told: see `alarms`."""
+
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="dead_letters")
+    alarm = models.ForeignKey(Alarm, on_delete=models.CASCADE, null=True, related_name="dead_letters")
+    what = models.CharField(max_length=10)
+    payload = models.TextField(blank=True, help_text="Of a message, once it was read as its type says.")
+    again = models.BooleanField(default=False, help_text="Whether the carrier brought the message again.")
+    at_ms = models.BigIntegerField(help_text="When the message came, or what it is about happened.")
+    reason = models.CharField(max_length=200)
+    tries = models.IntegerField(default=1)
+    died_at_ms = models.BigIntegerField(db_index=True)
+
+    objects = ScopedByDevice.as_manager()
+
+
 class Unreadable(models.Model):
     """Messages that were not taken, counted by where and why. What they held is not kept: it may be somebody's face."""
 

@@ -18,9 +18,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
 from central.iot import alarms as desk
-from central.iot import cap, charts
+from central.iot import cap, charts, revive
 from central.iot.known import device_types
-from central.iot.models import Alarm, Device, DeviceState, Point
+from central.iot.models import Alarm, DeadLetter, Device, DeviceState, Point
 from central.iot.packing import unpack
 from central.iot.points import SLOTS, Bucket
 from central.iot.types import SEVERITIES, DeviceType
@@ -50,6 +50,15 @@ WHY = {
     "disabled": _("device switched off"),
 }
 COUNTED = 1000
+DEAD_WHAT = {
+    "message": _("A message"),
+    "silence": _("Whether it is still heard"),
+    "raised": _("To its case: alarm"),
+    "worse": _("To its case: worse"),
+    "cleared": _("To its case: over"),
+}
+DEAD = 20
+"""Dead letters that are shown; the command line tells of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,18 @@ def acknowledge(request: HttpRequest, alarm_id: int) -> HttpResponse:
 def clear(request: HttpRequest, alarm_id: int) -> HttpResponse:
     """Somebody ends it."""
     return _done(request, alarm_id, lambda: desk.clear(alarm_id, request.user))  # type: ignore[arg-type]
+
+
+@require_POST
+@roles(*writers("device_alarms"))
+def dead_letter(request: HttpRequest, dead_id: int) -> HttpResponse:
+    """Somebody tries a dead letter again, or puts it away."""
+    work = revive.put_away if request.POST.get("do") == "away" else revive.again
+    try:
+        work(dead_id, request.user)  # type: ignore[arg-type]
+    except DeadLetter.DoesNotExist:
+        raise Http404 from None
+    return HttpResponseRedirect(f"{reverse('iot:alarms')}#dead")
 
 
 def _done(request: HttpRequest, alarm_id: int, work: Any) -> HttpResponse:
@@ -312,6 +333,13 @@ def _alarm_context(request: HttpRequest) -> dict[str, Any]:
         "tabs": [
             (name, title, _count(_of(seen, name)) if name != "all" else "") for name, title in SHOWN.items()
         ],
+        "dead": [
+            (row, DEAD_WHAT.get(row.what, row.what))
+            for row in DeadLetter.objects.visible_to(request.user)
+            .order_by("-died_at_ms")
+            .select_related("device")[:DEAD]
+        ],
+        "may": request.user.role in writers("device_alarms"),  # type: ignore[union-attr]
         "severities": list(SEVERITY.items()),
         "severity": severity if severity in SEVERITIES else "",
         "show": show,

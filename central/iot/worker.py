@@ -13,16 +13,15 @@ import queue
 from pathlib import Path
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.db.models import Max
 
 from central.ingest.link import Incoming as Arrived
 from central.ingest.link import Link
 from central.ingest.state import CONNECTED
 from central.ingest.worker import Slot
-from central.iot import follow, intake
-from central.iot.decode import PAYLOAD_BYTES
-from central.iot.intake import Incoming
+from central.iot import dead, follow, intake
+from central.iot.decode import PAYLOAD_BYTES, Incoming
 from central.iot.known import device_types
 from central.live import beats
 from central.live.models import Heartbeat
@@ -87,7 +86,7 @@ class DeviceWorker(Worker):
                 try:
                     self._upkeep()
                     wait = DATABASE_RETRY_S[0]
-                except DatabaseError as error:
+                except (DatabaseError, InterfaceError) as error:
                     self._database_failed(error)
                     self._stop.wait(wait)
                     wait = min(wait * 2, DATABASE_RETRY_S[1])
@@ -129,8 +128,10 @@ class DeviceWorker(Worker):
             batch = [incoming.get(timeout=IDLE_S)]
         except queue.Empty:
             return []
-        # One sleep for all: to be woken for each message costs more than the message.
-        self._stop.wait(GATHER_S)
+        if incoming.qsize() < BATCH:
+            # One sleep for all: to be woken for each message costs more than the message. Not where a whole batch waits
+            # already, as after an outage of the broker: what waits would then be worked off hardly faster than it comes.
+            self._stop.wait(GATHER_S)
         while len(batch) < BATCH:
             try:
                 batch.append(incoming.get_nowait())
@@ -151,7 +152,7 @@ class DeviceWorker(Worker):
             try:
                 taken = intake.take(messages)
                 break
-            except (OperationalError, InterfaceError) as error:
+            except (DatabaseError, InterfaceError) as error:
                 self._database_failed(error)
             if self._stop.wait(wait):
                 return  # nothing was acknowledged: the broker keeps it
@@ -175,6 +176,7 @@ class DeviceWorker(Worker):
                 self._due["tick"] = 0
         if self._is_due("sweep", SWEEP_EVERY_MS):
             intake.sweep()
+            dead.sweep()
         if self._link is None and self._is_due("place", PLACE_EVERY_MS):
             self._take_over()
         state, reason = (CONNECTED, "") if self._link is None else self._link.state

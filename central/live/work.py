@@ -8,7 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from central.live import beats
 from protocol.clock import Clock, SystemClock
@@ -64,7 +64,7 @@ class Worker(ABC):
         while not self._stop.is_set() and goes_on():
             try:
                 more = turn()
-            except DatabaseError as error:
+            except (DatabaseError, InterfaceError) as error:
                 self._database_failed(error)
                 self._stop.wait(wait)
                 wait = min(wait * 2, DATABASE_RETRY_S[1])

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree  # only writes here; nothing is read with it
 
@@ -73,6 +74,17 @@ def refuse(form: str, error: Open311Error) -> HttpResponse:
     if error.wait_s:
         response["Retry-After"] = str(error.wait_s)
     return response
+
+
+def too_many(path: str, wait_s: int) -> tuple[str, bytes]:
+    """Type and body of the answer for whoever called too often."""
+    return _too_many("json" if path.endswith(".json") else "xml", wait_s)
+
+
+@lru_cache(64)
+def _too_many(form: str, wait_s: int) -> tuple[str, bytes]:
+    found = refuse(form, Open311Error(429, f"too many calls; come back in {wait_s} s", wait_s))
+    return TYPES[form], found.content
 
 
 def w3(at_ms: Millis | None) -> str | None:

@@ -19,13 +19,14 @@ from central.cases.attachments import OtherContentError, path_of
 from central.cases.models import ApiKey, Attachment, Case
 from central.grids.models import Grid
 from central.open311 import intake, publishing
-from central.open311.answers import Open311Error, answer, instant, refuse
+from central.open311.answers import Open311Error, answer, instant, refuse, too_many
 from central.open311.models import Report
 from central.open311.publishing import attachment_of, reportable
 from central.people.access import open_to_all
 from central.project.asked import whole
 from central.project.brake import Brake, address_of
 from central.project.clock import now_ms
+from central.project.gate import Gate, gates
 from central.project.middleware import NulError
 from protocol.clock import Millis
 from protocol.errors import PatrolError, UnavailableError
@@ -45,6 +46,11 @@ POSTS = Brake(burst=20, per_minute=REPORTS_A_MINUTE)
 REFUSED = Brake(burst=20, per_minute=20)
 """Looks for each address; reports for each key; and for each address the calls that were refused: whoever has had too many
 of these is turned away before his call is read at all."""
+
+DOOR = Gate("POST", "/open311/", too_many)
+"""Until then it is turned away at the door, for next to nothing."""
+
+gates.append(DOOR)
 
 _limits: dict[str, int | None] = {}
 """What keys may, by the hash of what was sent: a flood asks the database for it once."""
@@ -239,6 +245,7 @@ def _report(request: HttpRequest, form: str) -> HttpResponse:
 def _refused_lately(address: str) -> None:
     wait_s = REFUSED.waits_s(address)
     if wait_s:
+        DOOR.shut(address, wait_s)
         raise Open311Error(429, f"too many calls; come back in {wait_s} s", wait_s)
 
 

@@ -20,6 +20,7 @@ from central.contact.models import Message
 from central.dispatch.models import Assignment, AssignmentState, Push
 from central.fleet.models import Agent, Letter, Stranger
 from central.ingest.models import Quarantined
+from central.iot.models import DeadLetter
 from central.live import beats
 from central.live.models import Heartbeat
 from central.notices.models import Notice
@@ -158,6 +159,11 @@ def _outboxes() -> Iterator[Metric]:
         age.add_metric((kind,), 0 if answer["at"] is None else max(0, now - answer["at"]) / 1000)
     yield depth
     yield age
+    yield GaugeMetricFamily(
+        "patrol_device_dead_letters",
+        "Messages of devices, and words to cases, that the database refused.",
+        value=DeadLetter.objects.unscoped(WHY).count(),
+    )
 
 
 def _tallies() -> Iterator[Metric]:

@@ -24,6 +24,7 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from central.live import beats
+from central.project.gate import turned_away
 from protocol.clock import SystemClock
 
 THREADS = 6
@@ -50,7 +51,8 @@ class PooledHandler(ASGIHandler):
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"only HTTP is served, not {scope['type']}")
-        await self.handle(scope, receive, send)
+        if not await turned_away(scope, send):
+            await self.handle(scope, receive, send)
 
     async def handle(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Read the body, answer in a thread, send the answer."""

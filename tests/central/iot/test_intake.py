@@ -7,13 +7,13 @@ import threading
 from xml.etree import ElementTree
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from central.cases.models import Case, WorkOrder
 from central.ingest.worker import Slot
 from central.iot import alarms, cap, engine, follow, intake, registry, types, views
-from central.iot.intake import Incoming
-from central.iot.models import Alarm, Device, DeviceState, Letter, Point, Unreadable
+from central.iot.decode import Incoming
+from central.iot.models import Alarm, DeadLetter, Device, DeviceState, Letter, Point, Unreadable
 from central.iot.packing import unpack
 from central.iot.worker import DeviceWorker
 from central.project.broker import read_broker
@@ -21,6 +21,7 @@ from protocol.errors import PatrolError
 from protocol.topics import DeviceTopics
 from tests.central.engines import ON_SQLITE
 from tests.central.street import JURISDICTION, Sender
+from tests.commands import call
 from tests.servers.mosquitto import Mosquitto
 
 MINUTE = 60_000
@@ -130,6 +131,66 @@ def test_what_may_not_be_sent_is_counted_and_not_kept(centre, detector):
     assert "AAAA" not in kept
     assert "京A12345" not in kept
     assert Unreadable.objects.get(code="biometric_or_picture").times == 4
+
+
+@ON_SQLITE
+def test_what_the_database_refuses_holds_up_nothing_else_and_can_be_tried_again(
+    centre, detector, browse, person
+):
+    names = ["smoke-1", "smoke-2", "smoke-3", "smoke-4"]
+    numbers = {"smoke-1": detector.pk} | {
+        name: registry.add(JURISDICTION, registry.Wanted(name, "smoke")).pk for name in names[1:]
+    }
+    refuse = "CREATE TRIGGER {0} BEFORE {1} WHEN {2} BEGIN SELECT RAISE(ABORT, '{0} says no'); END"
+    with connection.cursor() as cursor:
+        state = f"NEW.device_id = {numbers['smoke-2']}"
+        cursor.execute(refuse.format("bad_state", "UPDATE ON iot_devicestate", state))
+        cursor.execute(refuse.format("bad_case", "INSERT ON cases_case", "NEW.place LIKE '%smoke-3%'"))
+    taken = intake.take([say(centre, name, smoke=30) for name in names])
+    assert (taken.accepted, [error.code for error in taken.refused.values()]) == (3, ["failed"])
+    assert list(taken.refused) == [1]
+    for _ in range(follow.TRIES):
+        follow.carry()
+        centre.clock.advance(MINUTE)
+    assert set(Case.objects.values_list("place", flat=True)) == {"三里河路 3 号", "smoke-4"}
+    assert not Letter.objects.exists()
+    # Its alarm ends while the case has yet to hear that it began.
+    intake.take([say(centre, "smoke-3", smoke=1)])
+    centre.clock.advance(2 * MINUTE)
+    intake.take([say(centre, "smoke-3", smoke=1)])
+    follow.carry()
+    # A device that cannot be written is not looked at for ever; the others are missed.
+    centre.clock.advance(14 * 60 * MINUTE)
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER bad_state")
+        cursor.execute(
+            refuse.format("stuck", "UPDATE ON iot_devicestate", "NEW.device_id = " + str(detector.pk))
+        )
+    assert intake.tick()[0] == 2
+    assert intake.tick()[0] == 0
+    assert set(Alarm.objects.filter(kind="silent").values_list("device__name", flat=True)) == {
+        "smoke-3",
+        "smoke-4",
+    }
+    rows = json.loads(call("central", "iot", "dead", "--json").stdout)
+    assert [(row["device"], row["what"], row["tries"]) for row in rows] == [
+        ("smoke-2", "message", 1),
+        ("smoke-3", "raised", follow.TRIES),
+        ("smoke-1", "silence", 1),
+    ]
+    assert all("says no" in row["reason"] for row in rows)
+    client = browse(person("zhou", "dispatcher", JURISDICTION))
+    assert "bad_case says no" in client.get("/iot/").content.decode()
+    client.post(f"/iot/dead/{rows[1]['id']}/", {"do": "again"})
+    assert DeadLetter.objects.get(what="raised").tries == follow.TRIES + 1, "the case is still refused"
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER bad_case")
+        cursor.execute("DROP TRIGGER stuck")
+    assert json.loads(call("central", "iot", "dead", "--all-again", "--json").stdout) == []
+    assert Alarm.objects.filter(device=numbers["smoke-2"], kind="smoke").count() == 1
+    told = Case.objects.get(place="smoke-3").history
+    assert told.filter(kind="alarm_cleared").count() == 1
+    assert browse(person("far", "dispatcher", "elsewhere")).post("/iot/dead/1/").status_code == 404
 
 
 def test_a_key_opens_the_https_way_for_its_device_alone(centre, detector, browse):

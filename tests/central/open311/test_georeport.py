@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
+from unittest.mock import patch
 from urllib.parse import urlencode
 from xml.etree import ElementTree
 
@@ -20,6 +22,7 @@ from central.cases.models import ApiKey, Attachment, Case, HistoryEntry, Reporte
 from central.cases.reporters import contact_of
 from central.open311 import views
 from central.open311.models import Report
+from central.project import gate
 from tests.central.cases.test_attachments import photo
 from tests.central.engines import ON_SQLITE
 from tests.central.street import MINUTE, NOON
@@ -42,7 +45,7 @@ SECRETS = ("王", "秀英", "13800138000", "wang@example", "垃圾三天", "a-ph
 
 @pytest.fixture(autouse=True)
 def fresh_brakes():
-    for brake in (views.LOOKS, views.POSTS, views.REFUSED):
+    for brake in (views.LOOKS, views.POSTS, views.REFUSED, views.DOOR):
         brake.reset()
     views._limits.clear()
 
@@ -278,6 +281,20 @@ def test_pictures_are_written_anew_and_shown_to_whoever_brought_them(app):
     assert app.client.get("/open311/media/1.nothing.jpg").status_code == 404
 
 
+def knock(method, address="127.0.0.1"):
+    """What the door says to a call before anybody works on it."""
+    said = []
+
+    async def send(message):
+        said.append(message)
+
+    scope = {"method": method, "path": "/open311/v2/requests.json", "client": (address, 40_000)}
+    with patch.object(gate, "HOLD_S", 0):
+        turned_away = asyncio.run(gate.turned_away(scope, send))
+    assert turned_away == bool(said)
+    return said
+
+
 @ON_SQLITE
 def test_a_key_has_its_own_limit_and_a_flood_is_turned_away_before_it_is_read(app, centre):
     ApiKey.objects.update(per_minute=12)
@@ -292,5 +309,11 @@ def test_a_key_has_its_own_limit_and_a_flood_is_turned_away_before_it_is_read(ap
     assert not asked.captured_queries, "nothing is asked of the database"
     assert Case.objects.count() == before
     assert app.get("services.json").status_code == 200, "who floods may still look"
+    at_the_door = knock("POST")
+    assert at_the_door[0]["status"] == 429
+    assert dict(at_the_door[0]["headers"])[b"retry-after"] == last["Retry-After"].encode()
+    assert at_the_door[1]["body"] == last.content
+    assert knock("GET") == knock("POST", "127.0.0.9") == []
     centre.clock.advance(MINUTE)
+    assert knock("POST") == []
     assert app.post({**FORM, "description": "later"}).status_code == 201

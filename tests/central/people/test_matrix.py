@@ -35,7 +35,7 @@ from central.grids.models import Grid
 from central.hotline import errands
 from central.hotline import models as hotline
 from central.ingest.intake import take_all
-from central.iot.models import Alarm, Device, DeviceState
+from central.iot.models import Alarm, DeadLetter, Device, DeviceState
 from central.pages import errors
 from central.people.models import Role
 from central.people.services import set_scope
@@ -91,7 +91,7 @@ NEVER = ("PUT", "PATCH", "DELETE")
 READS = r"cases/<int:case_id>/plate/|hotline/calls/<int:call_id>/"
 """A POST that only shows."""
 OBJECT = re.compile(
-    r"<\w+:(commitment_id|case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|call_id|errand_id|report_id|device_id|alarm_id|shop_id)>"
+    r"<\w+:(commitment_id|case_id|order_id|alert_id|party_id|grid_id|user_id|shift_id|call_id|errand_id|report_id|device_id|alarm_id|dead_id|shop_id)>"
     r"|(devices|decide|sessions)/<int:number>"
 )
 OF_NO_GRID = re.compile(r"<int:shift_id>|devices/<int:number>")
@@ -206,12 +206,14 @@ def things(order, other, grid, person):
         severity="critical",
         **dict.fromkeys(("since_ms", "raised_at_ms", "seen_at_ms", "last_at_ms"), at),
     )
+    dead = DeadLetter.objects.create(device=detector, what="message", at_ms=at, reason="why", died_at_ms=at)
     return {
         "call_id": call.pk,
         "errand_id": errands.make("visit", chief, key="k", **wanted).pk,
         "report_id": row.reports.create(key="k", kind="progress", body="{}", made_at_ms=at, due_at_ms=at).pk,
         "device_id": detector.pk,
         "alarm_id": alarm.pk,
+        "dead_id": dead.pk,
         "attachment_id": attach(order.case, chief, photo(), "a.jpg", "k").pk,
         "alert_id": Alert.objects.get(key="k:dispatcher").pk,
         "party_id": whistle.parties.get().pk,
