@@ -87,7 +87,6 @@
     await load();
     outlines.draw().catch(() => {});
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-      outlines.restyle().catch(() => {});
       if (known) draw(known);
     });
   }

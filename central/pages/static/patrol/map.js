@@ -93,6 +93,8 @@
       this.shown = 0;
       this.layer = L.layerGroup().addTo(map);
       this.labels = L.layerGroup().addTo(map);
+      const dark = window.matchMedia("(prefers-color-scheme: dark)");
+      dark.addEventListener("change", () => this.restyle().catch(() => {}));
     }
 
     async get(level) {
@@ -191,7 +193,6 @@
         this.outlines.draw().catch(() => {});
         this.gather();
       });
-      window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.outlines.restyle());
     }
 
     async start(query) {
