@@ -330,10 +330,11 @@ def _page(found: QuerySet[Alarm], severity: str, before: str) -> tuple[list[Alar
     parts = [lasting.filter(severity=each) for each in wanted]
     parts.append(over.filter(severity=severity) if severity in SEVERITIES else over)
     told = [number for text in before.split("-") if (number := whole(text)) is not None]
-    part, at, number = told if len(told) == 3 else (0, 0, 0)
+    goes_on = len(told) == 3
+    part, at, number = told if goes_on else (0, 0, 0)
     rows: list[tuple[int, Alarm]] = []
     for place, alarms_ in enumerate(parts[part:], part):
-        if place == part and at:
+        if goes_on and place == part:
             alarms_ = alarms_.filter(Q(raised_at_ms__lt=at) | Q(raised_at_ms=at, pk__lt=number))
         near = alarms_.order_by("-raised_at_ms", "-pk").select_related("device", "acknowledged_by")
         rows += [(place, alarm) for alarm in near[: PAGE + 1 - len(rows)]]
