@@ -3,6 +3,9 @@
 A view's brake says that an address has had too much (`central.project.brake`), and for how long; until then the door answers for
 it. So a flood costs the others what reading its calls' first lines costs; and that seldom: the door takes its time to answer, which
 costs nothing here, and whoever waits for it sends nothing more on that connection.
+
+Until the brake has had enough, what may be much work is done for one address in turn, never side by side: the threads
+of a web process are few, and the others need them.
 """
 
 from __future__ import annotations
@@ -11,7 +14,8 @@ import asyncio
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from django.conf import settings
@@ -44,6 +48,7 @@ class Gate:
         self.method, self.path, self.words = method, path, words
         self._until: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
+        self.turns: dict[str, tuple[asyncio.Lock, set[object]]] = {}
 
     def shut(self, address: str, wait_s: int) -> None:
         """Turn an address away for so long."""
@@ -84,30 +89,57 @@ async def turned_away(scope: Mapping[str, Any], send: Callable[[Any], Awaitable[
     In the event loop of a web process alone, so that what it counts needs no lock.
     """
     global _held
+    gate, address = _gate_of(scope)
+    wait_s = gate.wait_s(address) if gate is not None else 0
+    if gate is None or not wait_s:
+        return False
+    if _held < HELD:
+        _held += 1
+        try:
+            await asyncio.sleep(HOLD_S)
+        finally:
+            _held -= 1
+    kind, body = gate.words(scope["path"], wait_s)
+    headers = [
+        (b"content-type", kind.encode()),
+        (b"content-length", str(len(body)).encode()),
+        (b"retry-after", str(wait_s).encode()),
+        (b"cache-control", b"no-store"),
+        (b"access-control-allow-origin", b"*"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    await send({"type": "http.response.start", "status": 429, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+    metrics.calls.labels("gate", "4xx").observe(0)
+    return True
+
+
+@asynccontextmanager
+async def in_turn(scope: Mapping[str, Any]) -> AsyncIterator[bool]:
+    """Wait until nothing else is worked on below this gate for the caller's address, and keep it so until the block ends; at
+    once where there is no gate. Whether the call may be worked on: while it waited, the address may have been turned away.
+
+    In the event loop of a web process alone.
+    """
+    gate, address = _gate_of(scope)
+    if gate is None:
+        yield True
+        return
+    lock, waiting = gate.turns.setdefault(address, (asyncio.Lock(), set()))
+    me = object()
+    waiting.add(me)
+    try:
+        async with lock:
+            yield not gate.wait_s(address)
+    finally:
+        waiting.discard(me)
+        if not waiting:
+            gate.turns.pop(address, None)
+
+
+def _gate_of(scope: Mapping[str, Any]) -> tuple[Gate | None, str]:
+    client = scope.get("client")
     for gate in gates:
-        if scope["method"] != gate.method or not scope["path"].startswith(gate.path):
-            continue
-        client = scope.get("client")
-        wait_s = gate.wait_s(client[0]) if client else 0
-        if not wait_s:
-            return False
-        if _held < HELD:
-            _held += 1
-            try:
-                await asyncio.sleep(HOLD_S)
-            finally:
-                _held -= 1
-        kind, body = gate.words(scope["path"], wait_s)
-        headers = [
-            (b"content-type", kind.encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"retry-after", str(wait_s).encode()),
-            (b"cache-control", b"no-store"),
-            (b"access-control-allow-origin", b"*"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
-        await send({"type": "http.response.start", "status": 429, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-        metrics.calls.labels("gate", "4xx").observe(0)
-        return True
-    return False
+        if client and scope["method"] == gate.method and scope["path"].startswith(gate.path):
+            return gate, client[0]
+    return None, ""

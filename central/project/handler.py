@@ -24,7 +24,7 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from central.live import beats
-from central.project.gate import turned_away
+from central.project.gate import in_turn, turned_away
 from protocol.clock import SystemClock
 
 THREADS = 6
@@ -55,14 +55,20 @@ class PooledHandler(ASGIHandler):
             await self.handle(scope, receive, send)
 
     async def handle(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        """Read the body, answer in a thread, send the answer."""
+        """Read the body, answer in a thread when it is the caller's turn, send the answer."""
         try:
             body = await self.read_body(receive)
         except RequestAborted:
             return
         loop = asyncio.get_running_loop()
         try:
-            response = await loop.run_in_executor(self._pool, self._respond, scope, body)
+            response = None
+            while response is None:
+                async with in_turn(scope) as may:
+                    if may:
+                        response = await loop.run_in_executor(self._pool, self._respond, scope, body)
+                if response is None and await turned_away(scope, send):
+                    return
             if response.streaming:
                 await self._stream(response, receive, send)
                 await loop.run_in_executor(self._pool, response.close)

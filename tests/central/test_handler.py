@@ -14,12 +14,17 @@ from django.urls import path
 
 import central.project.urls
 from central.people.access import open_to_all
+from central.project import gate
+from central.project.gate import Gate
 from central.project.handler import THREADS, PooledHandler
 
 seen: list[tuple[int, int]] = []
 """(thread, its database connection) of each call."""
 
 ended = threading.Event()
+
+at_work: list[str] = []
+"""Whose calls are worked on just now."""
 
 
 @open_to_all
@@ -48,7 +53,29 @@ def broken(_request: Any) -> HttpResponse:
     raise RuntimeError("a mistake of ours")
 
 
+@open_to_all
+def work(request: Any) -> HttpResponse:
+    address = request.META["REMOTE_ADDR"]
+    assert address not in at_work
+    at_work.append(address)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    both.wait(10)
+    at_work.remove(address)
+    asked.append(address)
+    if asked.count(address) == 3:
+        door.shut(address, 60)
+    return HttpResponse("ok")
+
+
+both = threading.Barrier(2)
+"""Two addresses are worked on side by side."""
+
+asked: list[str] = []
+door = Gate("GET", "/work", lambda _path, wait_s: ("text/plain", str(wait_s).encode()))
+
 urlpatterns = [
+    path("work", work),
     path("database", database),
     path("stream", stream),
     path("broken", broken),
@@ -58,7 +85,7 @@ handler404 = "central.pages.errors.not_found"
 handler500 = "central.pages.errors.server_error"
 
 
-def call(where: str) -> dict[str, Any]:
+def call(where: str, address: str = "127.0.0.1") -> dict[str, Any]:
     return {
         "type": "http",
         "method": "GET",
@@ -69,12 +96,14 @@ def call(where: str) -> dict[str, Any]:
         "root_path": "",
         "scheme": "http",
         "server": ("127.0.0.1", 80),
-        "client": ("127.0.0.1", 1),
+        "client": (address, 1),
         "http_version": "1.1",
     }
 
 
-async def answer(handler: PooledHandler, where: str, *, gone_after: int | None = None) -> tuple[int, bytes]:
+async def answer(
+    handler: PooledHandler, where: str, address: str = "127.0.0.1", *, gone_after: int | None = None
+) -> tuple[int, bytes]:
     """Status and body; the reader hangs up after so many parts."""
     status, body, parts = 0, b"", 0
     gone = asyncio.Event()
@@ -96,7 +125,7 @@ async def answer(handler: PooledHandler, where: str, *, gone_after: int | None =
         if gone_after is not None and parts >= gone_after:
             gone.set()
 
-    await handler(call(where), receive, send)
+    await handler(call(where, address), receive, send)
     return status, body
 
 
@@ -133,6 +162,21 @@ def test_few_threads_keep_their_connections(handler: PooledHandler) -> None:
     assert len(set(seen)) == len({thread for thread, _ in seen}), (
         "one connection a thread, from first to last"
     )
+
+
+def test_an_address_is_worked_on_in_turn_and_turned_away_where_it_waits(
+    handler: PooledHandler, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "gates", [door])
+    monkeypatch.setattr(gate, "HOLD_S", 0)
+
+    async def many() -> list[tuple[int, bytes]]:
+        return await asyncio.gather(
+            *(answer(handler, "/work", f"192.0.2.{number % 2}") for number in range(10))
+        )
+
+    assert sorted(asyncio.run(many())) == [(200, b"ok")] * 6 + [(429, b"60")] * 4
+    assert door.turns == {}
 
 
 def test_a_stream_ends_when_its_reader_goes(handler: PooledHandler) -> None:
