@@ -66,8 +66,8 @@ class PictureDecoder:
         self._fresh = False
         try:
             pictures = self._context.decode(packet)
-        except (av.error.InvalidDataError, av.error.EOFError):
-            return []
+        except (av.error.InvalidDataError, av.error.EOFError, av.error.ArgumentError):
+            return []  # the last is what FFmpeg says of some mutilated parameter sets
         return [picture for picture in pictures if not picture.is_corrupt]
 
     def reset(self) -> None:

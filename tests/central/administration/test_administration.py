@@ -225,7 +225,7 @@ def test_rules_are_put_in_force_for_new_cases_and_taken_back(
     for wrong in (
         {"text": text.replace('priority = "high"', 'priority = "mad"')},
         {"text": text.replace(code, "residents_voice")},
-        {"text": "\x00 = ="},
+        {"text": "\x01 = ="},
         {"text": text, "reason": " "},
         {"text": text, "seen": "0" * 64},
         {"text": page["text"]},

@@ -58,11 +58,11 @@ async function submit(event) {
 
 function takePhotos(event) {
   const input = event.currentTarget;
-  return inTurn(() => keepPhotos(input));
+  const files = [...input.files]; // once it is their turn, the next photos may stand there
+  return inTurn(() => keepPhotos(input, files));
 }
 
-async function keepPhotos(input) {
-  const files = [...input.files];
+async function keepPhotos(input, files) {
   const status = page.querySelector("[data-photo-status]");
   status.textContent = say("shrinking");
   try {
@@ -75,7 +75,7 @@ async function keepPhotos(input) {
       const kept = await act({ ...about(), kind: "photo", photo, name: photo === file ? file.name : "photo.jpg" });
       if (!kept) return; // the reason is shown, and the input still holds the photos
     }
-    input.value = "";
+    if (files.every((file, at) => file === input.files[at])) input.value = "";
   } finally {
     status.textContent = "";
   }
