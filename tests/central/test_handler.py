@@ -167,6 +167,8 @@ def test_few_threads_keep_their_connections(handler: PooledHandler) -> None:
 def test_an_address_is_worked_on_in_turn_and_turned_away_where_it_waits(
     handler: PooledHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked.clear()
+    door.reset()
     monkeypatch.setattr(gate, "gates", [door])
     monkeypatch.setattr(gate, "HOLD_S", 0)
 
