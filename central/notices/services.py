@@ -85,7 +85,8 @@ def take_request(agent: Agent, request: NoticeRequest) -> None:
         received_at_ms=now,
         due_at_ms=now,
     )
-    history.append(case, "notice_asked", request.asked_at_ms, f"agent:{agent}")
+    told = {"place": case.place, "zone": stay.zone_id, "zone_name": stay.zone_name}
+    history.append(case, "notice_asked", request.asked_at_ms, f"agent:{agent}", **told)
     drop_if_pointless(notice, case)
 
 

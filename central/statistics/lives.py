@@ -84,6 +84,7 @@ class Life:
     round: int = 0
     relation: str = ""
     objected: bool = False
+    place_untold: bool = False
     tasks: list[Task] = field(default_factory=list)
     promises: list[Promise] = field(default_factory=list)
 
@@ -94,8 +95,9 @@ class Life:
 
     @property
     def untold_zone(self) -> bool:
-        """Whether it is a stay of a time when zones were not written into the history."""
-        return bool(self.agent) and self.zone is None and bool(self.state)
+        """Whether it is a stay of a time when its zone, or the place that a request for a notice names, was not written into the
+        history."""
+        return bool(self.agent) and bool(self.state) and (self.zone is None or self.place_untold)
 
 
 def lives(cases: QuerySet[Case]) -> Iterator[Life]:
@@ -121,6 +123,12 @@ def _step(life: Life, kind: str, at_ms: Millis, actor: str, facts: dict[str, Any
         life.agent = actor.removeprefix("agent:") if life.camera else ""
     elif kind == "agent_step":
         _agent_step(life, at_ms, facts)
+    elif kind == "notice_asked":
+        life.place, life.place_untold = facts.get("place", life.place), "place" not in facts
+        life.zone, life.zone_name = (
+            life.zone or facts.get("zone"),
+            life.zone_name or facts.get("zone_name", ""),
+        )
     elif kind in {OBJECTED, REVIEWED}:
         life.objected = kind == OBJECTED or facts.get("state") != "rejected"
     elif kind.startswith("clock_"):
@@ -155,6 +163,7 @@ def _task(life: Life, kind: str, at_ms: Millis, actor: str, facts: dict[str, Any
         # As long as the columns are.
         life.zone, life.zone_name = told["zone_id"][:200], told["zone_name"][:200]
         life.zone_version, life.place = told["zone_version"][:100], told["place"][:300]
+        life.place_untold = False
         life.notified_ms = told.get("notified_at_ms") or life.notified_ms
     if kind == "task_issued":
         by_hand = life.objected or facts.get("work") == WorkKind.MANUAL_CHECK

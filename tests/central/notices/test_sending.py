@@ -12,13 +12,18 @@ from django.db import connection
 from django.test import override_settings
 
 from central.cases.history import Audit, verify
-from central.cases.models import Case, Evidence
+from central.cases.models import Case, Evidence, WorkOrder
 from central.fleet.models import Letter
 from central.notices import texts
 from central.notices.courier import take_due
 from central.notices.models import Notice, NoticeState, Warned
 from central.owners import services as owners
 from central.owners.models import Lookup
+from central.statistics import figures
+from central.statistics.endings import endings
+from central.statistics.figures import Source
+from central.statistics.period import read_period
+from central.statistics.replay import differences, replay
 from notifier.owners import OwnerRow
 from notifier.policy import NoticePolicy
 from notifier.sms import Accepted, Refused, Retry, reference
@@ -80,6 +85,14 @@ def test_the_case_knows_its_picture_and_its_place_before_anything_is_enforced(wo
     case = Case.objects.get()
     assert (case.place, case.longitude) == ("三里河路12号北门人行道", 116.33)
     assert Evidence.objects.get(case=case).role == "confirm"
+    for name in ("c2", "c3"):
+        take(request(name, street=name))
+        take(record(name, "confirmed", NOON, zone_name="第1段人行道"))
+    period, source = read_period({}, NOON), Source(Case.objects.all(), WorkOrder.objects.all(), NOON)
+    shown = figures.all_figures(source, period)
+    assert [place.name for place in shown.places] == ["三里河路12号北门人行道"]
+    again = replay(source.cases, period, NOON)
+    assert set(differences(shown, endings(source, period), again).values()) == {"same"}
 
 
 @pytest.mark.parametrize(
