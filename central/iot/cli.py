@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from central.project.bootstrap import ready, start
+from central.project.cli_rows import print_rows
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -279,21 +280,19 @@ def dead(
     from central.iot import revive
     from central.iot.models import DeadLetter
     from protocol.clock import iso
-    from protocol.errors import PatrolError
 
     every = DeadLetter.objects.unscoped("whoever runs the centre, at the command line").order_by("pk")
     tried = list(every.values_list("pk", flat=True)) if all_again else list(again or ())
     still = 0
-    for number in [*tried, *(away or ())]:
-        try:
-            if number in tried:
-                still += not revive.again(number)
-            else:
-                revive.put_away(number)
-        except DeadLetter.DoesNotExist:
-            raise PatrolError(
-                "there is no such dead letter", field="ID", value=number, mend="patrol central iot dead"
-            ) from None
+    try:
+        for number in tried:
+            still += not revive.again(number)
+        for number in away or ():
+            revive.put_away(number)
+    except DeadLetter.DoesNotExist:
+        raise PatrolError(
+            "there is no such dead letter", field="ID", value=number, mend="patrol central iot dead"
+        ) from None
     rows = [
         {
             "id": row.pk,
@@ -308,13 +307,10 @@ def dead(
     ]
     if as_json:
         console.print_json(rows)
+    elif rows:
+        print_rows(rows)
     else:
-        from rich.table import Table
-
-        table = Table("id", "jurisdiction", "device", "what", "at", "reason", "tries", box=None)
-        for row in rows:
-            table.add_row(*(str(cell) for cell in row.values()))
-        console.out.print(table if rows else "no dead letters")
+        console.out.print("no dead letters")
     if still:
         raise typer.Exit(1)
 

@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from weakref import WeakValueDictionary
 
 from django.conf import settings
 
@@ -48,7 +49,7 @@ class Gate:
         self.method, self.path, self.words = method, path, words
         self._until: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
-        self.turns: dict[str, tuple[asyncio.Lock, set[object]]] = {}
+        self.turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def shut(self, address: str, wait_s: int) -> None:
         """Turn an address away for so long."""
@@ -125,16 +126,9 @@ async def in_turn(scope: Mapping[str, Any]) -> AsyncIterator[bool]:
     if gate is None:
         yield True
         return
-    lock, waiting = gate.turns.setdefault(address, (asyncio.Lock(), set()))
-    me = object()
-    waiting.add(me)
-    try:
-        async with lock:
-            yield not gate.wait_s(address)
-    finally:
-        waiting.discard(me)
-        if not waiting:
-            gate.turns.pop(address, None)
+    turn = gate.turns.setdefault(address, asyncio.Lock())  # kept by those who wait, and gone with the last
+    async with turn:
+        yield not gate.wait_s(address)
 
 
 def _gate_of(scope: Mapping[str, Any]) -> tuple[Gate | None, str]:

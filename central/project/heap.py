@@ -20,6 +20,12 @@ def settle() -> None:
     although none of them ever goes. `bootstrap.start` has set Django up before.
     """
     _ = get_resolver().url_patterns
+    freeze()
+    gc.set_threshold(*THRESHOLDS)
+
+
+def freeze() -> None:
+    """Take what is there out of the collector's sight, but for what is garbage already. What a child is forked with stays shared:
+    a collection would write into each object."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*THRESHOLDS)

@@ -6,7 +6,6 @@ its memory. In production each part is a service of its own (docs/operations.md)
 
 from __future__ import annotations
 
-import gc
 import importlib
 import multiprocessing
 import os
@@ -21,7 +20,7 @@ from multiprocessing.process import BaseProcess
 
 from setproctitle import setproctitle
 
-from central.project import process
+from central.project import heap, process
 from protocol.clock import SystemClock
 from protocol.errors import UnavailableError
 
@@ -100,8 +99,7 @@ class Supervisor:
         """
         for module in IMPORTS:
             importlib.import_module(module)
-        gc.collect()
-        gc.freeze()  # else the first collection in each child copies what all share
+        heap.freeze()
         for number in SIGNALS:
             signal.signal(number, lambda *_: self._stop.set())
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from central.people.access import roles
 from central.people.policy import writers
-from central.project.asked import whole
+from central.project.asked import day, whole
 from central.project.clock import local_day, now_ms
 from central.shops import inspecting, rounds, shown
 from central.shops.models import Shop
@@ -73,14 +73,10 @@ def round_(request: HttpRequest) -> HttpResponse:
 
 
 def _told(request: HttpRequest, shops: list[Shop]) -> rounds.Round:
-    try:
-        day = date.fromisoformat(request.POST.get("day", ""))
-    except ValueError:
-        raise PatrolError("a round is of one of the last days", field="day") from None
     return rounds.Round(
         key=request.POST.get("key", "")[:80],
         kind=request.POST.get("kind", ""),
-        day=day,
+        day=day(request.POST.get("day", ""), "day"),
         results={shop.pk: request.POST.get(f"r-{shop.pk}", "") for shop in shops},
         signed_by=request.POST.get("signed_by", "")[:100],
         signature=request.POST.get("signature", ""),

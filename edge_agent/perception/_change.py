@@ -79,8 +79,11 @@ def is_dark(grey: Grey) -> bool:
 def is_dim(image: Image, grey: Grey) -> bool:
     """Whether there is so little light that much looks like something else: drawn nights and dusks have a middle grey of 30 to 45,
     rain by day 73, real days 75 and more."""
-    few = image[::8, ::8].astype(np.int16)
-    return float(np.median(grey)) < _DIM or float((few.max(axis=2) - few.min(axis=2)).mean()) < _GREYISH
+    if float(np.median(grey)) < _DIM:
+        return True
+    blue, green, red = (image[::8, ::8, plane] for plane in range(3))
+    most, least = np.maximum(np.maximum(blue, green), red), np.minimum(np.minimum(blue, green), red)
+    return float((most - least).mean()) < _GREYISH
 
 
 def has_changed(before: Grey, now: Grey) -> bool:

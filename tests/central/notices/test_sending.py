@@ -16,7 +16,7 @@ from central.cases.models import Case, Evidence, WorkOrder
 from central.fleet.models import Letter
 from central.notices import texts
 from central.notices.courier import take_due
-from central.notices.models import Notice, NoticeState, Warned
+from central.notices.models import NoticeState, Warned
 from central.owners import services as owners
 from central.owners.models import Lookup
 from central.statistics import figures
@@ -32,7 +32,6 @@ from tests.central.notices.world import (
     PHONE,
     PLATE,
     UNKNOWN,
-    Crash,
     World,
     answers,
     ended,
@@ -407,52 +406,6 @@ def test_a_key_that_does_not_fit_stops_nothing_and_is_told_in_time(world: World,
     assert world.gateway.calls == 0
     assert notice().state == NoticeState.WAITING, "without its key a notice cannot even be read; it waits"
     assert "no key" in notice().reason
-
-
-# Death at every step.
-
-SCENES = {
-    "all is well": [],
-    "the answer is lost": [(True, UNKNOWN)],
-    "busy, then lost": [(False, Retry("429", 1.0)), (False, UNKNOWN)],
-    "refused": [(False, Refused("landline", "30006"))],
-}
-
-
-@pytest.mark.parametrize("scene", SCENES)
-def test_a_centre_that_dies_at_any_step_sends_nothing_twice_and_loses_nothing(
-    world: World, scene: str
-) -> None:
-    """Ingest and worker die at every sixth of all steps; the scenes and databases begin at different ones."""
-    world.policy = NoticePolicy(per_number_per_day=0)
-    offset = (len(scene) + len(connection.vendor)) % 6
-    for fired in range(1_000):
-        case = f"s{fired}"
-        now = world.clock.utc_ms()
-        asked = request(case, street=case, asked_at_ms=now, give_up_ms=now + HOUR)
-        world.gateway.script = list(SCENES[scene])
-        world.gateway.phones.clear()
-        with world.dying_at(1 + offset + 6 * fired) as died:
-            try:
-                take(asked)
-                courier = world.courier(world.fatal)
-                while Notice.objects.filter(settled_at_ms=None).exists():
-                    while courier.run_once():
-                        pass
-                    world.clock.advance(10_000)
-            except Crash:
-                connection.close()
-        take(asked)
-        world.live(2 * MINUTE, 10_000)
-        assert len(world.gateway.phones) <= 1, died
-        assert len(answers(case)) == 1, died
-        if scene != "refused" or not died:
-            assert answers(case)[0].state == ("refused" if scene == "refused" else "accepted"), died
-        assert not Notice.objects.filter(settled_at_ms=None).exists()
-        if not died:
-            break
-    assert fired > 10
-    assert list(verify(Audit())) == []
 
 
 def test_an_accepted_message_keeps_its_gateways_own_count_and_price(world: World) -> None:
