@@ -42,7 +42,7 @@ WITHIN_S = 150.0
 _TROUBLED_S = 22.0
 KINDS = (
     "kill agent", "kill broker", "kill centre", "kill camera", "camera's network", "broker's network", "disk full",
-    "damaged database", "clock step", "malformed messages", "double deliveries",
+    "damaged database", "clock step", "malformed message", "double delivery",
 )  # fmt: skip
 TURNS = tuple(
     (kind, trouble) for kind in KINDS for trouble in (TROUBLES if kind.endswith("network") else (None,))
@@ -185,9 +185,9 @@ class Scene:
                 if dice.random() < 0.5:
                     self.agent.kill()
                     self.agent.start()
-            case ["malformed", "messages"]:
+            case ["malformed", "message"]:
                 self._observer.malformed(dice)
-            case ["double", "deliveries"]:
+            case ["double", "delivery"]:
                 if not self._observer.again():
                     return False
         self.counts[f"{kind}: {detail}" if kind.endswith("network") else kind] += 1
