@@ -124,6 +124,8 @@ def write_report(
     """
     svg = chart(rows)
     (folder / "chart.svg").write_text(svg, "utf-8")
+    for old in folder.glob("worst-??-*.png"):  # of a run that was worse
+        old.unlink()
     scenes = []
     for place, outcome in enumerate(worst(outcomes), start=1):
         pictures = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 import sys
@@ -117,24 +116,23 @@ def _run(out: Path, names: list[str], *, quick: bool) -> list[str]:
 
 
 def _render(folder: Path, page: Path) -> None:
+    from benchmarks.publish.charts import CHARTS
     from benchmarks.publish.render import read, render
     from benchmarks.publish.short import READMES, rewrite
     from zones.writing import write_whole
 
     done = render(folder, page)
+    results = read(folder)
     pictures = page.parent / "pictures"
-    for name in done:
-        chart = folder / "accuracy" / "chart.svg" if name == "accuracy" else folder / f"{name}.svg"
-        if chart.is_file():
-            pictures.mkdir(exist_ok=True)
-            shutil.copyfile(chart, pictures / f"{name}.svg")
+    pictures.mkdir(exist_ok=True)
+    for name, whole in results.items():
+        write_whole(pictures / f"{name}.svg", CHARTS[name](whole).encode())
     worst = sorted((folder / "accuracy").glob("worst-??-1-*.png"))
     if worst:
         from benchmarks.publish.worst import sheet
 
         write_whole(pictures / "accuracy-worst.jpg", sheet(worst))
     if page.resolve() == PAGE:
-        results = read(folder)
         for name in READMES:
             file = ROOT / name
             write_whole(file, rewrite(file.read_text("utf-8"), name, results).encode())

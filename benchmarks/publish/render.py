@@ -269,8 +269,10 @@ def capacity(whole: Figures) -> str:
         part = details[stream]
         seen = [part["seen_after_s_median"], part["seen_after_s_max"]]
         shown = None if None in seen else f"{seen[0]:.1f}, {seen[1]:.1f}"
+        told = [text for text in whole["missed_goals"] if "first seen" in text and f"{stream} stream" in text]
+        late = ": **missed**" if told else ""
         main.append(
-            [f"first seen after coming to stand, {stream} stream, s: median, most", shown, "most: a period"]
+            [f"first seen after coming to stand, {stream} stream, s: median, most", shown, "most: a period" + late]
         )
         main.append(
             [
@@ -288,6 +290,8 @@ def capacity(whole: Figures) -> str:
         "missed",
         "stays missed",
         "first seen, most, s",
+        "decided after, s: median, most",
+        "memory, MB",
         "farm's cores",
         "sustained",
     ]
@@ -300,6 +304,8 @@ def capacity(whole: Figures) -> str:
             row["missed_checks"],
             f"{row['missed_stays']} of {row['stays']}" if row["stays"] else "",
             f"{max(row['seen_after_s']):.1f}" if row["seen_after_s"] else "",
+            "{:.1f}, {:.1f}".format(*row["delay_s"]),
+            f"{row['memory_mb']:.0f}",
             f"{row['farm_share']:.0%}",
             "not measurable"
             if not row["measurable"]

@@ -100,6 +100,8 @@ class Stay:
         recent: those boxes.
         look: how the spot looks with the vehicle in it.
         ring: how its surroundings look.
+        aside: where the last look showed it, if that was a little off its place: taken for its place once it is seen there
+            again. Who pulls out is not.
         settled: it stands (seen often enough without moving).
         hits: observations that matched since it came to rest.
         covered_ms: proven standing time, without gaps.
@@ -137,6 +139,7 @@ class Stay:
     recent: tuple[Box, ...]
     look: Look
     ring: Look | None = None
+    aside: Box | None = None
     score: float = 0.0
     settled: bool = False
     hits: int = 1
