@@ -113,7 +113,7 @@ def test_a_signal_may_come_while_a_page_leaves(centre, monkeypatch):
     feed = Feed()
     monkeypatch.setattr("central.live.feed.feed", feed)
 
-    async def nobody_asks(*_: object) -> None:
+    async def nobody_asks(scope: object, receive: object, send: object) -> None:
         raise AssertionError
 
     async def stop_while_served() -> None:
