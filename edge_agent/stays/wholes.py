@@ -1,0 +1,191 @@
+"""A lorry or bus of which a stay's box is but an end: looked for in wider views, before a case is opened.
+
+A detector that does not find a lorry in the whole picture may find its cab, look after look, and a closer look at a cab finds a
+cab. In views of six and eight sides of the cab the same detector finds the lorry. Pure, but for the views that a caller makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+
+from edge_agent.stays.appearance import Look, likeness
+from edge_agent.stays.model import VEHICLES, Seen, Stay, StayRules
+from edge_agent.stays.pieces import as_whole, clipped
+from protocol.clock import Millis
+from zones import Box
+from zones.geometry import area, covered_share, iou
+
+View = tuple[Box, tuple[Seen, ...]]
+"""The borders of a view, infinite where the picture itself ends, and what was found in it, in pixels of the picture."""
+
+_LARGE = frozenset({"bus", "truck"})
+
+_HOLDS, _SIZE, _HEIGHT = 0.9, 2.0, 1.7
+"""A whole holds this share of its end, is so many times as large, and at most so many times as high: a cab is nearly as high as all
+of a lorry."""
+
+_END, _HIGHER, _LOWER = 0.1, 0.05, 0.15
+"""One side of both lies within this share of the whole's width, and the whole's lower edge within these shares of its height above
+and below the end's. What stands in the lane behind has its lower edge higher."""
+
+_SAME = 0.6
+"""Overlap of two boxes of one whole."""
+
+_HALF = 2
+"""The better half of four views."""
+
+_OWN = 0.5
+"""How surely a whole must be found, in how surely its end is found for itself in the same views."""
+
+_BORDER = 0.01
+"""Share of a box's width within which a view's border cuts it."""
+
+
+def around(
+    views: Iterable[View], stay: Stay, others: Sequence[Stay], size: tuple[float, float], least: float
+) -> Seen | None:
+    """The lorry or bus of which a stay's box is an end, without its look. None where there is none to be found.
+
+    It is found in two views at least, as surely as a case asks for, at least half as surely as its end is for itself, and
+    more surely than whatever else stands within it: a box around two cars is surer of each car.
+
+    Args:
+        views: wider views around the stay's box. The others are not asked for where the first shows nothing.
+        stay: whose box may be an end.
+        others: the camera's other stays.
+        size: width and height of the picture.
+        least: how surely it must be found: the mean of the better half of the views.
+    """
+    taken: list[View] = []
+    for view in views:
+        taken.append(view)
+        if len(taken) == 1 and not any(is_end(stay.anchor, item, size) for item in view[1]):
+            return None
+    found = [
+        item
+        for borders, items in taken
+        for item in items
+        if is_end(stay.anchor, item, size) and not _cut(item.box, borders)
+    ]
+    if not found:
+        return None
+    best = max(found, key=lambda item: (item.score, item.box))
+    whole = [
+        max(
+            (
+                item
+                for item in items
+                if item.label in _LARGE and iou(item.box, best.box) >= _SAME and not _cut(item.box, borders)
+            ),
+            key=lambda item: (item.score, item.box),
+            default=None,
+        )
+        for borders, items in taken
+    ]
+    agreeing = sorted((item for item in whole if item is not None), key=lambda item: (-item.score, item.box))[
+        :_HALF
+    ]
+    if len(agreeing) < _HALF:
+        return None
+    score = sum(item.score for item in agreeing) / _HALF
+    if score < max(least, _OWN * _own(stay.anchor, best.box, taken)):
+        return None
+    parts = (part.anchor for part in within(others, best.box) if iou(part.anchor, best.box) < _SAME)
+    if any(score < _own(part, best.box, taken) for part in parts):
+        return None
+    return Seen(_mean([item.box for item in agreeing]), best.label, round(score, 4))
+
+
+def is_end(piece: Box, item: Seen, size: tuple[float, float]) -> bool:
+    """Whether a detection is a lorry or bus that a box may be an end of: the box lies in it, at one of its ends, on the same ground,
+    is nearly as high and at most half as large.
+
+    Args:
+        piece: the box.
+        item: the detection.
+        size: width and height of the picture; what lies beyond does not count.
+    """
+    box, piece = clipped(item.box, size), clipped(piece, size)
+    wide, high = box[2] - box[0], box[3] - box[1]
+    return (
+        item.label in _LARGE
+        and covered_share(piece, box) >= _HOLDS
+        and area(box) >= _SIZE * area(piece)
+        and high <= _HEIGHT * (piece[3] - piece[1])
+        and -_HIGHER * high <= box[3] - piece[3] <= _LOWER * high
+        and min(abs(box[0] - piece[0]), abs(box[2] - piece[2])) <= _END * wide
+    )
+
+
+def within(stays: Sequence[Stay], whole: Box) -> list[Stay]:
+    """Those that are a whole or lie within it, on no nearer ground: what stands before it, is not of it."""
+    lowest = whole[3] + _HIGHER * (whole[3] - whole[1])
+    return [
+        stay
+        for stay in stays
+        if (covered_share(stay.anchor, whole) >= _HOLDS or iou(stay.anchor, whole) >= _SAME)
+        and stay.anchor[3] <= lowest
+    ]
+
+
+def stands(stay: Stay, found: Seen, now: Callable[[Box], Look | None], rules: StayRules) -> bool:
+    """Whether a whole is found where it was found before, and its place looks as it did: it stands there itself, and is none that
+    passes behind.
+
+    Args:
+        stay: remembers where it was found before, and how that looked.
+        found: as it is found now.
+        now: the look of a box in the picture.
+        rules: thresholds.
+    """
+    before = stay.larger
+    if before is None or before.look is None or iou(before.box, found.box) < _SAME:
+        return False
+    look = now(before.box)
+    return look is not None and likeness(before.look, look) >= rules.keep_likeness
+
+
+def joined(stay: Stay, found: Seen, before: float, at_ms: Millis) -> Stay:
+    """The stay as the whole that was found twice. Its times stay: that the end stood proves that all of it did.
+
+    Args:
+        stay: an end of it.
+        found: the whole, with its look.
+        before: how surely it was found the first time. Both were closer looks.
+        at_ms: now.
+    """
+    stay = replace(stay, label=found.label, votes=((found.label, found.score),))
+    return replace(as_whole(stay, found), checks=(before, found.score), checked_ms=at_ms)
+
+
+def _own(part: Box, whole: Box, views: Sequence[View]) -> float:
+    """How surely a part of a whole is found for itself: what lies nearer to the whole does not count."""
+    scores = [
+        max(
+            (
+                item.score
+                for item in items
+                if item.label in VEHICLES and iou(item.box, part) > max(0.5, iou(item.box, whole))
+            ),
+            default=0.0,
+        )
+        for _, items in views
+    ]
+    return sum(sorted(scores, reverse=True)[:_HALF]) / _HALF
+
+
+def _cut(box: Box, borders: Box) -> bool:
+    """Whether a view's border cuts a box, where the picture goes on."""
+    near = _BORDER * (box[2] - box[0])
+    return (
+        box[0] <= borders[0] + near
+        or box[1] <= borders[1] + near
+        or box[2] >= borders[2] - near
+        or box[3] >= borders[3] - near
+    )
+
+
+def _mean(boxes: Sequence[Box]) -> Box:
+    left, top, right, bottom = (round(sum(box[side] for box in boxes) / len(boxes), 2) for side in range(4))
+    return (left, top, right, bottom)
