@@ -82,7 +82,8 @@ def _joined(
         key=lambda part: (not has_case(part), part.zone_id is None, part.first_ms, part.id),
     )
     if keeper.verdict != "present":
-        return Answer(stay, held=True)  # it is asked again when that one is in sight
+        # It is asked again when that one is in sight.
+        return Answer(replace(stay, larger_ms=at_ms), held=True)
     before = found.score if stay.larger is None else stay.larger.score
     return Answer(
         joined(keeper, found, before, at_ms),
