@@ -113,20 +113,25 @@ def is_end(piece: Box, item: Seen, size: tuple[float, float]) -> bool:
         and covered_share(piece, box) >= _HOLDS
         and area(box) >= _SIZE * area(piece)
         and high <= _HEIGHT * (piece[3] - piece[1])
-        and -_HIGHER * high <= box[3] - piece[3] <= _LOWER * high
+        and _same_ground(piece, box)
         and min(abs(box[0] - piece[0]), abs(box[2] - piece[2])) <= _END * wide
     )
 
 
 def within(stays: Sequence[Stay], whole: Box) -> list[Stay]:
-    """Those that are a whole or lie within it, on no nearer ground: what stands before it, is not of it."""
-    lowest = whole[3] + _HIGHER * (whole[3] - whole[1])
+    """Those that are a whole or lie within it, on the same ground: what stands before it, or behind it and hidden by it, is not
+    of it."""
     return [
         stay
         for stay in stays
         if (covered_share(stay.anchor, whole) >= _HOLDS or iou(stay.anchor, whole) >= _SAME)
-        and stay.anchor[3] <= lowest
+        and _same_ground(stay.anchor, whole)
     ]
+
+
+def _same_ground(piece: Box, whole: Box) -> bool:
+    high = whole[3] - whole[1]
+    return -_HIGHER * high <= whole[3] - piece[3] <= _LOWER * high
 
 
 def stands(stay: Stay, found: Seen, now: Callable[[Box], Look | None], rules: StayRules) -> bool:

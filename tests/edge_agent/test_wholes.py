@@ -16,7 +16,7 @@ from edge_agent.cases import Case
 from edge_agent.frames import Frame
 from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.stays import Seen, Stay, StayEnded, StayEvent, StayWatched
-from edge_agent.stays.wholes import View, around
+from edge_agent.stays.wholes import View, around, within
 from tests.edge_agent.test_pieces import Knowing, box
 from tests.edge_agent.test_stays import HEIGHT, INDEX, RULES, WIDTH, Street, Vehicle
 from zones import Box
@@ -146,6 +146,13 @@ def test_ends_of_a_lorry_become_one_that_has_the_case_or_else_the_oldest(
     (gone,) = told.values()
     assert isinstance(gone, StayEnded)
     assert gone.reason == "double"
+
+
+def test_of_a_lorry_is_what_lies_in_it_on_the_same_ground() -> None:
+    """A motorcycle before it and a car that it hides stay what they are."""
+    before, behind, again = (120, 160, 140, 195), (100, 120, 150, 170), (62, 112, 178, 184)
+    stays = [stay_at(where) for where in (CAB, before, behind, REAR, again)]
+    assert [stay.anchor for stay in within(stays, LORRY)] == [CAB, REAR, again]
 
 
 def test_a_lorry_that_passes_behind_makes_no_whole_of_what_stands_before_it() -> None:
