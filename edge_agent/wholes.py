@@ -57,13 +57,12 @@ def look_wider(
         stays: all of the camera.
         has_case: whether a stay has a case, open or ended.
     """
-    others = [other for other in stays if other.id != stay.id]
     size = (float(eyes.index.width), float(eyes.index.height))
-    found = around(eyes.wider(frame.image, stay.anchor), stay, others, size, needed_score(stay, rules))
+    found = around(eyes.wider(frame.image, stay.anchor), stay.anchor, size, needed_score(stay, rules))
     if found is not None:
         found = replace(found, look=eyes.look(frame.image, found.box))
         if stands(stay, found, lambda box: eyes.look(frame.image, box), rules):
-            return _joined(stay, found, others, frame.at_ms, has_case)
+            return _joined(stay, found, stays, frame.at_ms, has_case)
     elif stay.larger is None:
         return Answer()
     looks = stay.larger_looks + 1
@@ -74,9 +73,9 @@ def look_wider(
 
 
 def _joined(
-    stay: Stay, found: Seen, others: Sequence[Stay], at_ms: Millis, has_case: Callable[[Stay], bool]
+    stay: Stay, found: Seen, stays: Sequence[Stay], at_ms: Millis, has_case: Callable[[Stay], bool]
 ) -> Answer:
-    parts = [stay, *within(others, found.box)]
+    parts = [stay, *within([other for other in stays if other.id != stay.id], found.box)]
     keeper = min(
         (part for part in parts if part.settled),
         key=lambda part: (not has_case(part), part.zone_id is None, part.first_ms, part.id),

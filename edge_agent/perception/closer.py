@@ -126,14 +126,14 @@ def wider_views(
         shift: how far the picture is moved against the pixels in which the box is given.
 
     Yields:
-        The view's borders, infinite where the picture itself ends, and what is found in it, without looks; in the pixels in which the
-        box is given.
+        Views in the pixels in which the box is given, what they show without looks.
     """
     height, width = image.shape[:2]
     box = moved_box(box, *shift)
+    # Where the picture is not much larger than the box, several are all of it.
+    regions = list(dict.fromkeys(_region(image, box, factor) for factor in _WIDER))
     for mirrored in (False, True):
-        for factor in _WIDER:
-            left, top, right, bottom = _region(image, box, factor)
+        for left, top, right, bottom in regions:
             view = image[top:bottom, left:right]
             found = detector.detect([np.ascontiguousarray(view[:, ::-1] if mirrored else view)])[0]
             borders: Box = (
@@ -143,7 +143,7 @@ def wider_views(
                 bottom if bottom < height else inf,
             )
             corner = (left - shift[0], top - shift[1])
-            yield (
+            yield View(
                 moved_box(borders, -shift[0], -shift[1]),
                 tuple(
                     Seen(
@@ -153,6 +153,7 @@ def wider_views(
                     )
                     for d in found
                 ),
+                mirrored,
             )
 
 

@@ -7,7 +7,7 @@ cab. In views of six and eight sides of the cab the same detector finds the lorr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from edge_agent.stays.appearance import Look, likeness
 from edge_agent.stays.model import VEHICLES, Seen, Stay, StayRules
@@ -16,14 +16,27 @@ from protocol.clock import Millis
 from zones import Box
 from zones.geometry import area, covered_share, iou
 
-View = tuple[Box, tuple[Seen, ...]]
-"""The borders of a view, infinite where the picture itself ends, and what was found in it, in pixels of the picture."""
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What was found in a part of the picture.
+
+    Attributes:
+        borders: of that part, infinite where the picture itself ends; like all boxes in pixels of the picture.
+        seen: what was found.
+        mirrored: the part was looked at mirrored.
+    """
+
+    borders: Box
+    seen: tuple[Seen, ...]
+    mirrored: bool = False
+
 
 _LARGE = frozenset({"bus", "truck"})
 
-_HOLDS, _SIZE, _HEIGHT = 0.9, 2.0, 1.7
+_HOLDS, _SIZE, _HEIGHT, _WIDTH = 0.9, 2.0, 1.7, 1.5
 """A whole holds this share of its end, is so many times as large, and at most so many times as high: a cab is nearly as high as all
-of a lorry."""
+of a lorry. A box that is so many times as wide as high is a vehicle seen from the side, and no end of one."""
 
 _END, _HIGHER, _LOWER = 0.1, 0.05, 0.15
 """One side of both lies within this share of the whole's width, and the whole's lower edge within these shares of its height above
@@ -32,8 +45,8 @@ and below the end's. What stands in the lane behind has its lower edge higher.""
 _SAME = 0.6
 """Overlap of two boxes of one whole."""
 
-_HALF = 2
-"""The better half of four views."""
+_IT = 0.5
+"""Overlap from which what is found in a view is the thing that was looked at."""
 
 _OWN = 0.5
 """How surely a whole must be found, in how surely its end is found for itself in the same views."""
@@ -42,59 +55,59 @@ _BORDER = 0.01
 """Share of a box's width within which a view's border cuts it."""
 
 
-def around(
-    views: Iterable[View], stay: Stay, others: Sequence[Stay], size: tuple[float, float], least: float
-) -> Seen | None:
-    """The lorry or bus of which a stay's box is an end, without its look. None where there is none to be found.
+def around(views: Iterable[View], piece: Box, size: tuple[float, float], least: float) -> Seen | None:
+    """The lorry or bus of which a box is an end, without its look. None where there is none to be found.
 
-    It is found in two views at least, as surely as a case asks for, at least half as surely as its end is for itself, and
-    more surely than whatever else stands within it: a box around two cars is surer of each car.
+    It is found in a view and in a mirrored one, as surely as a case asks for, at least half as surely as its end is for
+    itself, and more surely than any other vehicle that stands with half of it or more within: a box around two cars is
+    surer of each car.
 
     Args:
-        views: wider views around the stay's box. The others are not asked for where the first shows nothing.
-        stay: whose box may be an end.
-        others: the camera's other stays.
+        views: wider views around the box. The others are not asked for where the first shows nothing.
+        piece: the box.
         size: width and height of the picture.
-        least: how surely it must be found: the mean of the better half of the views.
+        least: how surely it must be found: the mean of the best view and the best mirrored one.
     """
     taken: list[View] = []
     for view in views:
         taken.append(view)
-        if len(taken) == 1 and not any(is_end(stay.anchor, item, size) for item in view[1]):
+        if len(taken) == 1 and not any(is_end(piece, item, size) for item in view.seen):
             return None
-    found = [
+    best = _best(
         item
-        for borders, items in taken
-        for item in items
-        if is_end(stay.anchor, item, size) and not _cut(item.box, borders)
-    ]
-    if not found:
+        for view in taken
+        for item in view.seen
+        if is_end(piece, item, size) and not _cut(item.box, view.borders)
+    )
+    if best is None:
         return None
-    best = max(found, key=lambda item: (item.score, item.box))
-    whole = [
-        max(
-            (
-                item
-                for item in items
-                if item.label in _LARGE and iou(item.box, best.box) >= _SAME and not _cut(item.box, borders)
-            ),
-            key=lambda item: (item.score, item.box),
-            default=None,
+    whole = best.box
+
+    def either(counts: Callable[[Seen, View], bool]) -> tuple[Seen | None, Seen | None]:
+        plain, mirrored = (
+            _best(
+                item for view in taken for item in view.seen if view.mirrored is side and counts(item, view)
+            )
+            for side in (False, True)
         )
-        for borders, items in taken
-    ]
-    agreeing = sorted((item for item in whole if item is not None), key=lambda item: (-item.score, item.box))[
-        :_HALF
-    ]
-    if len(agreeing) < _HALF:
+        return plain, mirrored
+
+    agreeing = either(
+        lambda item, view: (
+            item.label in _LARGE and iou(item.box, whole) >= _SAME and not _cut(item.box, view.borders)
+        )
+    )
+    if None in agreeing:
         return None
-    score = sum(item.score for item in agreeing) / _HALF
-    if score < max(least, _OWN * _own(stay.anchor, best.box, taken)):
+    score = _mean_score(agreeing)
+    own = _mean_score(either(lambda item, _: iou(item.box, piece) > max(_IT, iou(item.box, whole))))
+    other = _mean_score(either(lambda item, _: _is_another(item.box, piece, whole)))
+    if score < max(least, _OWN * own) or score < other:
         return None
-    parts = (part.anchor for part in within(others, best.box) if iou(part.anchor, best.box) < _SAME)
-    if any(score < _own(part, best.box, taken) for part in parts):
-        return None
-    return Seen(_mean([item.box for item in agreeing]), best.label, round(score, 4))
+    left, top, right, bottom = (
+        round(sum(item.box[side] for item in agreeing if item is not None) / 2, 2) for side in range(4)
+    )
+    return Seen((left, top, right, bottom), best.label, round(score, 4))
 
 
 def is_end(piece: Box, item: Seen, size: tuple[float, float]) -> bool:
@@ -113,6 +126,7 @@ def is_end(piece: Box, item: Seen, size: tuple[float, float]) -> bool:
         and covered_share(piece, box) >= _HOLDS
         and area(box) >= _SIZE * area(piece)
         and high <= _HEIGHT * (piece[3] - piece[1])
+        and piece[2] - piece[0] <= _WIDTH * (piece[3] - piece[1])
         and _same_ground(piece, box)
         and min(abs(box[0] - piece[0]), abs(box[2] - piece[2])) <= _END * wide
     )
@@ -164,20 +178,25 @@ def joined(stay: Stay, found: Seen, before: float, at_ms: Millis) -> Stay:
     return replace(as_whole(stay, found), checks=(before, found.score), checked_ms=at_ms)
 
 
-def _own(part: Box, whole: Box, views: Sequence[View]) -> float:
-    """How surely a part of a whole is found for itself: what lies nearer to the whole does not count."""
-    scores = [
-        max(
-            (
-                item.score
-                for item in items
-                if item.label in VEHICLES and iou(item.box, part) > max(0.5, iou(item.box, whole))
-            ),
-            default=0.0,
-        )
-        for _, items in views
-    ]
-    return sum(sorted(scores, reverse=True)[:_HALF]) / _HALF
+def _best(items: Iterable[Seen]) -> Seen | None:
+    return max(
+        (item for item in items if item.label in VEHICLES),
+        key=lambda item: (item.score, item.box),
+        default=None,
+    )
+
+
+def _mean_score(pair: tuple[Seen | None, Seen | None]) -> float:
+    return sum(item.score for item in pair if item is not None) / 2
+
+
+def _is_another(box: Box, piece: Box, whole: Box) -> bool:
+    """Whether a box may be of another vehicle that stands with half of it or more within a whole."""
+    return (
+        covered_share(box, whole) >= _IT
+        and max(iou(box, whole), iou(box, piece)) < _IT
+        and _same_ground(box, whole)
+    )
 
 
 def _cut(box: Box, borders: Box) -> bool:
@@ -189,8 +208,3 @@ def _cut(box: Box, borders: Box) -> bool:
         or box[2] >= borders[2] - near
         or box[3] >= borders[3] - near
     )
-
-
-def _mean(boxes: Sequence[Box]) -> Box:
-    left, top, right, bottom = (round(sum(box[side] for box in boxes) / len(boxes), 2) for side in range(4))
-    return (left, top, right, bottom)

@@ -100,7 +100,7 @@ class ScriptedEyes:
 
     def wider(self, image: Image, box: object) -> tuple[View, ...]:
         seen = tuple(Seen(vehicle.box, vehicle.label, 0.8) for vehicle in IN_VIEW[self.scene])
-        return (((0.0, 0.0, WIDTH, HEIGHT), seen),)
+        return (View((0.0, 0.0, WIDTH, HEIGHT), seen),)
 
 
 def _alike(image: Image, spot: Any, look: Any) -> float:

@@ -16,7 +16,7 @@ from edge_agent.cases import Case
 from edge_agent.frames import Frame
 from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.stays import Seen, Stay, StayEnded, StayEvent, StayWatched
-from edge_agent.stays.wholes import View, around, within
+from edge_agent.stays.wholes import View, around, is_end, within
 from tests.edge_agent.test_pieces import Knowing, box
 from tests.edge_agent.test_stays import HEIGHT, INDEX, RULES, WIDTH, Street, Vehicle
 from zones import Box
@@ -24,6 +24,8 @@ from zones import Box
 CAB: Box = (60, 125, 110, 184)
 LORRY: Box = (58, 110, 180, 186)
 REAR: Box = (135, 138, 178, 184)
+NEARER: Box = (100, 150, 150, 200)
+HALF_IN: Box = (150, 140, 205, 184)
 SIZE = (float(WIDTH), float(HEIGHT))
 OPEN: Box = (-inf, -inf, inf, inf)
 
@@ -39,35 +41,41 @@ def stay_at(where: Box) -> Stay:
 
 
 @pytest.mark.parametrize(
-    ("views", "others", "becomes"),
+    ("views", "becomes"),
     [
-        pytest.param([[(LORRY, "truck", 0.5), (CAB, "car", 0.4)]] * 4, (), LORRY, id="a lorry"),
-        pytest.param([[(LORRY, "bus", 0.2), (CAB, "car", 0.36)]] * 4, (), LORRY, id="faint, by night"),
-        pytest.param([[(LORRY, "truck", 0.5)]] * 4, (REAR,), LORRY, id="two of whose ends were found"),
-        pytest.param([[(LORRY, "truck", 0.2), (CAB, "car", 0.7)]] * 4, (), None, id="a car"),
-        pytest.param(
-            [[(LORRY, "truck", 0.3), (CAB, "car", 0.4), (REAR, "car", 0.5)]] * 4, (REAR,), None, id="two cars"
-        ),
-        pytest.param([[(LORRY, "truck", 0.14)]] * 4, (), None, id="too faint"),
-        pytest.param([[(LORRY, "truck", 0.9)], [], [], []], (), None, id="in one view alone"),
-        pytest.param([[((58, 100, 180, 176), "truck", 0.5)]] * 4, (), None, id="in the lane behind"),
-        pytest.param([[((58, 110, 180, 215), "truck", 0.5)]] * 4, (), None, id="in the lane before"),
-        pytest.param([[((20, 110, 160, 186), "truck", 0.5)]] * 4, (), None, id="it stands at no end of it"),
-        pytest.param([[((58, 60, 180, 186), "bus", 0.5)]] * 4, (), None, id="twice as high"),
-        pytest.param([[(LORRY, "car", 0.5)]] * 4, (), None, id="no lorry"),
+        pytest.param([[(LORRY, "truck", 0.5), (CAB, "car", 0.4)]] * 4, LORRY, id="a lorry"),
+        pytest.param([[(LORRY, "bus", 0.2), (CAB, "car", 0.36)]] * 4, LORRY, id="faint, by night"),
+        pytest.param([[(LORRY, "truck", 0.5), (REAR, "car", 0.4)]] * 4, LORRY, id="two of whose ends show"),
+        pytest.param([[(LORRY, "truck", 0.4), (NEARER, "car", 0.7)]] * 4, LORRY, id="one passes before it"),
+        pytest.param([[(LORRY, "truck", 0.2), (CAB, "car", 0.7)]] * 4, None, id="a car"),
+        pytest.param([[(LORRY, "truck", 0.3), (REAR, "car", 0.5)]] * 4, None, id="two cars"),
+        pytest.param([[(LORRY, "truck", 0.3), (HALF_IN, "car", 0.5)]] * 4, None, id="one and a half"),
+        pytest.param([[(LORRY, "truck", 0.14)]] * 4, None, id="too faint"),
+        pytest.param([[(LORRY, "truck", 0.9)]] * 2 + [[]] * 2, None, id="never mirrored"),
+        pytest.param([[((58, 100, 180, 176), "truck", 0.5)]] * 4, None, id="in the lane behind"),
+        pytest.param([[((58, 110, 180, 215), "truck", 0.5)]] * 4, None, id="in the lane before"),
+        pytest.param([[((20, 110, 160, 186), "truck", 0.5)]] * 4, None, id="it stands at no end of it"),
+        pytest.param([[((58, 60, 180, 186), "bus", 0.5)]] * 4, None, id="twice as high"),
+        pytest.param([[(LORRY, "car", 0.5)]] * 4, None, id="no lorry"),
     ],
 )
-def test_of_what_a_box_is_an_end(
-    views: Sequence[Sequence[Found]], others: Sequence[Box], becomes: Box | None
-) -> None:
+def test_of_what_a_box_is_an_end(views: Sequence[Sequence[Found]], becomes: Box | None) -> None:
     found = around(
-        ((OPEN, tuple(Seen(*item) for item in view)) for view in views),
-        stay_at(CAB),
-        [stay_at(other) for other in others],
+        (
+            View(OPEN, tuple(Seen(*item) for item in view), mirrored)
+            for view, mirrored in zip(views, (False, False, True, True), strict=True)
+        ),
+        CAB,
         SIZE,
         RULES.vehicle_score,
     )
     assert (None if found is None else found.box) == becomes
+
+
+def test_a_box_that_is_long_is_a_vehicle_seen_from_the_side() -> None:
+    side, around_two = (100, 130, 195, 184), Seen((0, 120, 197, 188), "truck", 0.3)
+    assert not is_end(side, around_two, SIZE)
+    assert is_end((side[0] + 20, *side[1:]), around_two, SIZE)
 
 
 def test_a_view_that_cuts_the_lorry_says_only_that_it_is_worth_a_further_one() -> None:
@@ -78,11 +86,15 @@ def test_a_view_that_cuts_the_lorry_says_only_that_it_is_worth_a_further_one() -
             taken.append(view)
             yield view
 
-    cab, cut = stay_at(CAB), Seen((58, 110, 150, 186), "truck", 0.8)
-    narrow, wide = ((20, 60, 150, 220), (cut,)), (OPEN, (Seen(LORRY, "truck", 0.4),))
-    found = around(views(narrow, wide, narrow, wide), cab, (), SIZE, RULES.vehicle_score)
+    cut, lorry = Seen((58, 110, 150, 186), "truck", 0.8), Seen(LORRY, "truck", 0.4)
+    narrow, wide, mirrored = (
+        View((20, 60, 150, 220), (cut,)),
+        View(OPEN, (lorry,)),
+        View(OPEN, (lorry,), True),
+    )
+    found = around(views(narrow, wide, narrow, mirrored), CAB, SIZE, RULES.vehicle_score)
     assert (found is not None and found.box, len(taken)) == (LORRY, 4)
-    assert around(views((OPEN, ()), wide), cab, (), SIZE, RULES.vehicle_score) is None
+    assert around(views(View(OPEN, ()), wide), CAB, SIZE, RULES.vehicle_score) is None
     assert len(taken) == 5, "nearly all are no lorries: they cost one view"
 
 
