@@ -104,10 +104,7 @@ def around(views: Iterable[View], piece: Box, size: tuple[float, float], least: 
     other = _mean_score(either(lambda item, _: _is_another(item.box, piece, whole)))
     if score < max(least, _OWN * own) or score < other:
         return None
-    left, top, right, bottom = (
-        round(sum(item.box[side] for item in agreeing if item is not None) / 2, 2) for side in range(4)
-    )
-    return Seen((left, top, right, bottom), best.label, round(score, 4))
+    return replace(best, score=round(score, 4))
 
 
 def is_end(piece: Box, item: Seen, size: tuple[float, float]) -> bool:
@@ -191,9 +188,9 @@ def _mean_score(pair: tuple[Seen | None, Seen | None]) -> float:
 
 
 def _is_another(box: Box, piece: Box, whole: Box) -> bool:
-    """Whether a box may be of another vehicle that stands with half of it or more within a whole."""
+    """Whether a box may be of another vehicle that stands with half of it or more within a whole, and not within the piece."""
     return (
-        covered_share(box, whole) >= _IT
+        covered_share(box, whole) >= _IT > covered_share(box, piece)
         and max(iou(box, whole), iou(box, piece)) < _IT
         and _same_ground(box, whole)
     )
