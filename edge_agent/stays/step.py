@@ -144,6 +144,7 @@ def shift(state: CameraState, by_ms: int) -> CameraState:
             last_ms=stay.last_ms + by_ms,
             absent_ms=stay.absent_ms + by_ms,
             checked_ms=stay.checked_ms + by_ms,
+            larger_ms=stay.larger_ms + by_ms,
             counts_from_ms=stay.counts_from_ms + by_ms,
             free_until_ms=stay.free_until_ms + by_ms,
             gaps=tuple(replace(g, start_ms=g.start_ms + by_ms, end_ms=g.end_ms + by_ms) for g in stay.gaps),
