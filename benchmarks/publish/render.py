@@ -332,7 +332,7 @@ def capacity(whole: Figures) -> str:
             machine(whole),
             "Every stage, in its order; processor milliseconds per camera and second by part:",
             table(head, stages),
-            *(["What was missed:\n\n" + "\n".join([*missed, *cut])] if missed or cut else []),
+            *(["What was missed, or not reached:\n\n" + "\n".join([*missed, *cut])] if missed or cut else []),
             "![Costs by part](pictures/capacity.svg)",
         ]
     )
