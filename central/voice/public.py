@@ -160,11 +160,11 @@ def photo(request: HttpRequest, token: str, number: int) -> HttpResponse:  # noq
     """A photo that this link may show, small."""
     saying = _find(token)
     shown = progress.photos_of(progress.matter_of(saying), saying)
-    found = next((each for each in shown if each.pk == number), None)
-    if found is None:
+    sha256 = next((copy for each, copy in shown.items() if each.pk == number), None)
+    if sha256 is None:
         raise Http404
     try:
-        data = path_of(found.thumbnail_sha256, thumbnail=True).read_bytes()
+        data = path_of(sha256, thumbnail=True).read_bytes()
     except FileNotFoundError:
         raise Http404 from None
     response = HttpResponse(data, content_type="image/jpeg")

@@ -220,13 +220,19 @@ def test_from_the_door_to_the_case(centre, person, browse):
     assert Entry.objects.filter(kind="reminded").count() == 1
     with pytest.raises(DatabaseError), transaction.atomic():
         Entry.objects.all().update(actor="nobody")
-    chief.post(f"{here}code/", {"reason": "stolen"})
+    chief.post(f"{here}code/", {"reason": "stolen", "until": "2001-01-01"})
+    assert passer.get(door).status_code == 200, "that day is over: nothing is done"
+    chief.post(f"{here}code/", {"reason": "stolen", "until": local_day(centre.clock.utc_ms()).isoformat()})
     gone = passer.get(door)
     assert gone.status_code == 410
     assert b"no longer in force" in gone.content
     assert passer.get("/s/never-was-one").status_code == 404
     assert not Session.objects.exists()
-    assert Code.objects.filter(shop=shop, revoked_at_ms=None).count() == 1
+    new = reverse("shops:page", args=[Code.objects.get(shop=shop, revoked_at_ms=None).token])
+    assert passer.get(new).status_code == 200
+    centre.clock.advance(DAY_MS)
+    over = passer.get(new)
+    assert (over.status_code, b"has expired" in over.content) == (410, True)
 
 
 @ON_POSTGRESQL

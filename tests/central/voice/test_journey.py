@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test.client import Client
+from PIL import Image
 
+from central.cases.attachments import path_of
 from central.cases.history import Audit, verify
 from central.cases.models import Case, Follower, Told
 from central.clocks.models import Clock
@@ -17,7 +21,7 @@ from central.clocks.sweeper import ClockSweeper
 from central.grids.models import Grid
 from central.project.brake import Brake
 from central.statistics.endings import ending_of
-from central.voice import public
+from central.voice import covering, public
 from central.voice.figures import figures
 from central.voice.models import Meeting, Saying
 from tests.central.cases.test_attachments import photo
@@ -90,6 +94,21 @@ def test_from_the_report_to_the_end_and_back(centre, area, person, browse):
         )
     assert (Case.objects.count(), Follower.objects.count()) == (1, 1)
     assert "3 people said so" in public_page.get(nameless).content.decode()
+
+    # Whoever sent a photo sees it; others do when a dispatcher has covered what is nobody's business, and the copy alone.
+    picture = case.attachments.get()
+    cover = f"/voice/{case.pk}/photos/{picture.pk}/"
+    mine, others = (f"{each}/photos/{picture.pk}.jpg" for each in (first, other))
+    assert browse(hand).get(cover).status_code == 403
+    assert 'value="191"' in boss.get(cover).content.decode()
+    boss.post(cover, {"cover": ["0", "192"]})
+    assert public_page.get(others).status_code == 404, "there is no such square: nothing is shown"
+    boss.post(cover, {"cover": ["0", "14"]})
+    assert public_page.get(mine).content == path_of(picture.thumbnail_sha256, thumbnail=True).read_bytes()
+    assert public_page.get(others).content == path_of(picture.shown.sha256, thumbnail=True).read_bytes()
+    assert picture.shown.sha256 != picture.thumbnail_sha256
+    boss.post(cover, {"hide": "1"})
+    assert public_page.get(others).status_code == 404
 
     # Nobody answers: warned on the third working day, broken on the fifth, and the matter goes to the table by itself.
     sweeper = ClockSweeper("test")
@@ -169,6 +188,17 @@ def test_from_the_report_to_the_end_and_back(centre, area, person, browse):
     assert "老人" not in bodies
     assert "13800138000" not in bodies
     assert list(verify(Audit())) == []
+
+
+def test_nothing_can_be_made_out_below_a_covered_square():
+    noise = np.random.default_rng(1).integers(0, 256, (360, 480, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).save(out, "JPEG", quality=95)
+    copy = np.asarray(Image.open(io.BytesIO(covering.cover(out.getvalue(), [0, 13], covering.rows_of(480, 360)))))
+    # Within its seams, where a JPEG's blocks reach over, a square has one colour.
+    within = copy.reshape(9, 40, 12, 40, 3)[:, 16:24, :, 16:24].std(axis=(1, 3)).max(axis=2).ravel()
+    assert (within[[0, 13]] < 2).all()
+    assert (np.delete(within, [0, 13]) > 20).all()
 
 
 def test_ten_reports_of_one_matter_are_one_and_each_is_told_once(centre, area, browse):
