@@ -56,4 +56,3 @@ def cover(data: bytes, squares: Iterable[int], rows: int) -> bytes:
     out = io.BytesIO()
     image.save(out, "JPEG", quality=80, optimize=True, progressive=True)
     return out.getvalue()
-

@@ -136,7 +136,13 @@ def show_photo(request: HttpRequest, case_id: int, attachment_id: int) -> HttpRe
              "marked": str(number) in marked}
             for number in range(covering.COLUMNS * rows)
         ]  # fmt: skip
-        context = {"case": case, "number": number_of(case), "photo": photo, "shown": shown, "squares": squares}
+        context = {
+            "case": case,
+            "number": number_of(case),
+            "photo": photo,
+            "shown": shown,
+            "squares": squares,
+        }
         return render(request, "voice/photo.html", context | {"nav": "services"})
     if "hide" in request.POST:
         ShownPhoto.objects.filter(case=case, attachment=photo).delete()

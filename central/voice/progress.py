@@ -131,7 +131,9 @@ def photos_of(case: Case, saying: Saying) -> dict[Attachment, str]:
     own = f"voice-{saying.key_sha256[:40]}-"
     every = Attachment._base_manager.filter(case__in=cases).order_by("received_at_ms", "pk")
     return {
-        photo: photo.thumbnail_sha256 if photo.key.startswith(own) else shown[photo.pk] or photo.thumbnail_sha256
+        photo: photo.thumbnail_sha256
+        if photo.key.startswith(own)
+        else shown[photo.pk] or photo.thumbnail_sha256
         for photo in every
         if photo.pk in shown or photo.key.startswith(own)
     }

@@ -37,7 +37,9 @@ LOOKING = Brake(burst=60, per_minute=60)
 """For each address. Behind one address of a mobile network there are many people: these stop machines."""
 
 HEADERS = {
-    "Referrer-Policy": "no-referrer",
+    # No other site learns of the link. Not `no-referrer`: browsers would send forms of these pages as from nowhere, and they
+    # would be refused as forged.
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
 SECRET = {**HEADERS, "X-Robots-Tag": "noindex, nofollow, noarchive"}

@@ -194,7 +194,9 @@ def test_nothing_can_be_made_out_below_a_covered_square():
     noise = np.random.default_rng(1).integers(0, 256, (360, 480, 3), np.uint8)
     out = io.BytesIO()
     Image.fromarray(noise).save(out, "JPEG", quality=95)
-    copy = np.asarray(Image.open(io.BytesIO(covering.cover(out.getvalue(), [0, 13], covering.rows_of(480, 360)))))
+    copy = np.asarray(
+        Image.open(io.BytesIO(covering.cover(out.getvalue(), [0, 13], covering.rows_of(480, 360))))
+    )
     # Within its seams, where a JPEG's blocks reach over, a square has one colour.
     within = copy.reshape(9, 40, 12, 40, 3)[:, 16:24, :, 16:24].std(axis=(1, 3)).max(axis=2).ravel()
     assert (within[[0, 13]] < 2).all()
