@@ -291,7 +291,8 @@ def _progress(
         "confirm": offered.get("confirm"),
         "rated": rated.stars if rated else 0,
         "new": request.GET.get("new") == "1",
-        "address": f"{settings.PATROL.public_url or ''}{reverse('voice:progress', args=[token])}",
+        "address": (settings.PATROL.public_url or request.build_absolute_uri("/").rstrip("/"))
+        + reverse("voice:progress", args=[token]),
         "contact": saying.reporter_id is not None,
         "wrong": wrong,
         "nav": "",
