@@ -205,6 +205,7 @@ def test_from_the_door_to_the_case(centre, person, browse):
         assert reverse("shops:inspect", args=[next_door.pk]) in left
     kept = shop.inspections.get(key=f"round-0001/{shop.pk}")
     assert (kept.failed, kept.signature, local_day(kept.at_ms)) == (0, SIGNED, yesterday)
+    assert "New: No improvised wiring" in chief.get(here).content.decode(), "today compared with yesterday"
     assert not next_door.inspections.exists()
 
     # Who looks at a photo in full is written down, once in a while.

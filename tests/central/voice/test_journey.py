@@ -13,6 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test.client import Client
 from PIL import Image
 
+from central.cases.apikeys import add_key
 from central.cases.attachments import path_of
 from central.cases.history import Audit, verify
 from central.cases.models import Case, Follower, Told
@@ -21,7 +22,7 @@ from central.clocks.sweeper import ClockSweeper
 from central.grids.models import Grid
 from central.project.brake import Brake
 from central.statistics.endings import ending_of
-from central.voice import covering, public
+from central.voice import codes, covering, public
 from central.voice.figures import figures
 from central.voice.models import Meeting, Saying
 from tests.central.cases.test_attachments import photo
@@ -233,6 +234,47 @@ def test_ten_reports_of_one_matter_are_one_and_each_is_told_once(centre, area, b
     assert sorted(told) == sorted(Saying.objects.values_list("reporter", flat=True))
     totals = figures(Case.objects.all())
     assert (totals.received, totals.merged, totals.matters) == (10, 9, 1)
+
+
+@ON_SQLITE
+def test_the_code_of_a_stairwell_and_the_program_of_a_city(centre, area, browse, tmp_path):
+    table = tmp_path / "stairwells.csv"
+    table.write_text("place,grid,longitude,latitude\n三里河一区3号楼1单元,3,116.3321,39.9145\n", "utf-8")
+    made = codes.make(JURISDICTION, codes.read_places(table))
+    assert codes.make(JURISDICTION, codes.read_places(table)) == made, "what hangs on a wall goes on working"
+    page, here = browse(), f"/say/{made[0].token}"
+    assert "三里河一区3号楼1单元" in page.get(here).content.decode()
+    link(page.post(here, {"key": "c" * 24, "category": "repairs", "text": LIFT["text"]}))
+    case = Case.objects.get()
+    assert (case.place, case.longitude, case.grid) == (made[0].place, 116.3321, area)
+    codes.retire(made[0].token)
+    gone = page.get(here)
+    assert (gone.status_code, "not in use any more" in gone.content.decode()) == (404, True)
+
+    # A program says it for somebody: once for a key, with a photo; another's program knows nothing of it.
+    mine, others = (
+        {"authorization": f"Bearer {add_key(name, where, ('open', 'read', 'photo'))}"}
+        for name, where in (("app", JURISDICTION), ("other", "elsewhere"))
+    )
+
+    def send(text, name):
+        body = {**LIFT, "text": text, "longitude": 116.35, "latitude": 39.93}
+        return page.post(
+            "/api/v1/voice/reports", body, "application/json", headers={**mine, "idempotency-key": name}
+        )
+
+    first, again = send("路灯整夜不亮", "one"), send("路灯整夜不亮", "one")
+    assert (first.status_code, again.status_code, send("另一件事", "one").status_code) == (201, 200, 409)
+    assert first.json() | {"again": True} == again.json()
+    where = f"/api/v1/voice/progress/{first.json()['token']}"
+    kept = page.post(
+        f"{where}/photos", photo(), "image/jpeg", headers={**mine, "idempotency-key": "a"}
+    )  # fmt: skip
+    assert kept.status_code == 201
+    assert "photos/" in page.get(first.json()["progress"]).content.decode()
+    found = page.get("/api/v1/voice/suggestions", {"text": "路灯不亮", "place": LIFT["place"]}, headers=mine)
+    assert found.json()[0]["case"] == first.json()["case"]
+    assert [page.get(where, headers=each).status_code for each in (mine, others)] == [200, 404]
 
 
 @ON_SQLITE
