@@ -114,6 +114,7 @@ def test_the_database_lets_one_alarm_of_a_kind_last(centre, detector):
     assert Letter.objects.count() == 1
 
 
+@ON_SQLITE
 def test_what_may_not_be_sent_is_counted_and_not_kept(centre, detector):
     registry.add(JURISDICTION, registry.Wanted("cam-1", "fall_camera"))
     bad = [
