@@ -272,7 +272,11 @@ def capacity(whole: Figures) -> str:
         told = [text for text in whole["missed_goals"] if "first seen" in text and f"{stream} stream" in text]
         late = ": **missed**" if told else ""
         main.append(
-            [f"first seen after coming to stand, {stream} stream, s: median, most", shown, "most: a period" + late]
+            [
+                f"first seen after coming to stand, {stream} stream, s: median, most",
+                shown,
+                "most: a period" + late,
+            ]
         )
         main.append(
             [
