@@ -274,6 +274,9 @@ def agents_list(as_json: Json = False) -> None:
     if as_json:
         console.print_json(rows)
         return
+    if not rows:
+        console.out.print("none")
+        return
     from rich.table import Table
 
     table = Table("jurisdiction", "agent", "state", "heard", "cameras", "waiting", box=None)

@@ -138,6 +138,9 @@ def list_(jurisdiction: Jurisdiction, as_json: Json = False) -> None:
     if as_json:
         console.print_json(rows)
         return
+    if not rows:
+        console.out.print("none")
+        return
     from rich.table import Table
 
     table = Table("id", "name", "type", "status", "free", "observed", "by", box=None)
@@ -191,6 +194,9 @@ def keys_list(as_json: Json = False) -> None:
     ]
     if as_json:
         console.print_json(rows)
+        return
+    if not rows:
+        console.out.print("none")
         return
     from rich.table import Table
 

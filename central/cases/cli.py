@@ -201,6 +201,9 @@ def keys_list(as_json: Json = False) -> None:
     if as_json:
         console.print_json(rows)
         return
+    if not rows:
+        console.out.print("none")
+        return
     from rich.table import Table
 
     table = Table("name", "jurisdiction", "rights", "role", "a minute", "state", "made", "used", box=None)

@@ -1,7 +1,7 @@
 """An alarm as a public warning: Common Alerting Protocol 1.2 (OASIS, 2010), in Chinese and English.
 
 The message is made here and handed out; whoever warns the public with it - a platform, a screen, a loudspeaker - takes it from
-here. An alarm that has ended is a Cancel, which names the message that it takes back.
+here. An alarm that lasts is an Update every twelve hours; one that has ended is a Cancel. Both name the messages before them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from central.iot.types import DeviceType
 
 NAMESPACE = "urn:oasis:names:tc:emergency:cap:1.2"
 VALID = timedelta(hours=24)
+RENEWED = timedelta(hours=12)
+"""An alarm that lasts is said again so often, as an Update: no message changes once it was handed out."""
 RADIUS_KM = 0.2
 SEVERITY = {"critical": "Extreme", "major": "Severe", "minor": "Moderate", "warning": "Minor"}
 LANGUAGES = {"zh": "zh-CN", "en": "en-US"}
@@ -71,20 +73,23 @@ def warning(alarm: Alarm, made: DeviceType, sender: str, now_ms: int) -> bytes:
     device = alarm.device
     over = alarm.cleared_at_ms is not None
     name = f"{alarm.jurisdiction_id}-device-alarm-{alarm.pk}"
-    first = _at(alarm.seen_at_ms)
-    sent = _at(alarm.cleared_at_ms) if alarm.cleared_at_ms is not None else first
+    until_ms = now_ms if alarm.cleared_at_ms is None else alarm.cleared_at_ms
+    every_ms = int(RENEWED.total_seconds() * 1000)
+    times = max(0, until_ms - alarm.seen_at_ms) // every_ms
+    told = [(f"{name}-{n}" if n else name, alarm.seen_at_ms + n * every_ms) for n in range(times + 1)]
+    identifier, sent_ms = (f"{name}-end", until_ms) if over else told.pop()
     alert = ET.Element(_tag("alert"))
-    _put(alert, "identifier", f"{name}-end" if over else name)
+    _put(alert, "identifier", identifier)
     _put(alert, "sender", sender)
-    _put(alert, "sent", sent)
+    _put(alert, "sent", _at(sent_ms))
     _put(alert, "status", "Actual")
-    _put(alert, "msgType", "Cancel" if over else "Alert")
+    _put(alert, "msgType", "Cancel" if over else "Update" if told else "Alert")
     _put(alert, "scope", "Public")
-    if over:
-        _put(alert, "references", f"{sender},{name},{first}")
+    if told:
+        _put(alert, "references", " ".join(f"{sender},{each},{_at(at_ms)}" for each, at_ms in told[-50:]))
     named = made.cap_event or made.alarm_titles(alarm.kind)
     place = device.place or device.title or device.name
-    expires = max(now_ms, alarm.raised_at_ms) + int(VALID.total_seconds() * 1000)
+    expires = sent_ms + int(VALID.total_seconds() * 1000)
     for short, code in LANGUAGES.items():
         chinese = short == "zh"
         event, kind, what = (
@@ -98,10 +103,10 @@ def warning(alarm: Alarm, made: DeviceType, sender: str, now_ms: int) -> bytes:
         _put(info, "urgency", "Past" if over else "Immediate" if alarm.severity == "critical" else "Expected")
         _put(info, "severity", SEVERITY.get(alarm.severity, "Unknown"))
         _put(info, "certainty", "Observed")
-        _put(info, "effective", first)
+        _put(info, "effective", _at(sent_ms))
         _put(info, "onset", _at(alarm.since_ms))
         _put(info, "expires", _at(expires))
-        _put(info, "headline", f"{place}：{event}{state}" if chinese else f"{place}: {event}, {state}")
+        _put(info, "headline", f"{place}：{event}{state}" if chinese else f"{place}: {event} {state}")
         _put(
             info,
             "description",

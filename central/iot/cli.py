@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from central.project.bootstrap import ready, start
-from central.project.cli_rows import print_rows
+from central.project.cli_rows import show_rows
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -250,15 +250,7 @@ def refused(as_json: Json = False) -> None:
         }
         for row in Unreadable.objects.order_by("-last_at_ms")[:1000]
     ]
-    if as_json:
-        console.print_json(rows)
-        return
-    from rich.table import Table
-
-    table = Table("jurisdiction", "device", "why", "detail", "times", "last", box=None)
-    for row in rows:
-        table.add_row(*(str(cell) for cell in row.values()))
-    console.out.print(table)
+    show_rows(rows, as_json=as_json)
 
 
 @app.command(
@@ -305,12 +297,7 @@ def dead(
         }
         for row in every.select_related("device")[:1000]
     ]
-    if as_json:
-        console.print_json(rows)
-    elif rows:
-        print_rows(rows)
-    else:
-        console.out.print("no dead letters")
+    show_rows(rows, as_json=as_json)
     if still:
         raise typer.Exit(1)
 

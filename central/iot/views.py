@@ -270,8 +270,9 @@ def device(request: HttpRequest, device_id: int) -> HttpResponse:
     quarters = [Bucket(start, json.loads(fields)) for start, fields in points]
     if bucket is not None:
         quarters.append(bucket)
-    mine = Alarm.objects.visible_to(request.user).filter(device=one).select_related("acknowledged_by")
-    rows = [_alarm_row(request, alarm, language, one) for alarm in mine.order_by("-raised_at_ms", "-pk")[:20]]
+    # What lasts is shown however old it is, the most severe first.
+    mine, _ = _page(Alarm.objects.visible_to(request.user).filter(device=one), "", "")
+    rows = [_alarm_row(request, alarm, language, one) for alarm in mine[:20]]
     lasting = [each.alarm.severity for each in rows if each.alarm.cleared_at_ms is None]
     worst = min(lasting, key=SEVERITIES.index, default=None)  # type: ignore[arg-type]
     tone, word = _tone(one, worst)

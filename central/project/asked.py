@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import date, datetime
+from urllib.parse import urlsplit
 
 from django.http import HttpRequest
 from django.utils import timezone
@@ -27,6 +28,17 @@ def next_page(request: HttpRequest, otherwise: str) -> str:
     if url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
         return target
     return otherwise
+
+
+def page_of(request: HttpRequest) -> str:
+    """The address by which whoever reads this answer comes to its page again: what answers a form may have no page of its own,
+    so it is the page on which the form stands, where the browser names one of ours."""
+    if request.method not in {"GET", "HEAD"}:
+        before = urlsplit(request.headers.get("Referer", ""))
+        page = before.path + (f"?{before.query}" if before.query else "")
+        if before.netloc == request.headers.get("Host") and url_has_allowed_host_and_scheme(page, None):
+            return page
+    return request.get_full_path()
 
 
 def moment(text: str) -> Millis:

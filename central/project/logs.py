@@ -92,5 +92,7 @@ def configuration(form: str) -> dict[str, Any]:
             "notifier": {"level": "INFO"},
             "uvicorn": {"level": "WARNING"},
             "django.request": {"level": "ERROR"},
+            # What a caller sends is no fault of ours, and whoever sends it a thousand times writes no log with it.
+            "django.security.NulError": {"level": "CRITICAL"},
         },
     }

@@ -114,17 +114,23 @@ def renew_code(
     number: Annotated[str, typer.Argument(help="The shop's number.")],
     jurisdiction: Jurisdiction,
     reason: Annotated[str, typer.Option(help="Why; stands in the log.")] = "",
+    until: Annotated[
+        str | None, typer.Option(help="The last day of the new one, such as 2027-06-30.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Revoke the code on a door and give out a new one."""
     ready()
+    from central.project.asked import day
     from central.shops import register
     from central.shops.models import Shop
 
     shop = Shop.objects.filter(jurisdiction_id=jurisdiction, number=number).first()
     if shop is None:
         raise PatrolError("there is no such shop", field="number", value=f"{jurisdiction}/{number}")
-    code = register.renew_code(shop, f"cli:{console.person()}", reason)
+    code = register.renew_code(
+        shop, f"cli:{console.person()}", reason, day(until, "--until") if until else None
+    )
     if as_json:
         console.print_json({"number": number, "token": code.token})
     else:

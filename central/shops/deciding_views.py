@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from central.people.access import roles
 from central.people.policy import writers
+from central.project.asked import day
 from central.shops import appeals, inspecting, register, shown, voices
 from central.shops import messages as merchants
 from central.shops.models import Shop
@@ -44,13 +45,13 @@ def remind(request: HttpRequest) -> HttpResponse:
 def code(request: HttpRequest, shop_id: int) -> HttpResponse:
     """Revoke the code of a door, and give out a new one unless only the first was asked for."""
     shop = find(request, shop_id)
-    reason = request.POST.get("reason", "")
+    reason, until = request.POST.get("reason", ""), request.POST.get("until", "")
     if request.POST.get("only") == "revoke":
         with _told(request, _("The code is revoked.")):
             register.revoke_code(shop, _actor(request), reason)
     else:
         with _told(request, _("The old code is revoked; print the new plate.")):
-            register.renew_code(shop, _actor(request), reason)
+            register.renew_code(shop, _actor(request), reason, day(until, "until") if until else None)
     return _back(shop)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from django.db import transaction
 from central.grids.models import Grid
 from central.grids.services import leaf_code
 from central.owners.keys import the_key
-from central.project.clock import now_ms
+from central.project.clock import local_day, midnight_ms, now_ms
 from central.shops.models import Category, Code, Entry, Round, Session, Shop
 from central.shops.sealing import Owner, clean, mark, put
 from protocol.errors import PatrolError
@@ -169,8 +170,16 @@ def new_token() -> str:
     return secrets.token_urlsafe(TOKEN_BYTES)
 
 
-def renew_code(shop: Shop, actor: str, reason: str = "", expires_at_ms: int | None = None) -> Code:
-    """Revoke the code in force and give out a new one: the old picture leads to a page that says so."""
+def renew_code(shop: Shop, actor: str, reason: str = "", last_day: date | None = None) -> Code:
+    """Revoke the code in force and give out a new one, for ever or to the end of a day: the old picture leads to a page that
+    says so.
+
+    Raises:
+        PatrolError: that day is over.
+    """
+    if last_day is not None and last_day < local_day(now_ms()):
+        raise PatrolError("this day is over", field="until", value=last_day.isoformat())
+    expires_at_ms = None if last_day is None else midnight_ms(last_day + timedelta(days=1))
     with transaction.atomic():
         Shop.objects.select_for_update().get(pk=shop.pk)
         revoke_code(shop, actor, reason)

@@ -84,6 +84,8 @@ def wrong(error: PatrolError, shop: Shop | None = None) -> str:
         "what was mended needs a photo": _("What was mended needs a photo."),
         "whoever was there signs: a name is needed": _("Whoever was there signs: a name is needed."),
         "this is not a signature that was drawn here": _("The signature could not be read. Please draw it again."),
+        "this day is over": _("This day is over."),
+        "not a date": _("This is no day."),
         "this is not a mobile number": _("This is not a mobile number."),
         "a green code needs no appeal": _("A green code needs no appeal."),
         "say what was found": _("Say what was found."),

@@ -123,6 +123,7 @@ def show(request: HttpRequest, shop: Shop, status: int = 200) -> HttpResponse:
     today = local_day(now)
     inspections = list(shop.inspections.order_by("-at_ms", "-pk")[:24])
     role = request.user.role
+    code = shop.codes.filter(revoked_at_ms__isnull=True).first()
     context = {
         "shop": shop,
         "reasons": shown.reasons_of(shop),
@@ -144,7 +145,8 @@ def show(request: HttpRequest, shop: Shop, status: int = 200) -> HttpResponse:
         ],
         "cases": shop.enforcements.order_by("-pk"),
         "log": [shown.line_of(entry) for entry in shop.log.order_by("-at_ms", "-id")[:30]],
-        "code": shop.codes.filter(revoked_at_ms__isnull=True).first(),
+        "code": code,
+        "expired": code is not None and code.expires_at_ms is not None and code.expires_at_ms <= now,
         "severities": Severity.choices,
         "may_inspect": role in writers("shops"),
         "may_decide": role in writers("shop_decisions"),

@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from central.cases import actions, fields
 from central.cases.engine import RefusedError
@@ -24,7 +24,7 @@ from central.people.policy import READS_ONLY, writers
 from central.project.answers import csv_file, see_other
 from central.project.asked import whole
 from central.project.clock import now_ms
-from central.voice import figures, tables
+from central.voice import covering, figures, progress, tables
 from central.voice.categories import categories, codes_of_services
 from central.voice.intake import number_of, people_of
 from central.voice.models import Saying, ShownPhoto
@@ -121,17 +121,37 @@ def step(request: HttpRequest, case_id: int, name: str) -> HttpResponse:
     return _back(case_id)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @roles(*writers("shown_photos"))
 def show_photo(request: HttpRequest, case_id: int, attachment_id: int) -> HttpResponse:
-    """Let everybody with the link see a photo, or no longer."""
+    """A photo beneath squares; posted, everybody with the link sees it without what lies below those marked, or no longer."""
     case = _find(request, case_id)
     photo = get_object_or_404(case.attachments, pk=attachment_id)
+    rows = covering.rows_of(photo.width, photo.height)
+    shown = ShownPhoto.objects.filter(case=case, attachment=photo).first()
+    if request.method != "POST":
+        marked = set(shown.covered.split(",")) if shown else set()
+        squares = [
+            {"number": number, "row": number // covering.COLUMNS + 1, "column": number % covering.COLUMNS + 1,
+             "marked": str(number) in marked}
+            for number in range(covering.COLUMNS * rows)
+        ]  # fmt: skip
+        context = {
+            "case": case,
+            "number": number_of(case),
+            "photo": photo,
+            "shown": shown,
+            "squares": squares,
+        }
+        return render(request, "voice/photo.html", context | {"nav": "services"})
     if "hide" in request.POST:
         ShownPhoto.objects.filter(case=case, attachment=photo).delete()
-    else:
-        given = {"case": case, "by": request.user, "at_ms": now_ms()}
-        ShownPhoto.objects.filter(case=case).get_or_create(attachment=photo, defaults=given)
+        return _back(case_id)
+    try:
+        marked = covering.squares_of(request.POST.getlist("cover"), rows)
+        progress.show(case, photo, request.user, marked, rows)
+    except (ValueError, FileNotFoundError):
+        messages.error(request, _("This photo cannot be shown now."))
     return _back(case_id)
 
 

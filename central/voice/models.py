@@ -79,12 +79,14 @@ class Rating(models.Model):
 
 
 class ShownPhoto(models.Model):
-    """A photo that a person looked at and found fit for the public: no face, no plate, nobody's home."""
+    """A photo that a person looked at and made fit for the public: no face, no plate, nobody's home is left to be seen."""
 
     attachment = models.OneToOneField(Attachment, on_delete=models.PROTECT, related_name="shown")
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="shown_photos")
     by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     at_ms = models.BigIntegerField()
+    covered = models.CharField(max_length=1000, blank=True, help_text="Numbers of the squares painted over.")
+    sha256 = models.CharField(max_length=64, blank=True, help_text="The small copy so painted, if any is.")
 
     objects = ScopedByCase.as_manager()
 

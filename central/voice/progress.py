@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -9,14 +10,17 @@ from typing import Any
 from django.db import transaction
 
 from central.cases import actions, history
+from central.cases.attachments import path_of
 from central.cases.definition import Transition
 from central.cases.engine import RefusedError
 from central.cases.guards import Actor
 from central.cases.models import Attachment, Case, CommitmentState
+from central.cases.pictures import write_once
 from central.cases.process import REPORTER, Refusal
 from central.cases.rules import definition_of
 from central.cases.states import CaseState, Relation
 from central.project.clock import now_ms
+from central.voice import covering
 from central.voice.models import MeetingState, Rating, Saying, ShownPhoto
 
 
@@ -119,13 +123,37 @@ def act(saying: Saying, kind: str, reason: str) -> Case:
     return actions.take(case.pk, actor_for(saying), offer["name"], given)
 
 
-def photos_of(case: Case, saying: Saying) -> list[Attachment]:
-    """Photos that this link shows: those that were sent with it, and those that a person found fit for anybody."""
-    shown = set(ShownPhoto._base_manager.filter(case=case).values_list("attachment_id", flat=True))
+def photos_of(case: Case, saying: Saying) -> dict[Attachment, str]:
+    """Photos that this link shows, each with the hash of the small copy: those that were sent with it as they are, and those
+    that a person made fit for anybody as he left them."""
+    shown = dict(ShownPhoto._base_manager.filter(case=case).values_list("attachment_id", "sha256"))
     cases = {case.pk, saying.case_id}
     own = f"voice-{saying.key_sha256[:40]}-"
     every = Attachment._base_manager.filter(case__in=cases).order_by("received_at_ms", "pk")
-    return [photo for photo in every if photo.pk in shown or photo.key.startswith(own)]
+    return {
+        photo: photo.thumbnail_sha256
+        if photo.key.startswith(own)
+        else shown[photo.pk] or photo.thumbnail_sha256
+        for photo in every
+        if photo.pk in shown or photo.key.startswith(own)
+    }
+
+
+def show(case: Case, photo: Attachment, user: Any, squares: list[int], rows: int) -> None:
+    """Let everybody with a link see a photo without what lies below these squares; again, with others.
+
+    Raises:
+        FileNotFoundError: its file is gone.
+        OSError: the disk is full or may not be written.
+    """
+    sha256 = ""
+    if squares:
+        small = path_of(photo.thumbnail_sha256, thumbnail=True).read_bytes()
+        copy = covering.cover(small, squares, rows)
+        sha256 = hashlib.sha256(copy).hexdigest()
+        write_once(path_of(sha256, thumbnail=True), copy)
+    facts = {"covered": ",".join(map(str, squares)), "sha256": sha256, "by": user, "at_ms": now_ms()}
+    ShownPhoto.objects.filter(case=case).update_or_create(attachment=photo, defaults=facts | {"case": case})
 
 
 def promises_of(case: Case) -> list[dict[str, Any]]:

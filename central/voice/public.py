@@ -37,7 +37,9 @@ LOOKING = Brake(burst=60, per_minute=60)
 """For each address. Behind one address of a mobile network there are many people: these stop machines."""
 
 HEADERS = {
-    "Referrer-Policy": "no-referrer",
+    # No other site learns of the link. Not `no-referrer`: browsers would send forms of these pages as from nowhere, and they
+    # would be refused as forged.
+    "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-store",
 }
 SECRET = {**HEADERS, "X-Robots-Tag": "noindex, nofollow, noarchive"}
@@ -160,11 +162,11 @@ def photo(request: HttpRequest, token: str, number: int) -> HttpResponse:  # noq
     """A photo that this link may show, small."""
     saying = _find(token)
     shown = progress.photos_of(progress.matter_of(saying), saying)
-    found = next((each for each in shown if each.pk == number), None)
-    if found is None:
+    sha256 = next((copy for each, copy in shown.items() if each.pk == number), None)
+    if sha256 is None:
         raise Http404
     try:
-        data = path_of(found.thumbnail_sha256, thumbnail=True).read_bytes()
+        data = path_of(sha256, thumbnail=True).read_bytes()
     except FileNotFoundError:
         raise Http404 from None
     response = HttpResponse(data, content_type="image/jpeg")
@@ -289,7 +291,8 @@ def _progress(
         "confirm": offered.get("confirm"),
         "rated": rated.stars if rated else 0,
         "new": request.GET.get("new") == "1",
-        "address": f"{settings.PATROL.public_url or ''}{reverse('voice:progress', args=[token])}",
+        "address": (settings.PATROL.public_url or request.build_absolute_uri("/").rstrip("/"))
+        + reverse("voice:progress", args=[token]),
         "contact": saying.reporter_id is not None,
         "wrong": wrong,
         "nav": "",

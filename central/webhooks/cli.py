@@ -45,6 +45,9 @@ def list_(as_json: Json = False) -> None:
     if as_json:
         console.print_json(found)
         return
+    if not found:
+        console.out.print("none")
+        return
     from rich.table import Table
 
     table = Table(

@@ -1,7 +1,7 @@
 """The OpenAPI document is whole, and whatever a machine makes up from it is answered, never with a fault of ours.
 
 Calls are made up by schemathesis from the description that the centre serves, the same ones in each run; also what it does
-not allow is sent. The public forms of Open311 get the same by hypothesis.
+not allow is sent. The public forms of Open311, of doors and of residents get the same by hypothesis.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import string
 from urllib.parse import urlencode
 
 import schemathesis
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.handlers.wsgi import WSGIHandler
 from django.test.client import Client
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +18,10 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 
 from central.cases.apikeys import RIGHTS, add_key
+from central.grids.models import Grid
 from central.project.brake import Brake
+from central.shops import register
+from central.shops.models import Code
 from tests.central.cases.test_attachments import photo
 from tests.central.engines import ON_SQLITE
 
@@ -107,7 +111,7 @@ def test_open311_answers_whatever_is_sent(centre, monkeypatch):
     secret = add_key("machine", "sanlihe")
     client = Client(raise_request_exception=False)
 
-    @settings(RUN, max_examples=40)
+    @settings(RUN, max_examples=30)
     @given(
         form=st.dictionaries(NAMES, VALUES, max_size=8),
         good=st.booleans(),
@@ -128,7 +132,7 @@ def test_open311_answers_whatever_is_sent(centre, monkeypatch):
             answer = client.post(path, raw, content_type="multipart/form-data; boundary=x")
         assert answer.status_code < 500, (form, answer.content[:300])
 
-    @settings(RUN, max_examples=40)
+    @settings(RUN, max_examples=25)
     @given(
         query=st.dictionaries(QUERY, VALUES, max_size=4),
         path=st.sampled_from(["requests", "services", "requests/1"]),
@@ -139,3 +143,40 @@ def test_open311_answers_whatever_is_sent(centre, monkeypatch):
 
     post()
     get()
+
+
+FIELDS = {
+    "": ("key", "category", "text", "place", "longitude", "latitude", "phone", "me_too", "code"),
+    "s/": ("stars", "text", "key", "phone", "digits", "a-exit_clear", "expires_on", "kind"),
+    "say/p/": ("stars", "reason"),
+}
+"""What the public forms ask for, by where they lie."""
+FORMS = ("say/", "say/suggestions/", "s/{0}/rate", "s/{0}/tip-off", "s/{0}/owner/code", "s/{0}/owner/enter",
+         "s/{0}/owner/inspection", "s/{0}/owner/paper", "s/{0}/owner/appeal", "s/{0}/owner/leave", "say/p/{1}/rate",
+         "say/p/{1}/reopen", "say/p/{1}/confirm")  # fmt: skip
+
+
+@ON_SQLITE
+def test_public_forms_answer_whatever_is_sent(centre, monkeypatch):
+    monkeypatch.setattr(Brake, "wait_s", lambda self, caller, per_minute=None: 0)
+    Grid.objects.create(jurisdiction_id="sanlihe", code="3", name="三里河", level=1)
+    register.register("sanlihe", [register.NewShop("S-1", "小店", "retail")], "test")
+    client = Client(raise_request_exception=False)
+    said = {"key": "k" * 24, "category": "repairs", "text": "电梯坏了三天", "place": "三里河"}
+    link = client.post("/say/", said)["Location"].partition("?")[0].rpartition("/")[2]
+    addresses = [f"/{each.format(Code.objects.get().token, link)}" for each in FORMS]
+    file = st.builds(lambda data: SimpleUploadedFile("a.jpg", data, "image/jpeg"), st.binary(max_size=40))
+
+    @settings(RUN, max_examples=60)
+    @given(data=st.data(), address=st.sampled_from(addresses), photo=st.none() | file)
+    def post(data, address, photo):
+        names = next(FIELDS[start] for start in ("say/p/", "s/", "") if address[1:].startswith(start))
+        form = data.draw(st.dictionaries(st.sampled_from(names), VALUES, max_size=6))
+        if address == "/say/" and data.draw(st.booleans()):
+            form = {**said, **form, "key": "k" * 25}
+        if photo is not None:
+            form |= {"photo": photo, "photos": photo}
+        answer = client.post(address, form)
+        assert answer.status_code < 500, (address, form, answer.content[:300])
+
+    post()

@@ -24,6 +24,7 @@ from central.people.models import Role, SensitiveRead
 from central.project.clock import now_ms
 from protocol.errors import PatrolError
 from tests.central.cases.test_attachments import photo
+from tests.central.engines import ON_SQLITE
 from tests.central.street import JURISDICTION
 
 HOUR = 3_600_000
@@ -95,6 +96,7 @@ def test_a_call_its_case_and_who_may_see_who_rang(people, browse):
     assert "回电核实" in browse(people["shen"]).get("/access-log/").content.decode()
 
 
+@ON_SQLITE
 def test_what_is_wrong_is_said_and_nothing_is_stored(people, browse):
     chen = browse(people["chen"])
     given = {"key": str(uuid.uuid4()), "j": JURISDICTION, "then": "case", "phone": NUMBER, "text": "x"}

@@ -114,6 +114,7 @@ def test_the_database_lets_one_alarm_of_a_kind_last(centre, detector):
     assert Letter.objects.count() == 1
 
 
+@ON_SQLITE
 def test_what_may_not_be_sent_is_counted_and_not_kept(centre, detector):
     registry.add(JURISDICTION, registry.Wanted("cam-1", "fall_camera"))
     bad = [
@@ -283,6 +284,10 @@ def test_pages_show_acknowledge_and_warn_in_both_languages(centre, detector, bro
     space = {"c": cap.NAMESPACE}
     assert [each.text for each in sent.findall("c:info/c:language", space)] == ["zh-CN", "en-US"]
     assert sent.find("c:info/c:area/c:circle", space).text == "39.910000,116.330000 0.2"
+    later = cap.warning(alarm, types.load()["smoke"], "testserver", centre.clock.utc_ms() + 13 * 60 * MINUTE)
+    update = ElementTree.fromstring(later)
+    assert update.find("c:msgType", space).text == "Update"
+    assert update.find("c:references", space).text.endswith(sent.find("c:sent", space).text)
     client.post(f"/iot/alarms/{alarm.pk}/clear/")
     alarm.refresh_from_db()
     assert (alarm.cleared_why, alarm.cleared_by.username) == ("person", "zhou")

@@ -146,6 +146,7 @@ def test_a_report_is_taken_once_and_followed_and_names_nobody(app, centre):
     error(app.get("tokens/nothing.json"), 404)
 
 
+@ON_SQLITE
 def test_xml_says_what_json_says(app):
     app.post(FORM)
     number = Case.objects.get().pk

@@ -205,6 +205,7 @@ def test_from_the_door_to_the_case(centre, person, browse):
         assert reverse("shops:inspect", args=[next_door.pk]) in left
     kept = shop.inspections.get(key=f"round-0001/{shop.pk}")
     assert (kept.failed, kept.signature, local_day(kept.at_ms)) == (0, SIGNED, yesterday)
+    assert "New: No improvised wiring" in chief.get(here).content.decode(), "today compared with yesterday"
     assert not next_door.inspections.exists()
 
     # Who looks at a photo in full is written down, once in a while.
@@ -220,13 +221,19 @@ def test_from_the_door_to_the_case(centre, person, browse):
     assert Entry.objects.filter(kind="reminded").count() == 1
     with pytest.raises(DatabaseError), transaction.atomic():
         Entry.objects.all().update(actor="nobody")
-    chief.post(f"{here}code/", {"reason": "stolen"})
+    chief.post(f"{here}code/", {"reason": "stolen", "until": "2001-01-01"})
+    assert passer.get(door).status_code == 200, "that day is over: nothing is done"
+    chief.post(f"{here}code/", {"reason": "stolen", "until": local_day(centre.clock.utc_ms()).isoformat()})
     gone = passer.get(door)
     assert gone.status_code == 410
     assert b"no longer in force" in gone.content
     assert passer.get("/s/never-was-one").status_code == 404
     assert not Session.objects.exists()
-    assert Code.objects.filter(shop=shop, revoked_at_ms=None).count() == 1
+    new = reverse("shops:page", args=[Code.objects.get(shop=shop, revoked_at_ms=None).token])
+    assert passer.get(new).status_code == 200
+    centre.clock.advance(DAY_MS)
+    over = passer.get(new)
+    assert (over.status_code, b"has expired" in over.content) == (410, True)
 
 
 @ON_POSTGRESQL

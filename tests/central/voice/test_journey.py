@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test.client import Client
+from PIL import Image
 
+from central.cases.apikeys import add_key
+from central.cases.attachments import path_of
 from central.cases.history import Audit, verify
 from central.cases.models import Case, Follower, Told
 from central.clocks.models import Clock
@@ -17,7 +22,7 @@ from central.clocks.sweeper import ClockSweeper
 from central.grids.models import Grid
 from central.project.brake import Brake
 from central.statistics.endings import ending_of
-from central.voice import public
+from central.voice import codes, covering, public
 from central.voice.figures import figures
 from central.voice.models import Meeting, Saying
 from tests.central.cases.test_attachments import photo
@@ -90,6 +95,21 @@ def test_from_the_report_to_the_end_and_back(centre, area, person, browse):
         )
     assert (Case.objects.count(), Follower.objects.count()) == (1, 1)
     assert "3 people said so" in public_page.get(nameless).content.decode()
+
+    # Whoever sent a photo sees it; others do when a dispatcher has covered what is nobody's business, and the copy alone.
+    picture = case.attachments.get()
+    cover = f"/voice/{case.pk}/photos/{picture.pk}/"
+    mine, others = (f"{each}/photos/{picture.pk}.jpg" for each in (first, other))
+    assert browse(hand).get(cover).status_code == 403
+    assert 'value="191"' in boss.get(cover).content.decode()
+    boss.post(cover, {"cover": ["0", "192"]})
+    assert public_page.get(others).status_code == 404, "there is no such square: nothing is shown"
+    boss.post(cover, {"cover": ["0", "14"]})
+    assert public_page.get(mine).content == path_of(picture.thumbnail_sha256, thumbnail=True).read_bytes()
+    assert public_page.get(others).content == path_of(picture.shown.sha256, thumbnail=True).read_bytes()
+    assert picture.shown.sha256 != picture.thumbnail_sha256
+    boss.post(cover, {"hide": "1"})
+    assert public_page.get(others).status_code == 404
 
     # Nobody answers: warned on the third working day, broken on the fifth, and the matter goes to the table by itself.
     sweeper = ClockSweeper("test")
@@ -171,6 +191,19 @@ def test_from_the_report_to_the_end_and_back(centre, area, person, browse):
     assert list(verify(Audit())) == []
 
 
+def test_nothing_can_be_made_out_below_a_covered_square():
+    noise = np.random.default_rng(1).integers(0, 256, (360, 480, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).save(out, "JPEG", quality=95)
+    copy = np.asarray(
+        Image.open(io.BytesIO(covering.cover(out.getvalue(), [0, 13], covering.rows_of(480, 360))))
+    )
+    # Within its seams, where a JPEG's blocks reach over, a square has one colour.
+    within = copy.reshape(9, 40, 12, 40, 3)[:, 16:24, :, 16:24].std(axis=(1, 3)).max(axis=2).ravel()
+    assert (within[[0, 13]] < 2).all()
+    assert (np.delete(within, [0, 13]) > 20).all()
+
+
 def test_ten_reports_of_one_matter_are_one_and_each_is_told_once(centre, area, browse):
     page = browse()
     words = ("井盖松动，车过响声大", "这里井盖松动响声大", "井盖松动，汽车一过响声很大")
@@ -201,6 +234,47 @@ def test_ten_reports_of_one_matter_are_one_and_each_is_told_once(centre, area, b
     assert sorted(told) == sorted(Saying.objects.values_list("reporter", flat=True))
     totals = figures(Case.objects.all())
     assert (totals.received, totals.merged, totals.matters) == (10, 9, 1)
+
+
+@ON_SQLITE
+def test_the_code_of_a_stairwell_and_the_program_of_a_city(centre, area, browse, tmp_path):
+    table = tmp_path / "stairwells.csv"
+    table.write_text("place,grid,longitude,latitude\n三里河一区3号楼1单元,3,116.3321,39.9145\n", "utf-8")
+    made = codes.make(JURISDICTION, codes.read_places(table))
+    assert codes.make(JURISDICTION, codes.read_places(table)) == made, "what hangs on a wall goes on working"
+    page, here = browse(), f"/say/{made[0].token}"
+    assert "三里河一区3号楼1单元" in page.get(here).content.decode()
+    link(page.post(here, {"key": "c" * 24, "category": "repairs", "text": LIFT["text"]}))
+    case = Case.objects.get()
+    assert (case.place, case.longitude, case.grid) == (made[0].place, 116.3321, area)
+    codes.retire(made[0].token)
+    gone = page.get(here)
+    assert (gone.status_code, "not in use any more" in gone.content.decode()) == (404, True)
+
+    # A program says it for somebody: once for a key, with a photo; another's program knows nothing of it.
+    mine, others = (
+        {"authorization": f"Bearer {add_key(name, where, ('open', 'read', 'photo'))}"}
+        for name, where in (("app", JURISDICTION), ("other", "elsewhere"))
+    )
+
+    def send(text, name):
+        body = {**LIFT, "text": text, "longitude": 116.35, "latitude": 39.93}
+        return page.post(
+            "/api/v1/voice/reports", body, "application/json", headers={**mine, "idempotency-key": name}
+        )
+
+    first, again = send("路灯整夜不亮", "one"), send("路灯整夜不亮", "one")
+    assert (first.status_code, again.status_code, send("另一件事", "one").status_code) == (201, 200, 409)
+    assert first.json() | {"again": True} == again.json()
+    where = f"/api/v1/voice/progress/{first.json()['token']}"
+    kept = page.post(
+        f"{where}/photos", photo(), "image/jpeg", headers={**mine, "idempotency-key": "a"}
+    )  # fmt: skip
+    assert kept.status_code == 201
+    assert "photos/" in page.get(first.json()["progress"]).content.decode()
+    found = page.get("/api/v1/voice/suggestions", {"text": "路灯不亮", "place": LIFT["place"]}, headers=mine)
+    assert found.json()[0]["case"] == first.json()["case"]
+    assert [page.get(where, headers=each).status_code for each in (mine, others)] == [200, 404]
 
 
 @ON_SQLITE

@@ -75,6 +75,9 @@ def test_a_resident_says_something_on_a_phone(chromium, centre, free_port):
         second.wait_for_url("**/say/p/*")
         expect(second.get_by_text("2 people said so")).to_be_visible()
         look(second, "progress-en")
+        # A form without a script, from a page whose address is secret.
+        second.get_by_role("button", name="中文").click()
+        expect(second.get_by_text("2 人反映")).to_be_visible()
         assert (Case.objects.count(), case.sayings.count()) == (1, 2)
         width = second.evaluate("document.documentElement.scrollWidth")
         assert width <= PHONE["width"], "the page is wider than the phone"

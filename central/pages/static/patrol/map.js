@@ -142,7 +142,8 @@
         this.shown = level;
         this.layer.clearLayers();
         const style = { color: color("mapline"), weight: level < 3 ? 2 : 1.2, fillColor: color("mapfill"), fillOpacity: this.map.options.tiled ? 0 : 1, interactive: false, smoothFactor: 0.6 };
-        for (const rings of body.rings) L.polygon(rings.map((flat) => ring(flat, body.scale)), style).addTo(this.layer);
+        // They are the ground, whenever they are drawn: what lies on them stays to be seen.
+        for (const rings of body.rings) L.polygon(rings.map((flat) => ring(flat, body.scale)), style).addTo(this.layer).bringToBack();
       }
       this.name(body);
     }
@@ -374,7 +375,11 @@
     }
     await outlines.draw().catch(() => {});
     map.on("moveend", () => outlines.draw().catch(() => {}));
-    if (rings.length) L.polygon(rings, { color: color("brand"), weight: 2.5, fillColor: color("brand"), fillOpacity: 0.1, interactive: false }).addTo(map);
+    if (rings.length) {
+      const look = () => ({ color: color("brand"), weight: 2.5, fillColor: color("brand"), fillOpacity: 0.1, interactive: false });
+      const mine = L.polygon(rings, look()).addTo(map);
+      window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => mine.setStyle(look()));
+    }
     L.marker(at, { icon: pinOf("late single", 20, ""), keyboard: false, interactive: false, zIndexOffset: 900 }).addTo(map);
   }
 
