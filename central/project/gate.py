@@ -141,7 +141,8 @@ class AtWork:
 
     def __init__(self) -> None:
         self._many = 0
-        self._waiting: list[asyncio.Event] = []
+        self.waiting: list[asyncio.Event] = []
+        """Each set once nothing is worked on."""
 
     def __enter__(self) -> None:
         self._many += 1
@@ -149,19 +150,19 @@ class AtWork:
     def __exit__(self, *_: object) -> None:
         self._many -= 1
         if not self._many:
-            for one in self._waiting:
+            for one in self.waiting:
                 one.set()
-            self._waiting.clear()
+            self.waiting.clear()
 
     async def nobody(self, most_s: float) -> None:
         """Wait until none is worked on, but no longer than so."""
         if self._many:
             quiet = asyncio.Event()
-            self._waiting.append(quiet)
+            self.waiting.append(quiet)
             with suppress(TimeoutError):
                 await asyncio.wait_for(quiet.wait(), most_s)
             with suppress(ValueError):
-                self._waiting.remove(quiet)
+                self.waiting.remove(quiet)
 
 
 at_work = AtWork()
