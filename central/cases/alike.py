@@ -92,7 +92,9 @@ _pairs = lru_cache(4)(pairs)
 def dice(one: Counter[str], other: Counter[str]) -> float:
     """Twice what both have, by what each has."""
     size = one.total() + other.total()
-    return 2 * (one & other).total() / size if size else 0.0
+    both = one.keys() & other.keys()
+    shared = sum(map(min, map(one.__getitem__, both), map(other.__getitem__, both)))
+    return 2 * shared / size if size else 0.0
 
 
 def clusters(reports: Iterable[Report], rule: Duplicates) -> set[frozenset[int]]:
