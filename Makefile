@@ -30,7 +30,7 @@ test: system setup ## Install what tests need (asks for sudo if not root) and ru
 	@echo "==> Running the tests"
 	@scripts/run-tests -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-bench: system setup ## Make the published results anew (an hour and a half) in build/benchmarks and docs; ARGS="--only faults".
+bench: system setup ## Make the published results anew (two hours) in build/benchmarks and docs; ARGS="--only faults".
 	@echo "==> Running the benchmarks"
 	@exec $(BIN)/patrol bench all --out build/benchmarks --render $(ARGS)
 

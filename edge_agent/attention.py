@@ -6,7 +6,7 @@ they find is kept with the stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from edge_agent.bays import BayWatch
@@ -28,6 +28,7 @@ from edge_agent.stays import (
 from edge_agent.stays.appearance import look_at
 from edge_agent.stays.model import VEHICLES, Seen
 from edge_agent.stays.pieces import as_whole, cut_off, needed_score
+from edge_agent.wholes import look_is_due, look_wider
 from protocol.clock import Millis
 
 CaseOf = Callable[[Stay], Case | None]
@@ -77,20 +78,27 @@ def look_closer(
     is that from the next look on.
 
     A vehicle that nobody saw come, in the dark, is looked at once more when its time is over: a task needs no less than the case did.
+
+    Of a lorry that the detector does not find in the whole picture, wider views tell, here and before a task, see
+    `wholes.look_wider`.
     """
     looked: dict[str, Stay] = {}
     larger: set[str] = set()
     doubted: set[str] = set()
+    wider: list[str] = []
     for event in events:
         if not isinstance(event, StayWatched) or not event.proven:
             continue
         stay = event.stay
         case = case_of(stay)
         if case is not None:
-            if stay.unsure and (case.state == "rechecking" or _clock_ended(case, frame.at_ms)):
+            due = case.state == "rechecking" or _clock_ended(case, frame.at_ms)
+            if stay.unsure and due:
                 looked[stay.id] = after = _looked_at(camera, frame, stay)
                 if after.vehicle_score < needed_score(after, camera.rules):
                     doubted.add(stay.id)
+            if due and stay.id not in doubted:
+                wider.append(stay.id)
         elif _wants_check(camera, stay, frame.at_ms):
             looked[stay.id] = _looked_at(camera, frame, stay)
             whole = _whole(camera, frame, stay)
@@ -99,13 +107,51 @@ def look_closer(
                     as_whole(stay, whole), checks=(whole.score,), checked_ms=frame.at_ms
                 )
                 larger.add(stay.id)
-    events = tuple(
-        replace(event, proven=False)
-        if isinstance(event, StayWatched) and event.stay.id in larger | doubted
-        else event
+            else:
+                wider.append(stay.id)
+        elif stay.larger is not None and len(stay.checks) > 1:
+            wider.append(stay.id)
+    state, events = _with_stays(state, _unproven(events, larger | doubted), looked)
+    for stay_id in wider:
+        state, events = _one_whole(camera, frame, state, events, stay_id, case_of)
+    return state, events
+
+
+def _one_whole(
+    camera: Camera,
+    frame: Frame,
+    state: CameraState,
+    events: tuple[StayEvent, ...],
+    stay_id: str,
+    case_of: CaseOf,
+) -> Outlook:
+    """State and events after a wider look at a stay, unless it was told just now that it is an end of another."""
+    stay = next((stay for stay in state.stays if stay.id == stay_id), None)
+    if stay is None or not look_is_due(stay, frame.at_ms, camera.rules):
+        return state, events if stay is None or stay.larger is None else _unproven(events, {stay_id})
+    answer = look_wider(
+        camera.eyes, camera.rules, frame, stay, state.stays, lambda one: case_of(one) is not None
+    )
+    if answer.stay is None:
+        return state, events
+    ended = tuple(
+        StayEnded(replace(one, zone_id=one.zone_id or one.former_zone_id), frame.at_ms, "double")
+        for one in state.stays
+        if one.id in answer.gone and one.settled and (one.zone_id or one.former_zone_id) is not None
+    )
+    state = replace(state, stays=tuple(one for one in state.stays if one.id not in answer.gone))
+    events = (*(event for event in events if event.stay.id not in answer.gone), *ended)
+    if answer.held:
+        events = _unproven(events, {answer.stay.id})
+    return _with_stays(state, events, {answer.stay.id: answer.stay})
+
+
+def _unproven(events: tuple[StayEvent, ...], ids: Collection[str]) -> tuple[StayEvent, ...]:
+    """The events, without these stays being proven by this look."""
+    return tuple(
+        replace(event, proven=False) if isinstance(event, StayWatched) and event.stay.id in ids else event
         for event in events
     )
-    return _with_stays(state, events, looked)
 
 
 def _looked_at(camera: Camera, frame: Frame, stay: Stay) -> Stay:

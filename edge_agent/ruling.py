@@ -178,6 +178,8 @@ class RuleDesk:
             return None
         if len(stay.checks) < 2 or stay.vehicle_score < needed_score(stay, camera.rules):
             return None
+        if stay.larger is not None:
+            return None  # it may be but the end of a lorry
         if exempt is None and (not stay.counts or self._waits(zone, stay)):
             return None
         return Opening(file, zone, exempt)

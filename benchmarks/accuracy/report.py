@@ -30,7 +30,7 @@ _GREEN, _RED, _GREY = (80, 220, 60), (40, 40, 240), (170, 170, 170)
 def chart(rows: Sequence[Row]) -> str:
     """F1 of every stratum with its interval, as SVG; the goal of each light is a tick."""
     shown = [row for row in rows if row.f1 is not None]
-    height, left, width = 22 * len(shown) + 46, 170, 460
+    height, left, width, top = 22 * len(shown) + 62, 170, 460, 32
 
     def across(value: float) -> float:
         return left + (max(0.5, value) - 0.5) * 2 * width
@@ -39,13 +39,14 @@ def chart(rows: Sequence[Row]) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 70} {height}" font-family="sans-serif" '
         'font-size="12" role="img" aria-label="F1 by stratum with 95 % intervals">',
         '<rect width="100%" height="100%" fill="#fff"/>',
+        '<text x="10" y="14" font-size="14">F1 by stratum, with 95 % intervals; red: the goal of a light</text>',
     ]
     for tenth in range(5, 11):
         x = across(tenth / 10)
-        parts.append(f'<line x1="{x}" x2="{x}" y1="16" y2="{height - 24}" stroke="#ddd"/>')
+        parts.append(f'<line x1="{x}" x2="{x}" y1="{top}" y2="{height - 24}" stroke="#ddd"/>')
         parts.append(f'<text x="{x}" y="{height - 8}" text-anchor="middle" fill="#555">{tenth / 10:g}</text>')
     for number, row in enumerate(shown):
-        y = 30 + 22 * number
+        y = top + 14 + 22 * number
         assert row.f1 is not None
         low, high = (row.f1 if end is None else end for end in (row.f1_low, row.f1_high))
         parts.append(f'<text x="{left - 10}" y="{y + 4}" text-anchor="end">{row.kind}: {row.name}</text>')
@@ -123,6 +124,8 @@ def write_report(
     """
     svg = chart(rows)
     (folder / "chart.svg").write_text(svg, "utf-8")
+    for old in folder.glob("worst-??-*.png"):  # of a run that was worse
+        old.unlink()
     scenes = []
     for place, outcome in enumerate(worst(outcomes), start=1):
         pictures = []

@@ -30,6 +30,14 @@ def capacity(
         list[int] | None,
         typer.Option("--agent-core", help="Core for the agent; may be given again. By default the first."),
     ] = None,
+    farm_core: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--farm-core",
+            help="Core for the cameras; may be given again. By default the agent's are left out; one that is the agent's "
+            "too is shared, and what the cameras take there the agent cannot have.",
+        ),
+    ] = None,
     most: Annotated[int, typer.Option(min=1, max=1000, help="No more cameras than this.")] = 600,
     tries: Annotated[
         int, typer.Option(min=1, max=20, help="Counts of cameras tried for each stream; two minutes each.")
@@ -64,13 +72,13 @@ def capacity(
 
     cores = sorted(os.sched_getaffinity(0))
     agent_cores = agent_core or cores[:1]
-    farm_cores = [core for core in cores if core not in agent_cores]
-    if not set(agent_cores) <= set(cores) or not farm_cores:
+    farm_cores = farm_core or [core for core in cores if core not in agent_cores]
+    if not {*agent_cores, *farm_cores} <= set(cores) or not farm_cores:
         raise PatrolError(
-            "the agent and the farm each need a core of their own",
+            "the agent and the farm each need a core that is there",
             field="--agent-core",
             value=agent_cores,
-            mend=f"This machine has {cores}: leave at least one for the farm.",
+            mend=f"This machine has {cores}: leave one for the farm, or share it by --farm-core.",
         )
     facts = machine() | {
         "cores": f"agent {agent_cores}, farm {farm_cores}; counts are per core of the agent",

@@ -27,7 +27,7 @@ _MEAN_STEPS = 300.0
 
 
 @app.command(
-    epilog="Examples:\n\npatrol bench faults --quick\n\npatrol bench faults --runs 1000 --real 24 --json faults.json\n\n"
+    epilog="Examples:\n\npatrol bench faults --quick\n\npatrol bench faults --runs 2000 --real 34 --json faults.json\n\n"
     "patrol bench faults --seed 4711 --runs 1 --real 0 --hours 0 --story"
 )
 def faults(

@@ -27,7 +27,7 @@ from benchmarks.faults.parts import (
     patrol,
     rows,
 )
-from benchmarks.faults.proxy import TROUBLES, Proxy
+from benchmarks.faults.proxy import TROUBLES, Proxy, State
 from benchmarks.servers import free_port
 from benchmarks.simulator import load_scene, zone_file
 from benchmarks.simulator.encode import encode
@@ -42,8 +42,13 @@ WITHIN_S = 150.0
 _TROUBLED_S = 22.0
 KINDS = (
     "kill agent", "kill broker", "kill centre", "kill camera", "camera's network", "broker's network", "disk full",
-    "damaged database", "clock step", "malformed messages", "double deliveries",
+    "damaged database", "clock step", "malformed message", "double delivery",
 )  # fmt: skip
+TURNS = tuple(
+    (kind, trouble) for kind in KINDS for trouble in (TROUBLES if kind.endswith("network") else (None,))
+)
+"""Every kind, and every trouble of a network, for itself. The last strike of a run is the next of these, so that none of
+them is left to luck; all the others are drawn by lot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +135,19 @@ class Scene:
         while not self.strike(self.dice.choice(kinds)):
             pass
 
-    def strike(self, kind: str) -> bool:
-        """Do one of `KINDS`; what is temporary is over when this returns. False where there was nothing to strike at."""
+    def strike_in_turn(self, number: int) -> None:
+        """The one of `TURNS` whose turn it is; by lot where that finds nothing to strike at."""
+        kind, trouble = TURNS[number % len(TURNS)]
+        if kind in self.impossible or not self.strike(kind, trouble):
+            self.strike_once()
+
+    def strike(self, kind: str, trouble: State | None = None) -> bool:
+        """Do one of `KINDS`; what is temporary is over when this returns. False where there was nothing to strike at.
+
+        Args:
+            kind: which.
+            trouble: of a network; None: by lot.
+        """
         dice, detail = self.dice, ""
         pause = dice.uniform(0, 3)
         parts = {"agent": self.agent, "broker": self.broker, "centre": self.centre, "camera": self.camera}
@@ -142,7 +158,7 @@ class Scene:
                 parts[name].start()
             case [("camera's" | "broker's") as whose, "network"]:
                 proxy = self.to_camera if whose == "camera's" else self.to_broker
-                detail = dice.choice(TROUBLES)
+                detail = trouble or dice.choice(TROUBLES)
                 proxy.become(detail)
                 time.sleep(1 + pause)
                 proxy.become("good")
@@ -169,9 +185,9 @@ class Scene:
                 if dice.random() < 0.5:
                     self.agent.kill()
                     self.agent.start()
-            case ["malformed", "messages"]:
+            case ["malformed", "message"]:
                 self._observer.malformed(dice)
-            case ["double", "deliveries"]:
+            case ["double", "delivery"]:
                 if not self._observer.again():
                     return False
         self.counts[f"{kind}: {detail}" if kind.endswith("network") else kind] += 1
@@ -280,7 +296,10 @@ def run_real(seed: int, shared: Path, folder: Path) -> RealRun:
         strikes = sorted(scene.dice.uniform(2, _TROUBLED_S) for _ in range(scene.dice.randint(3, 6)))
         for at in strikes:
             time.sleep(max(0.0, began + at - time.monotonic()))
-            scene.strike_once()
+            if at == strikes[-1]:
+                scene.strike_in_turn(seed)
+            else:
+                scene.strike_once()
         missing: tuple[str, ...] = ()
         while not scene.over():
             if time.monotonic() - began > WITHIN_S:

@@ -14,6 +14,7 @@ from edge_agent.frames import Frame, Image
 from edge_agent.stays import CameraState, Observation, Seen
 from edge_agent.stays.appearance import likeness, look_at
 from edge_agent.stays.model import Look, PlateLook
+from edge_agent.stays.wholes import View
 from notifier.owners import NoOwner, Owner
 from zones import Box, ZoneFile, ZoneIndex
 
@@ -125,6 +126,10 @@ class ScriptedEyes:
     def examine(self, image: Image, box: object, labels: object, *, piece: object = None) -> float:  # noqa: ARG002
         """A closer look: everything here is a vehicle."""
         return 0.6
+
+    def wider(self, image: Image, box: Box) -> tuple[View, ...]:  # noqa: ARG002
+        """Wider views: every box here is a whole vehicle."""
+        return ()
 
 
 _looks: dict[tuple[int, Box], tuple[Image, Look | None]] = {}

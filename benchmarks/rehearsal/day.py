@@ -28,6 +28,7 @@ from edge_agent.plates import PlateDesk, PlateVerdict
 from edge_agent.replay import carry_out
 from edge_agent.rests import RestLog
 from edge_agent.stays import CameraState, Look, Observation, Seen, Stay, StayRules
+from edge_agent.stays.wholes import View
 from edge_agent.store import Store
 from edge_agent.vault import Vault
 from protocol.messages import EvidenceRef
@@ -140,6 +141,9 @@ class _Eyes:
 
     def examine(self, image: Image, box: Box, labels: object, *, piece: object = None) -> float:  # noqa: ARG002
         return 0.7
+
+    def wider(self, image: Image, box: Box) -> tuple[View, ...]:  # noqa: ARG002
+        return ()
 
 
 class _Desk:

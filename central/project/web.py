@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import socket
-from types import FrameType
 
 import uvicorn
 
 
-class _Server(uvicorn.Server):
-    """Ends the pages' event streams before it waits for connections to finish."""
+class Server(uvicorn.Server):
+    """Ends the pages' event streams before it waits for connections to finish.
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    Not in the handler of the signal: that runs between two steps of whatever the loop was doing, also of a
+    page that leaves the feed and holds its lock.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         from central.live.feed import feed
 
         feed.close()
-        super().handle_exit(sig, frame)
+        await super().shutdown(sockets)
 
 
 def serve(listener: socket.socket) -> None:
@@ -39,4 +42,4 @@ def serve(listener: socket.socket) -> None:
         backlog=256,
     )
     settle()
-    _Server(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,10 +27,19 @@ from edge_agent.perception._change import (
     share_changed,
     shrink,
 )
-from edge_agent.perception.closer import SAME, Region, RegionDetector, as_box, closer_look
+from edge_agent.perception.closer import (
+    SAME,
+    Region,
+    RegionDetector,
+    as_box,
+    closer_look,
+    moved_box,
+    wider_views,
+)
 from edge_agent.stays import CameraState, Observation, Seen
 from edge_agent.stays.appearance import Look, around, look_at
 from edge_agent.stays.pieces import is_whole
+from edge_agent.stays.wholes import View
 from models.detections import Detection, Detections
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
@@ -91,6 +100,7 @@ class Eyes:
         self._regions = [self._whole, *_tiles(self._whole, round(input_side * config.detail))]
         self._steadier = Steadier()
         self._ground = Ground()
+        self._shift = (0.0, 0.0)
         self._last_grey: Grey | None = None
         self._last_at_ms: Millis = 0
         self._last_detections: Detections | None = None
@@ -154,13 +164,13 @@ class Eyes:
             self._last_detections = None
             return Observation(frame.at_ms, usable=False, gap="dark")
         share = self._steadier.shift(grey)
-        shift = (share[0] * (right - left), share[1] * (right - left))
+        self._shift = shift = (share[0] * (right - left), share[1] * (right - left))
         detections = self._detect(frame, grey, state, force=force, places=places)
         size = (float(self.index.width), float(self.index.height))
         sure = _one_each([d for d in detections if d.score >= self._config.score], size)
         seen = tuple(
             Seen(
-                _moved(as_box(d.box), -shift[0], -shift[1]),
+                moved_box(as_box(d.box), -shift[0], -shift[1]),
                 d.label,
                 round(float(d.score), 4),
                 look_at(frame.image, as_box(d.box)),
@@ -180,10 +190,10 @@ class Eyes:
             return ((x1 - left) * factor, (y1 - top) * factor, (x2 - left) * factor, (y2 - top) * factor)
 
         for stay in state.stays:
-            patch = look_at(frame.image, _moved(stay.spot, *shift))
+            patch = look_at(frame.image, moved_box(stay.spot, *shift))
             if patch is not None:
                 patches[stay.id] = patch
-            ring = look_at(frame.image, around(_moved(stay.spot, *shift)))
+            ring = look_at(frame.image, around(moved_box(stay.spot, *shift)))
             if ring is not None:
                 rings[stay.id] = ring
             ground, calm[stay.id], seasoned = self._ground.compare(steady, small(stay.spot))
@@ -208,6 +218,14 @@ class Eyes:
     def examine(self, image: Image, box: Box, labels: Collection[str], *, piece: Box | None = None) -> float:
         """A closer look at one box, see `closer_look`."""
         return closer_look(self._detector, image, box, labels, piece=piece)
+
+    def wider(self, image: Image, box: Box) -> Iterator[View]:
+        """Wider views around a box, see `wider_views`, in the picture that was observed last."""
+        return wider_views(self._detector, image, box, self._shift)
+
+    def look(self, image: Image, box: Box) -> Look | None:
+        """The look of a box in the picture that was observed last."""
+        return look_at(image, moved_box(box, *self._shift))
 
     def _detect(
         self, frame: Frame, grey: Grey, state: CameraState, *, force: bool, places: Sequence[Box] | None
@@ -392,17 +410,6 @@ def _one_each(detections: list[Detection], size: tuple[float, float]) -> list[De
             # Its best piece says as surely that it is a vehicle.
             kept[kept.index(same[0])] = replace(item, score=same[0].score)
     return kept
-
-
-def _moved(box: Box, right: float, down: float) -> Box:
-    if right == 0 and down == 0:
-        return box
-    return (
-        round(box[0] + right, 2),
-        round(box[1] + down, 2),
-        round(box[2] + right, 2),
-        round(box[3] + down, 2),
-    )
 
 
 def _region(index: ZoneIndex, margin: float) -> Region:

@@ -100,6 +100,8 @@ class Stay:
         recent: those boxes.
         look: how the spot looks with the vehicle in it.
         ring: how its surroundings look.
+        aside: where the last look showed it, if that was a little off its place: taken for its place once it is seen there
+            again. Who pulls out is not.
         settled: it stands (seen often enough without moving).
         hits: observations that matched since it came to rest.
         covered_ms: proven standing time, without gaps.
@@ -120,6 +122,8 @@ class Stay:
             likeness.
         unsure: it is dark, and nobody saw it come.
         whole: the box of a larger vehicle of which this may be a piece, last seen in `wholes` looks more than the piece alone.
+        larger: the lorry or bus of which this may be an end, as wider views last showed it, at `larger_ms`; in question for
+            `larger_looks` looks. As long as it is, no case is opened.
         counts: whether its standing there counts: the zone is in its hours, and nothing exempts the vehicle.
         counted_ms: the part of `covered_ms` since `counts_from_ms` in which it counted. A violation is made of this.
         counts_from_ms: when the counting began that goes on, or was the last.
@@ -137,6 +141,7 @@ class Stay:
     recent: tuple[Box, ...]
     look: Look
     ring: Look | None = None
+    aside: Box | None = None
     score: float = 0.0
     settled: bool = False
     hits: int = 1
@@ -165,6 +170,9 @@ class Stay:
     unsure: bool = False
     whole: Box | None = None
     wholes: int = 0
+    larger: Seen | None = None
+    larger_ms: Millis = 0
+    larger_looks: int = 0
     counts: bool = False
     counted_ms: int = 0
     counts_from_ms: Millis = 0

@@ -43,7 +43,7 @@ def is_whole(
         size: width and height of the picture; what lies beyond does not count.
         share: how much of the piece the whole must hold.
     """
-    box, piece = _clipped(box, size), _clipped(piece, size)
+    box, piece = clipped(box, size), clipped(piece, size)
     return (
         label in _LONG
         and score >= _WHOLE_SCORE * best
@@ -53,7 +53,8 @@ def is_whole(
     )
 
 
-def _clipped(box: Box, size: tuple[float, float]) -> Box:
+def clipped(box: Box, size: tuple[float, float]) -> Box:
+    """A box as far as it lies in a picture of this width and height."""
     return (max(0.0, box[0]), max(0.0, box[1]), min(size[0], box[2]), min(size[1], box[3]))
 
 
@@ -168,6 +169,8 @@ def as_whole(stay: Stay, item: Seen) -> Stay:
         checks=(),
         whole=None,
         wholes=0,
+        larger=None,
+        larger_looks=0,
         remnant=None,
     )
 

@@ -29,7 +29,7 @@ from edge_agent.stays.placing import followed, place_in_zones
 from edge_agent.stays.sight import blocked_share, place_likeness, unmoved
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
-from zones.geometry import area, nested
+from zones.geometry import area, iou, nested
 
 _RECENT = 9
 """Boxes whose median is the anchor; then it rests."""
@@ -144,6 +144,7 @@ def shift(state: CameraState, by_ms: int) -> CameraState:
             last_ms=stay.last_ms + by_ms,
             absent_ms=stay.absent_ms + by_ms,
             checked_ms=stay.checked_ms + by_ms,
+            larger_ms=stay.larger_ms + by_ms,
             counts_from_ms=stay.counts_from_ms + by_ms,
             free_until_ms=stay.free_until_ms + by_ms,
             gaps=tuple(replace(g, start_ms=g.start_ms + by_ms, end_ms=g.end_ms + by_ms) for g in stay.gaps),
@@ -284,6 +285,7 @@ def _present(
         verdict="present",
         returned=stay.returned or (covered_since is None and at_ms - stay.last_ms > rules.out_of_sight_ms),
         ring=_learn_ring(stay, seen, rules),
+        aside=None,
     )
     clear = found is not None and blocked_share(stay, found, seen.seen) < rules.blocked_share
     if found is not None and clear:
@@ -291,6 +293,9 @@ def _present(
         after = replace(after, label=max(after.votes, key=lambda pair: (pair[1], pair[0]))[0])
         if place < rules.keep_likeness and (moved or (stay.hits == 1 and not stay.settled)):
             # It moved a little, or what is remembered is its look while it rolled: by that it would never be known again.
+            if stay.settled and (stay.aside is None or iou(stay.aside, found.box) < rules.match_iou):
+                # Or it pulls out: what is known of its place and what surrounds it shows with the next look that it is gone.
+                return replace(after, aside=found.box)
             return replace(
                 after,
                 recent=(found.box,),

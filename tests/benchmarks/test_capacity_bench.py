@@ -118,9 +118,11 @@ def test_the_summary_has_its_keys_and_null_for_what_was_not_tested() -> None:
     assert len(report.faults(8.0)) == 3  # first seen after 9 s
     chart = ElementTree.fromstring(draw(report))
     text = " ".join(chart.itertext())
-    assert "130 cameras, main stream" in text
+    assert "110 cameras, main stream" in text, "what ran with nothing missed, not what was tried beyond it"
     assert "300 cameras, sub stream" in text
     assert "250 ms" in text
+    assert "110, ran, nothing missed" in text
+    assert "400, by its cost" in text
 
 
 @given(limit=st.integers(1, 700), goal=st.sampled_from([100, 300]))

@@ -14,8 +14,9 @@ from benchmarks.capacity.search import Report
 from benchmarks.faults import chart
 from benchmarks.faults.cli import leaked, summary
 from benchmarks.faults.leaks import Leaks
-from benchmarks.publish.cli import PAGE
-from benchmarks.publish.render import NAMES, between, put, render
+from benchmarks.publish.cli import PAGE, ROOT
+from benchmarks.publish.render import NAMES, between, put, read, render
+from benchmarks.publish.short import READMES, SHORT, rewrite
 from protocol.errors import PatrolError
 from tests.benchmarks.test_capacity_bench import FINE, PERIOD_S
 
@@ -87,4 +88,46 @@ def test_the_page_is_written_from_the_files_and_what_has_no_file_stays(tmp_path:
     assert page.read_text("utf-8") == before
     with pytest.raises(PatrolError, match="not there exactly once"):
         put("no marks", "faults", "x")
-    assert all(text.count(mark) == 1 for name in NAMES for mark in between(name))
+    assert all(
+        text.count(mark) == 1 for name in NAMES for mark in (*between(name), *between(f"{name} in short"))
+    )
+
+
+def test_the_first_screen_and_both_readmes_have_the_same_figures(tmp_path: Path) -> None:
+    strata = [{"kind": "all", "name": "all", "scenes": 3, "events": 200, "precision": 0.99, "recall": 0.99}]
+    strata += [{"kind": "light", "name": light, "f1": 0.9764} for light in ("day", "dusk", "night", "rain")]
+    accuracy = {
+        "accuracy": {"f1": {"real": None}, "cases_per_stay_12h": 1.0, "wrongful_tasks": 2}, "rows": strata, "tasks": 641,
+        "wrongful_rate_below": 0.0125,
+    }  # fmt: skip
+    report = Report(1, results=[FINE], peer_cost=0.25)
+    results = {
+        "accuracy": accuracy,
+        "capacity": {"capacity": report.summary(), "details": report.details()},
+        "faults": {"faults": summary(ACCELERATED, REAL, WEEK, WRONG)},
+    }
+    for name, whole in results.items():
+        (tmp_path / f"{name}.json").write_text(json.dumps(whole), "utf-8")
+    assert read(tmp_path) == json.loads(json.dumps(results))
+    said = " ".join(SHORT[name](whole) for name, whole in results.items())
+    for words in (
+        "**2 of 641**",
+        "1.25 %",
+        "198 got",
+        "2 cases were false",
+        "**110** cameras",
+        "carries 4.0",
+        "4 runs with 92 faults",
+    ):
+        assert words in said
+    for name in READMES:
+        text = (ROOT / name).read_text("utf-8")
+        after = rewrite(text, name, results)
+        assert rewrite(after, name, results) == after
+        assert len(after.splitlines()) == len(text.splitlines())
+        assert all(figure in after for figure in ("641", "0.976", "110", "92", "4.0"))
+        accuracy["accuracy"]["wrongful_tasks"] = 0  # type: ignore[index]
+        assert "**" not in next(line for line in rewrite(after, name, results).splitlines() if "641" in line)
+        accuracy["accuracy"]["wrongful_tasks"] = 2  # type: ignore[index]
+        with pytest.raises(PatrolError, match="not there exactly once"):
+            rewrite("", name, results)

@@ -5,15 +5,20 @@ from __future__ import annotations
 import ast
 import asyncio
 import contextlib
+import signal
+import socket
 import threading
 from pathlib import Path
 
 import pytest
+import uvicorn
 from django.db import transaction
 
 from central.live.feed import Feed
 from central.live.models import Change
 from central.live.services import KEPT_MS, announce, sweep
+from central.project import web
+from tests.central.engines import ON_SQLITE
 
 HOUSE = Path(__file__).parents[2] / "central"
 
@@ -100,6 +105,35 @@ def test_closing_ends_every_follower(centre):
 
     asyncio.run(follow())
     asyncio.run(follow())  # also one who comes later
+
+
+@ON_SQLITE
+def test_a_signal_may_come_while_a_page_leaves(centre, monkeypatch):
+    """A signal's handler runs in the middle of the loop's own work, which may be what holds the feed's lock."""
+    feed = Feed()
+    monkeypatch.setattr("central.live.feed.feed", feed)
+
+    async def nobody_asks(scope: object, receive: object, send: object) -> None:
+        raise AssertionError
+
+    async def stop_while_served() -> None:
+        server = web.Server(uvicorn.Config(nobody_asks, lifespan="off", log_config=None))
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            serving = asyncio.create_task(server.serve([listener]))
+            async with feed.follow() as queue:
+                while not server.started:
+                    await asyncio.sleep(0)
+                with feed._lock:
+                    signal.raise_signal(signal.SIGTERM)
+                while await asyncio.wait_for(queue.get(), 10) is not None:
+                    pass
+            await asyncio.wait_for(serving, 10)
+
+    before = signal.signal(signal.SIGTERM, lambda *_: None)  # the server passes the signal on when it ends
+    try:
+        asyncio.run(stop_while_served())
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_old_changes_are_swept(centre):

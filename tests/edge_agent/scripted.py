@@ -14,6 +14,7 @@ from edge_agent.frames import Frame, Image
 from edge_agent.stays import CameraState, Observation, Seen
 from edge_agent.stays.appearance import likeness, look_at
 from edge_agent.stays.model import PlateLook
+from edge_agent.stays.wholes import View
 from notifier.owners import NoOwner, Owner
 from tests.edge_agent.test_stays import Vehicle, paint
 from zones import ZoneFile, ZoneIndex
@@ -96,6 +97,10 @@ class ScriptedEyes:
 
     def examine(self, image: Image, box: object, labels: object, *, piece: object = None) -> float:
         return 0.6
+
+    def wider(self, image: Image, box: object) -> tuple[View, ...]:
+        seen = tuple(Seen(vehicle.box, vehicle.label, 0.8) for vehicle in IN_VIEW[self.scene])
+        return (View((0.0, 0.0, WIDTH, HEIGHT), seen),)
 
 
 def _alike(image: Image, spot: Any, look: Any) -> float:

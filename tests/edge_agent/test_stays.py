@@ -83,6 +83,8 @@ class Street:
         self.events: list[StayEvent] = []
         self.now = T0
         self.last = paint([], 1)
+        self.knows_ground = True
+        """Whether the places were seen empty before."""
 
     def look(
         self, vehicles: list[Vehicle], *, light: float = 1.0, jitter: int = 0, after_s: float = PERIOD_S
@@ -103,7 +105,7 @@ class Street:
         empty = {
             i: likeness(patch, ground)
             for i, patch in patches.items()
-            if (ground := self._at(bare, i)) is not None
+            if self.knows_ground and (ground := self._at(bare, i)) is not None
         }
         calm = {
             i: likeness(patch, old)
@@ -195,10 +197,20 @@ def test_a_car_that_rolls_the_last_inch_is_proven_all_the_same() -> None:
     assert street.of(StayWatched)[-1].proven  # type: ignore[union-attr]
 
 
-def test_departure_is_told_with_its_first_moment() -> None:
-    street = Street()
+@pytest.mark.parametrize("pulls_out", [False, True], ids=["between two looks", "as a look is taken"])
+def test_departure_is_told_with_its_first_moment(pulls_out: bool) -> None:
+    """Also where nobody has seen the ground empty, and the last look shows the car already a little aside."""
+    street, aside = Street(), Vehicle((114, 110, 194, 170), seed=7)
+    street.knows_ground = not pulls_out
     for _ in range(10):
         street.look([CAR])
+    if pulls_out:
+        street.look([aside])
+        assert street.state.stays[0].anchor == PLACE
+        followed = street.state
+        street.look([aside])
+        assert street.state.stays[0].anchor == aside.box, "it only moved a little"
+        street.state, street.now = followed, street.now - 2000
     left_at = street.now + 2000
     for _ in range(5):
         street.look([])
