@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-CONNECTIONS, FLOOD_CONNECTIONS = 16, 64
-"""Of the client that works, and of the flood."""
+CONNECTIONS = 16
+"""Of the client that works."""
 
 HOST = "127.0.0.1"
 
@@ -102,7 +102,7 @@ def flood() -> None:
         calls = [report(orders["key"], f"flood {sent + number}") for number in range(int(line))]
         sent += len(calls)
         answers = asyncio.run(
-            send(orders["port"], calls, orders["rate"], orders["source"], FLOOD_CONNECTIONS)
+            send(orders["port"], calls, orders["rate"], orders["source"], orders["connections"])
         )
         statuses: dict[str, int] = {}
         for answer in answers:

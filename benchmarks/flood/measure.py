@@ -42,7 +42,13 @@ RATE = 8.0
 
 
 def measure(
-    folder: Path, *, reports: int, rate: float, workers: int, progress: Callable[[str], None]
+    folder: Path,
+    *,
+    reports: int,
+    rate: float,
+    connections: int,
+    workers: int,
+    progress: Callable[[str], None],
 ) -> list[Figure]:
     """The figures.
 
@@ -50,6 +56,7 @@ def measure(
         folder: empty, for the centre's data.
         reports: how many the flood sends.
         rate: how many of them a second.
+        connections: over which they come; each waits for its answer before it sends again.
         workers: web processes.
         progress: told what is done now.
     """
@@ -73,7 +80,7 @@ def measure(
     statuses: Counter[int] = Counter()
     unsaid = 0
     clock = SystemClock()
-    with Town(folder, (), 0).web(workers) as (port, pids), _flooder(port, bad, rate) as flooder:
+    with Town(folder, (), 0).web(workers) as (port, pids), _flooder(port, bad, rate, connections) as flooder:
         # Each step of the client's looks at the page that everybody sees first, and brings a report.
         progress("warming up")
         asyncio.run(send(port, _work(good, "warm", 40), 20, CLIENT))
@@ -166,13 +173,14 @@ class _Flooder:
 
 
 @contextmanager
-def _flooder(port: int, key: str, rate: float) -> Iterator[_Flooder]:
+def _flooder(port: int, key: str, rate: float, connections: int) -> Iterator[_Flooder]:
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.flood.calls"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     ) as running:  # fmt: skip
         made = _Flooder(running)
-        made._tell(json.dumps({"port": port, "key": key, "rate": rate, "source": FLOODER}))
+        orders = {"port": port, "key": key, "rate": rate, "connections": connections, "source": FLOODER}
+        made._tell(json.dumps(orders))
         yield made
         assert running.stdin is not None
         running.stdin.close()

@@ -12,6 +12,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import add
 
 from central.cases.definition import Duplicates
 
@@ -59,7 +61,7 @@ def score(one: Report, other: Report, rule: Duplicates) -> Score | None:
     weights = dict(WEIGHTS)
     if one.plate and other.plate:
         parts["plate"], weights["plate"] = 1.0, PLATE_WEIGHT
-    words, others = pairs(one.text), pairs(other.text)
+    words, others = _pairs(one.text), pairs(other.text)
     if words and others:
         parts["text"] = dice(words, others)
     total = sum(weights[name] * part for name, part in parts.items()) / sum(weights[name] for name in parts)
@@ -79,14 +81,20 @@ def metres(one: Report, other: Report) -> float | None:
 
 def pairs(text: str) -> Counter[str]:
     """Pairs of neighbouring characters of a text without spaces, marks and differences of width or case."""
-    plain = "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
-    return Counter(plain[at : at + 2] for at in range(len(plain) - 1)) if len(plain) > 1 else Counter(plain)
+    plain = "".join(filter(str.isalnum, unicodedata.normalize("NFKC", text).casefold()))
+    return Counter(map(add, plain, plain[1:])) if len(plain) > 1 else Counter(plain)
+
+
+_pairs = lru_cache(4)(pairs)
+"""Of what is compared with many: read once."""
 
 
 def dice(one: Counter[str], other: Counter[str]) -> float:
     """Twice what both have, by what each has."""
     size = one.total() + other.total()
-    return 2 * (one & other).total() / size if size else 0.0
+    both = one.keys() & other.keys()
+    shared = sum(map(min, map(one.__getitem__, both), map(other.__getitem__, both)))
+    return 2 * shared / size if size else 0.0
 
 
 def clusters(reports: Iterable[Report], rule: Duplicates) -> set[frozenset[int]]:
@@ -108,5 +116,5 @@ def _place(one: Report, other: Report, radius_m: float) -> float | None:
     if apart is not None:
         return 1 - apart / radius_m if apart <= radius_m else None
     # Where one has no position, only the same words for the place count.
-    words, others = pairs(one.place), pairs(other.place)
+    words, others = _pairs(one.place), pairs(other.place)
     return 1.0 if words and words == others else None

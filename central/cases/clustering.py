@@ -35,9 +35,12 @@ CENTRE_ACTOR = "centre"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A case like another, with the score."""
+    """A case like another: its number, that of the case which it belongs to (its own, or of the one that it was put into), when
+    it was opened, and the score."""
 
-    case: Case
+    number: int
+    root: int | None
+    at_ms: int
     score: Score
 
 
@@ -79,12 +82,20 @@ def alike(definition: Definition, report: Report, jurisdiction_id: str) -> list[
     ).exclude(pk=report.number)
     if rule.closed == "ignore":
         near = near.filter(~Q(state=CaseState.CLOSED) | Q(relation=Relation.DUPLICATE))
+    rows = (
+        _around(near, report, rule.radius_m)
+        .order_by("-opened_at_ms", "-pk")
+        # Plain rows: where a place was flooded there are hundreds, read while everybody else's reports wait.
+        .values_list(
+            "pk", "opened_at_ms", "longitude", "latitude", "text", "plate", "place", "parent_id", "relation"
+        )[:CANDIDATES]
+    )
     found = []
-    for case in _around(near, report, rule.radius_m).order_by("-opened_at_ms", "-pk")[:CANDIDATES]:
-        how = score(report, report_of(case), rule)
+    for number, at_ms, longitude, latitude, text, plate, place, parent_id, relation in rows:
+        how = score(report, Report(number, at_ms, longitude, latitude, text, plate, place), rule)
         if how is not None and how.total >= rule.threshold:
-            found.append(Found(case, how))
-    return sorted(found, key=lambda one: (-one.score.total, one.case.opened_at_ms, one.case.pk))
+            found.append(Found(number, parent_id if relation == Relation.DUPLICATE else number, at_ms, how))
+    return sorted(found, key=lambda one: (-one.score.total, one.at_ms, one.number))
 
 
 def cluster(case: Case) -> Case | None:
@@ -99,9 +110,8 @@ def cluster(case: Case) -> Case | None:
     found = alike(definition, report_of(case), case.jurisdiction_id)
     roots: dict[int, Found] = {}
     for one in found:
-        root = one.case.parent_id if one.case.relation == Relation.DUPLICATE else one.case.pk
-        if root is not None:
-            roots.setdefault(root, one)
+        if one.root is not None:
+            roots.setdefault(one.root, one)
     if not roots:
         return None
     # The case itself is new: nobody else knows of it yet, so the order in which it is locked does not matter.

@@ -232,7 +232,7 @@ def _same(request: HttpRequest, subject: Subject | None) -> list[dict[str, Any]]
             text=request.POST.get("text", ""),
             place=where,
         )
-        like = [one.case.pk for one in alike(service(subject.service, place), report, place)[:5]]
+        like = [one.number for one in alike(service(subject.service, place), report, place)[:5]]
         for case in visible.filter(pk__in=like).order_by("-opened_at_ms"):
             found[case.pk] = {"case": case, "why": "like"}
     words = pairs(where)

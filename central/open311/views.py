@@ -47,8 +47,9 @@ REFUSED = Brake(burst=20, per_minute=20)
 """Looks for each address; reports for each key; and for each address the calls that were refused: whoever has had too many
 of these is turned away before his call is read at all."""
 
-DOOR = Gate("POST", "/open311/", too_many)
-"""Until then it is turned away at the door, for next to nothing."""
+DOOR = Gate("POST", "/open311/", too_many, REFUSED)
+"""Until then it is turned away at the door, for next to nothing; so is whoever has more reports waiting than his key may send at once.
+What a key may send at once is worked on at the pace at which the key goes on."""
 
 gates.append(DOOR)
 
@@ -265,6 +266,7 @@ def _key(request: HttpRequest, address: str) -> ApiKey:
     if len(_limits) > 1000:
         _limits.clear()
     _limits[digest] = key.per_minute
+    DOOR.set_pace(address, key.per_minute or REPORTS_A_MINUTE)
     return key
 
 

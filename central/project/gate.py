@@ -4,8 +4,9 @@ A view's brake says that an address has had too much (`central.project.brake`), 
 it. So a flood costs the others what reading its calls' first lines costs; and that seldom: the door takes its time to answer, which
 costs nothing here, and whoever waits for it sends nothing more on that connection.
 
-Until the brake has had enough, what may be much work is done for one address in turn, never side by side: the threads
-of a web process are few, and the others need them.
+Until the brake has had enough, what may be much work is done for one address in turn, never side by side, and no faster than its key
+may go on in the long run; it lets everybody else's calls go first. So what a key may send at once is taken at once, and worked on
+over the time that the key allows for it. Whoever has more calls waiting than that is turned away, and this counts for the brake.
 """
 
 from __future__ import annotations
@@ -14,14 +15,16 @@ import asyncio
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
 from django.conf import settings
 
 from central.project import metrics
+from central.project.brake import Brake
 
 CALLERS = 20_000
 """Addresses that are remembered; of more, the one that was turned away first is let in again, up to the brake."""
@@ -32,8 +35,22 @@ HOLD_S = 0.5
 HELD = 2_000
 """Calls that wait at the door; of more, each is answered at once."""
 
+LINE = 20
+"""Calls of one address that may wait for their turn, at least; of more, each is turned away."""
+
+YIELD_S = 0.5
+"""How long a call that came too soon lets the others go first, at most."""
+
 Words = Callable[[str, int], tuple[str, bytes]]
 """Path and seconds to wait -> type and body of the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast an address is worked for: seconds from one call's begin to the next one's, and how many may wait."""
+
+    gap_s: float = 0.0
+    line: int = LINE
 
 
 class Gate:
@@ -43,13 +60,19 @@ class Gate:
         method: such as ``POST``.
         path: where its addresses begin.
         words: writes the answer.
+        brake: where a call is counted, by its address, that is turned away because too many wait already; once it has had enough, the
+            address is shut out.
     """
 
-    def __init__(self, method: str, path: str, words: Words) -> None:
-        self.method, self.path, self.words = method, path, words
+    def __init__(self, method: str, path: str, words: Words, brake: Brake | None = None) -> None:
+        self.method, self.path, self.words, self._brake = method, path, words, brake
         self._until: OrderedDict[str, int] = OrderedDict()
+        self._paces: OrderedDict[str, Pace] = OrderedDict()
         self._lock = threading.Lock()
         self.turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self.inside: dict[str, int] = {}
+        """Calls of each address that were let in and are not answered yet. Of the event loop."""
+        self._begun_s: OrderedDict[str, float] = OrderedDict()
 
     def shut(self, address: str, wait_s: int) -> None:
         """Turn an address away for so long."""
@@ -58,6 +81,37 @@ class Gate:
             self._until.move_to_end(address)
             if len(self._until) > CALLERS:
                 self._until.popitem(last=False)
+
+    def set_pace(self, address: str, per_minute: int) -> None:
+        """From now on work for this address no faster than so many calls a minute; as many as come in a sixth of it may wait."""
+        with self._lock:
+            self._paces[address] = Pace(60 / per_minute, max(LINE, per_minute // 6))
+            self._paces.move_to_end(address)
+            if len(self._paces) > CALLERS:
+                self._paces.popitem(last=False)
+
+    def refuse(self, address: str) -> int:
+        """Seconds for which a call is turned away because too many of its address wait already; 0 where they do not."""
+        pace = self._paces.get(address, Pace())
+        if self.inside.get(address, 0) <= pace.line:
+            return 0
+        wait_s = 0 if self._brake is None else self._brake.wait_s(address)
+        if wait_s:
+            self.shut(address, wait_s)
+        return max(wait_s, math.ceil(pace.line * pace.gap_s), 1)
+
+    async def rest(self, address: str) -> None:
+        """Wait until the address may be worked for again, and if that takes time, until nobody else is; then it is. In its turn."""
+        loop = asyncio.get_running_loop()
+        begun_s = self._begun_s.get(address)
+        left_s = 0.0 if begun_s is None else begun_s + self._paces.get(address, Pace()).gap_s - loop.time()
+        if left_s > 0:
+            await asyncio.sleep(left_s)
+            await at_work.nobody(YIELD_S)
+        self._begun_s[address] = loop.time()
+        self._begun_s.move_to_end(address)
+        if len(self._begun_s) > CALLERS:
+            self._begun_s.popitem(last=False)
 
     def wait_s(self, address: str) -> int:
         """Seconds after which it may come again; 0 for now."""
@@ -75,11 +129,43 @@ class Gate:
         """Let everybody in."""
         with self._lock:
             self._until.clear()
+            self._paces.clear()
 
 
 gates: list[Gate] = []
 """Those of the apps, each added by its app when it is loaded."""
 
+
+class AtWork:
+    """How many calls a web process works on. In its event loop alone."""
+
+    def __init__(self) -> None:
+        self._many = 0
+        self.waiting: list[asyncio.Event] = []
+        """Each set once nothing is worked on."""
+
+    def __enter__(self) -> None:
+        self._many += 1
+
+    def __exit__(self, *_: object) -> None:
+        self._many -= 1
+        if not self._many:
+            for one in self.waiting:
+                one.set()
+            self.waiting.clear()
+
+    async def nobody(self, most_s: float) -> None:
+        """Wait until none is worked on, but no longer than so."""
+        if self._many:
+            quiet = asyncio.Event()
+            self.waiting.append(quiet)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(quiet.wait(), most_s)
+            with suppress(ValueError):
+                self.waiting.remove(quiet)
+
+
+at_work = AtWork()
 
 _held = 0
 
@@ -91,7 +177,7 @@ async def turned_away(scope: Mapping[str, Any], send: Callable[[Any], Awaitable[
     """
     global _held
     gate, address = _gate_of(scope)
-    wait_s = gate.wait_s(address) if gate is not None else 0
+    wait_s = 0 if gate is None else gate.wait_s(address) or gate.refuse(address)
     if gate is None or not wait_s:
         return False
     if _held < HELD:
@@ -115,10 +201,26 @@ async def turned_away(scope: Mapping[str, Any], send: Callable[[Any], Awaitable[
     return True
 
 
+@contextmanager
+def inside(scope: Mapping[str, Any]) -> Iterator[None]:
+    """The call is let in, and counts for its address until the block ends. In the event loop of a web process alone."""
+    gate, address = _gate_of(scope)
+    if gate is None:
+        yield
+        return
+    gate.inside[address] = gate.inside.get(address, 0) + 1
+    try:
+        yield
+    finally:
+        gate.inside[address] -= 1
+        if not gate.inside[address]:
+            del gate.inside[address]
+
+
 @asynccontextmanager
 async def in_turn(scope: Mapping[str, Any]) -> AsyncIterator[bool]:
-    """Wait until nothing else is worked on below this gate for the caller's address, and keep it so until the block ends; at
-    once where there is no gate. Whether the call may be worked on: while it waited, the address may have been turned away.
+    """Wait until nothing else is worked on below this gate for the caller's address and its pace allows for it, and keep it so until the
+    block ends; at once where there is no gate. Whether the call may be worked on: while it waited, the address may have been turned away.
 
     In the event loop of a web process alone.
     """
@@ -128,6 +230,8 @@ async def in_turn(scope: Mapping[str, Any]) -> AsyncIterator[bool]:
         return
     turn = gate.turns.setdefault(address, asyncio.Lock())  # kept by those who wait, and gone with the last
     async with turn:
+        if not gate.wait_s(address):
+            await gate.rest(address)
         yield not gate.wait_s(address)
 
 

@@ -24,7 +24,7 @@ from django.http.response import HttpResponseBase
 from django.urls import set_script_prefix
 
 from central.live import beats
-from central.project.gate import in_turn, turned_away
+from central.project.gate import at_work, in_turn, inside, turned_away
 from protocol.clock import SystemClock
 
 THREADS = 6
@@ -52,7 +52,8 @@ class PooledHandler(ASGIHandler):
         if scope["type"] != "http":
             raise ValueError(f"only HTTP is served, not {scope['type']}")
         if not await turned_away(scope, send):
-            await self.handle(scope, receive, send)
+            with inside(scope):
+                await self.handle(scope, receive, send)
 
     async def handle(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         """Read the body, answer in a thread when it is the caller's turn, send the answer."""
@@ -66,7 +67,8 @@ class PooledHandler(ASGIHandler):
             while response is None:
                 async with in_turn(scope) as may:
                     if may:
-                        response = await loop.run_in_executor(self._pool, self._respond, scope, body)
+                        with at_work:
+                            response = await loop.run_in_executor(self._pool, self._respond, scope, body)
                 if response is None and await turned_away(scope, send):
                     return
             if response.streaming:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from django.urls import path
 import central.project.urls
 from central.people.access import open_to_all
 from central.project import gate
+from central.project.brake import Brake
 from central.project.gate import Gate
 from central.project.handler import THREADS, PooledHandler
 
@@ -179,6 +182,48 @@ def test_an_address_is_worked_on_in_turn_and_turned_away_where_it_waits(
 
     assert sorted(asyncio.run(many())) == [(200, b"ok")] * 6 + [(429, b"60")] * 4
     assert door.turns == {}
+
+
+def test_a_crowd_is_turned_away_and_what_it_may_send_goes_at_its_pace_and_after_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop = Gate("POST", "/shop", lambda _path, wait_s: ("text/plain", str(wait_s).encode()), Brake(2, 20))
+    monkeypatch.setattr(gate, "gates", [shop])
+    monkeypatch.setattr(gate, "HOLD_S", 0)
+    monkeypatch.setattr(gate, "YIELD_S", 60)
+    scope = {"method": "POST", "path": "/shop/1", "client": ("192.0.2.1", 1)}
+    said: list[Any] = []
+
+    async def send(message: Any) -> None:
+        said.append(message)
+
+    async def take() -> float:
+        async with gate.in_turn(scope) as may:
+            assert may
+            return asyncio.get_running_loop().time()
+
+    async def many() -> None:
+        with ExitStack() as inside:
+            for _ in range(gate.LINE + 1):
+                assert not await gate.turned_away(scope, send)
+                inside.enter_context(gate.inside(scope))
+            for left_open in (True, True, False):
+                assert await gate.turned_away(scope, send)
+                assert (shop.wait_s("192.0.2.1") == 0) == left_open, "these calls count for the brake"
+        assert [each["status"] for each in said[::2]] == [429] * 3
+        assert shop.inside == {}
+        shop.reset()
+        shop.set_pace("192.0.2.1", 6000)
+        times = [await take() for _ in range(3)]
+        assert all(later - sooner >= 0.01 for sooner, later in itertools.pairwise(times))
+        with gate.at_work:
+            next_one = asyncio.create_task(take())
+            while not gate.at_work.waiting:
+                await asyncio.sleep(0)
+            assert not next_one.done()
+        await next_one
+
+    asyncio.run(asyncio.wait_for(many(), 60))
 
 
 def test_a_stream_ends_when_its_reader_goes(handler: PooledHandler) -> None:
