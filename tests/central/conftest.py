@@ -9,6 +9,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ from django.test import override_settings  # noqa: E402
 from django.test.client import Client  # noqa: E402
 from django.test.utils import setup_test_environment, teardown_test_environment  # noqa: E402
 
+from central.project.brake import Brake  # noqa: E402
+from central.project.gate import Gate  # noqa: E402
 from protocol.clock import ManualClock  # noqa: E402
 from tests.central.street import AGENT, JURISDICTION, NOON  # noqa: E402
 
@@ -190,6 +193,14 @@ _finished: list[str] = []
 """Databases of finished tests, dropped before the next is made: by then their sessions have ended, and none is waited for."""
 
 
+def _hold_nobody() -> None:
+    """Brakes and doors live as long as the process, and each test's clock begins anew: nobody pays for an earlier test's flood."""
+    for name in [name for name in sys.modules if name.startswith("central.")]:
+        for each in list(vars(sys.modules[name]).values()):
+            if isinstance(each, (Brake, Gate)):
+                each.reset()
+
+
 @pytest.fixture(params=ENGINES)
 def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
     """A fresh, migrated centre whose clock stands at noon; the test runs once per database engine."""
@@ -210,6 +221,7 @@ def centre(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Centre]:
                 admin.execute(f"DROP DATABASE {_finished.pop()} WITH (FORCE)")
             admin.execute(f"CREATE DATABASE {name} TEMPLATE template_patrol STRATEGY FILE_COPY")
     clock = ManualClock(NOON)
+    _hold_nobody()
     from django.conf import settings
 
     patrol = dataclasses.replace(settings.PATROL, data=data)
