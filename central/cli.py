@@ -24,6 +24,7 @@ from central.owners.cli import app as owners_app
 from central.people.cli import app as users_app
 from central.people.cli import log_app, print_link
 from central.project.bootstrap import ready
+from central.project.cli_rows import told
 from central.shops.cli import app as shops_app
 from central.statistics.cli import app as statistics_app
 from central.voice.cli import app as voice_app
@@ -271,11 +272,7 @@ def agents_list(as_json: Json = False) -> None:
         }
         for stranger in Stranger.objects.all()
     ]
-    if as_json:
-        console.print_json(rows)
-        return
-    if not rows:
-        console.out.print("none")
+    if told(rows, as_json=as_json):
         return
     from rich.table import Table
 

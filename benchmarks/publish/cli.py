@@ -23,9 +23,11 @@ GOAL_MISSED = 1
 
 def commands(out: Path, *, quick: bool) -> dict[str, list[str]]:
     """What is run, by name: arguments of `patrol`, with the seeds of the published figures."""
+    from benchmarks.accuracy.cli import REPORTED_SEED
+
     chart = {name: str(out / f"{name}.svg") for name in ("capacity", "faults")}
     words = {
-        "accuracy": ["--seed", "61129", "--out", str(out / "accuracy"), *(["--scenes", "24"] if quick else [])],
+        "accuracy": ["--seed", str(REPORTED_SEED), "--out", str(out / "accuracy"), *(["--scenes", "24"] if quick else [])],
         "capacity": ["--seed", "1", "--out-chart", chart["capacity"], *(["--quick"] if quick else [])],
         "faults": ["--seed", "1", "--runs", "2000", "--real", "34", "--out-chart", chart["faults"],
                    *(["--quick"] if quick else [])],

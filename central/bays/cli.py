@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from central.project.bootstrap import ready
+from central.project.cli_rows import told
 from patrol import console
 from protocol.errors import PatrolError
 
@@ -135,11 +136,7 @@ def list_(jurisdiction: Jurisdiction, as_json: Json = False) -> None:
         }
         for bay in Bay.objects.filter(jurisdiction_id=jurisdiction)
     ]
-    if as_json:
-        console.print_json(rows)
-        return
-    if not rows:
-        console.out.print("none")
+    if told(rows, as_json=as_json):
         return
     from rich.table import Table
 
@@ -192,11 +189,7 @@ def keys_list(as_json: Json = False) -> None:
         }
         for key in FeedKey.objects.order_by("name")
     ]
-    if as_json:
-        console.print_json(rows)
-        return
-    if not rows:
-        console.out.print("none")
+    if told(rows, as_json=as_json):
         return
     from rich.table import Table
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from central.project.bootstrap import ready, start
+from central.project.cli_rows import told
 from patrol import console
 
 services_app = typer.Typer(
@@ -198,11 +199,7 @@ def keys_list(as_json: Json = False) -> None:
         }
         for key in ApiKey.objects.order_by("name")
     ]
-    if as_json:
-        console.print_json(rows)
-        return
-    if not rows:
-        console.out.print("none")
+    if told(rows, as_json=as_json):
         return
     from rich.table import Table
 

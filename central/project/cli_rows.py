@@ -10,12 +10,17 @@ from patrol import console
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
     """Rows of the same columns as a table or as JSON; the word "none" where there are none."""
+    if not told(rows, as_json=as_json):
+        print_rows(rows)
+
+
+def told(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> bool:
+    """Print rows as JSON where that was asked for, or the word "none" where there are none. Whether no table is to follow."""
     if as_json:
         console.print_json(rows)
-    elif rows:
-        print_rows(rows)
-    else:
+    elif not rows:
         console.out.print("none")
+    return as_json or not rows
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from central.project.bootstrap import ready
+from central.project.cli_rows import told
 from patrol import console
 
 app = typer.Typer(
@@ -42,11 +43,7 @@ def list_(as_json: Json = False) -> None:
     from central.webhooks.state import rows
 
     found = rows()
-    if as_json:
-        console.print_json(found)
-        return
-    if not found:
-        console.out.print("none")
+    if told(found, as_json=as_json):
         return
     from rich.table import Table
 

@@ -18,12 +18,6 @@ from tests.central.street import JURISDICTION, MINUTE, NOON
 SPOT = "urn:ngsi-ld:ParkingSpot:sanlihe:1"
 
 
-@pytest.fixture(autouse=True)
-def fresh_brakes():
-    for brake in (api.CALLS, api.STRANGERS):
-        brake.reset()
-
-
 @pytest.fixture
 def feed(centre):
     """`feed(method, path, body)`: a call with a valid key."""

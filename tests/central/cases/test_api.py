@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.client import Client
 
-from central.cases import api_calls, history, services
+from central.cases import history, services
 from central.cases.apikeys import RIGHTS, add_key, revoke_key
 from central.cases.audit import verify_files
 from central.cases.models import ApiCall, Attachment, Case, HistoryEntry, Note, Reporter, Told, WorkOrder
@@ -31,12 +31,6 @@ BODY = {
     "position": {"longitude": 116.3321, "latitude": 39.9145},
     "reporter": {"name": "王秀英", "phone": "138 0013 8000"},
 }
-
-
-@pytest.fixture(autouse=True)
-def fresh_brakes():
-    api_calls.CALLS.reset()
-    api_calls.STRANGERS.reset()
 
 
 class Caller:

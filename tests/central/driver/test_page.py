@@ -13,16 +13,9 @@ from central.bays.models import Reservation
 from central.bays.services import offer_for_case
 from central.cases.pictures import check, store
 from central.cases.services import name_evidence, tie_pictures
-from central.driver import views
 from tests.central.bays.plan import ON_SQLITE, at, bay
 from tests.central.driver.street import EXPIRES, PLACE, Phone, answer, tell, token, warn
 from tests.central.street import BOX, MINUTE, NOON, picture, record, reference, retraction, task
-
-
-@pytest.fixture(autouse=True)
-def fresh_brakes():
-    for brake in (views.LOOKING, views.ASKING, views.GUESSING):
-        brake.reset()
 
 
 @pytest.fixture

@@ -10,19 +10,13 @@ from central.cases.history import Audit, verify
 from central.cases.models import Case, WorkOrder
 from central.cases.services import Finding
 from central.cases.states import ObjectedError, Result, WorkKind
-from central.driver import services, views
+from central.driver import services
 from central.driver.models import CaseLink, Objection, Recheck
 from central.fleet.models import Letter
 from central.fleet.services import take_due_letters
 from protocol.messages import RecheckRequest
 from tests.central.driver.street import Phone, answer, tell, token, warn
 from tests.central.street import CAMERA, MINUTE, NOON, record, task
-
-
-@pytest.fixture(autouse=True)
-def fresh_brakes():
-    for brake in (views.LOOKING, views.ASKING, views.GUESSING):
-        brake.reset()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from central.cases import history
 from central.cases.models import Attachment, HistoryEntry, WorkOrder
 from central.cases.states import WorkState
 from central.driver.services import object_to
-from central.field import services, views
+from central.field import services
 from central.field.models import Kind, Submission, Verdict
 from central.field.services import Action, UsedKeyError, submit
 from central.field.tapping import LONGEST_WAIT_MS, SLACK_MS, tap
@@ -29,7 +29,6 @@ ADDRESS = "/field/submissions"
 
 @pytest.fixture
 def order(agent):
-    views.CALLS.reset()
     intake.take_all([(TOPICS.of("tasks"), task().model_dump_json().encode())])
     return WorkOrder.objects.get()
 

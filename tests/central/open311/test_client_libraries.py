@@ -13,7 +13,6 @@ from georeport import GeoReport
 
 from central.cases.apikeys import add_key
 from central.cases.models import Attachment, Case
-from central.open311 import views
 from tests.central.cases.test_attachments import photo
 from tests.central.engines import ON_SQLITE
 
@@ -26,8 +25,6 @@ class Quiet(WSGIRequestHandler):
 @pytest.fixture
 def served(centre):
     """Where the whole centre answers over HTTP."""
-    for brake in (views.LOOKS, views.POSTS, views.REFUSED):
-        brake.reset()
     server = make_server("127.0.0.1", 0, WSGIHandler(), handler_class=Quiet)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()

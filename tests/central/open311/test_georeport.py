@@ -44,9 +44,7 @@ SECRETS = ("王", "秀英", "13800138000", "wang@example", "垃圾三天", "a-ph
 
 
 @pytest.fixture(autouse=True)
-def fresh_brakes():
-    for brake in (views.LOOKS, views.POSTS, views.REFUSED, views.DOOR):
-        brake.reset()
+def fresh_limits():
     views._limits.clear()
 
 

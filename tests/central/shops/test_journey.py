@@ -25,9 +25,7 @@ from central.project.clock import local_day, now_ms
 from central.shops import (
     imports,
     inspecting,
-    merchant_views,
     plates,
-    public_views,
     register,
     sweeping,
     voices,
@@ -43,12 +41,6 @@ from tests.central.street import JURISDICTION
 
 PHONE = "+8613800138000"
 SIGNED = "M10 10L20.5 30L40 12"
-
-
-@pytest.fixture(autouse=True)
-def fresh_brakes():
-    for brake in (public_views.LOOKING, public_views.SAYING, public_views.GUESSING, merchant_views.KNOCKING):
-        brake.reset()
 
 
 def a_shop(number: str = "S-1", category: str = "retail") -> Shop:

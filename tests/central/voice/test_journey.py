@@ -41,8 +41,6 @@ LIFT = {
 
 @pytest.fixture
 def area(centre):
-    for brake in (public.SENDING, public.LOOKING, public.TYPING):
-        brake.reset()
     return Grid.objects.create(jurisdiction_id=JURISDICTION, code="3", name="三里河街道", level=1)
 
 
