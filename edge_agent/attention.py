@@ -6,7 +6,7 @@ they find is kept with the stay.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.bays import BayWatch
@@ -27,7 +27,7 @@ from edge_agent.stays import (
 )
 from edge_agent.stays.appearance import look_at
 from edge_agent.stays.model import VEHICLES, Seen
-from edge_agent.stays.pieces import as_whole, cut_off, needed_score
+from edge_agent.stays.pieces import as_whole, cut_off, holds_another, needed_score
 from edge_agent.wholes import look_is_due, look_wider
 from protocol.clock import Millis
 
@@ -101,7 +101,7 @@ def look_closer(
                 wider.append(stay.id)
         elif _wants_check(camera, stay, frame.at_ms):
             looked[stay.id] = _looked_at(camera, frame, stay)
-            whole = _whole(camera, frame, stay)
+            whole = _whole(camera, frame, stay, state.stays)
             if whole is not None:
                 looked[stay.id] = replace(
                     as_whole(stay, whole), checks=(whole.score,), checked_ms=frame.at_ms
@@ -160,10 +160,13 @@ def _looked_at(camera: Camera, frame: Frame, stay: Stay) -> Stay:
     return replace(stay, checks=checks, checked_ms=frame.at_ms)
 
 
-def _whole(camera: Camera, frame: Frame, stay: Stay) -> Seen | None:
-    """The vehicle of which the stay is the end that the picture's edge leaves to be seen, if it is to be found."""
+def _whole(camera: Camera, frame: Frame, stay: Stay, stays: Sequence[Stay]) -> Seen | None:
+    """The vehicle of which the stay is the end that the picture's edge leaves to be seen, if it is to be found; no box around it
+    and another that has come."""
     index = camera.eyes.index
     if stay.whole is None or not cut_off(stay.whole, (index.width, index.height)):
+        return None
+    if any(holds_another(one, stay, stay.whole, camera.rules) for one in stays):
         return None
     score = camera.eyes.examine(frame.image, stay.whole, VEHICLES, piece=stay.anchor)
     if score < needed_score(stay, camera.rules):

@@ -21,6 +21,26 @@ def refuse_existing(path: Path) -> None:
         raise PatrolError("exists already", file=path, mend="Name another file, or move this one away.")
 
 
+def refuse_unwritable(*paths: Path | None) -> None:
+    """Before long work: whether its results can be written where they are wanted.
+
+    Args:
+        paths: files to be written later; none and `-`, for stdout, are always right.
+
+    Raises:
+        UnavailableError: a folder does not exist or cannot be written.
+    """
+    for path in paths:
+        if path is None or str(path) == "-":
+            continue
+        if path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+            raise UnavailableError(
+                "cannot be written",
+                file=path,
+                mend="Name a file in a folder that exists and that you may write.",
+            )
+
+
 def write_whole(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write a file completely or not at all; a file of this name is replaced.
 

@@ -35,7 +35,7 @@ LONG_FROM = 100
 CLIP_LOOPS = 12
 """Clips with standing vehicles are played so often on end that a task can fall due."""
 
-REPORTED_SEED = 61129
+REPORTED_SEED = 84017
 """The seed of the next published figures. Nothing was ever mended on its scenes; on those of 20261, which is in the tables up to
 2026-11, something was."""
 
@@ -80,7 +80,9 @@ def accuracy(
     from benchmarks.accuracy.report import write_report
     from benchmarks.accuracy.run import LONG, run_scenes
     from benchmarks.cli import _interrupt
+    from zones.writing import refuse_unwritable
 
+    refuse_unwritable(json)
     facts = machine() | {"detector": model}
     numbers = list(range(scenes))
     if long_stay if long_stay is not None else scenes >= LONG_FROM:
@@ -186,6 +188,7 @@ def _report(
         "accuracy": figures,
         "missed": missed,
         "tasks": tasks,
+        "pulling_out": sum(one.judgement.pulling_out for one in outcomes),
         "wrongful_rate_below": wrongful_below(figures["wrongful_tasks"], tasks),
         "starts": asdict(spreads[0]),
         "ends": asdict(spreads[1]),
@@ -235,6 +238,7 @@ def _report(
         console.out.print(
             f"wrongful tasks: {figures['wrongful_tasks']} of {tasks}"
             + ("" if bound is None else f" (95 %: below {bound:.2%})")
+            + f"; of the others {found['pulling_out']} on a picture taken as the vehicle began to leave"
         )
         for what in missed:
             console.out.print(f"[bold red]missed:[/] {what}")

@@ -28,8 +28,8 @@ SEEN = 0.7
 _SLACK_MS = 1_000
 
 CREEP_MS = 250
-"""A vehicle that brakes is within 6 cm of its place for the last quarter of a second, a pixel at most: no picture tells that
-from standing. A clock may begin there."""
+"""A vehicle that brakes is within 6 cm of its place for the last quarter of a second, and one that pulls out for the first: a
+pixel at most, which no picture tells from standing. A clock may begin there, and a task may rest on a picture from there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ class Judgement:
         switches: how often one of the agent's stays went over from one vehicle to another.
         tasks: tasks in all; `tasks_due`: stays that called for one; `tasks_right`: of those, how many got it.
         wrongful: tasks where nobody, somebody else, or somebody whose time was not up stood there.
+        pulling_out: tasks that are none of these, on a picture within `CREEP_MS` after the vehicle began to leave.
         faults: all of it with moments.
     """
 
@@ -129,6 +130,7 @@ class Judgement:
     tasks_due: int = 0
     tasks_right: int = 0
     wrongful: int = 0
+    pulling_out: int = 0
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -366,8 +368,9 @@ def _judge_tasks(
             out.wrongful += 1
             out.faults.append(Fault(f"wrongful task: {wrong}", task.at_ms, "", task.case, task.box))
         else:
-            stay = _at(stays, task.box, task.at_ms)
+            stay = _at_task(stays, task)
             tasked.update(() if stay is None else (stay.id,))
+            out.pulling_out += stay is not None and not stay.stands(task.at_ms)
     for stay in stays:
         confirmed = due.get(stay.id)
         if confirmed is None or confirmed + rules.grace_ms + 2 * WINDOW_MS > _until(stay, rules):
@@ -382,9 +385,14 @@ def _judge_tasks(
                 out.faults.append(Fault("no task", confirmed + rules.grace_ms + WINDOW_MS, stay.id))
 
 
+def _at_task(stays: Sequence[TrueStay], task: Tasked) -> TrueStay | None:
+    """Who stands where a task says, or has just begun to leave."""
+    return _at(stays, task.box, task.at_ms) or _at(stays, task.box, task.at_ms - CREEP_MS)
+
+
 def _wrong(stays: Sequence[TrueStay], task: Tasked, rules: Rules, of_case: dict[str, TrueStay | None]) -> str:
     """Why a task should not have been, or nothing."""
-    stay = _at(stays, task.box, task.at_ms)
+    stay = _at_task(stays, task)
     if stay is None:
         return "nobody stands there"
     if stay.role == "outside":

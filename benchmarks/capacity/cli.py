@@ -68,8 +68,9 @@ def capacity(
     from benchmarks.capacity.chart import draw
     from benchmarks.capacity.search import measure
     from benchmarks.cli import progress_bar, tell
-    from zones.writing import write_whole
+    from zones.writing import refuse_unwritable, write_whole
 
+    refuse_unwritable(json, out_chart)
     cores = sorted(os.sched_getaffinity(0))
     agent_cores = agent_core or cores[:1]
     farm_cores = farm_core or [core for core in cores if core not in agent_cores]

@@ -67,7 +67,15 @@ def faults(
     """
     from benchmarks._machine import machine
     from benchmarks.cli import _interrupt
+    from benchmarks.servers import mosquitto_program
+    from zones.writing import refuse_existing, refuse_unwritable
 
+    # All that can be told beforehand, before the first half an hour.
+    refuse_unwritable(json, out_chart)
+    if real:
+        mosquitto_program()
+        if keep is not None:
+            refuse_existing(keep)
     if quick:
         runs, real, hours, minutes = max(1, runs // 10), min(real, 1), hours // 7, min(minutes, 1)
     facts = machine()
@@ -129,9 +137,6 @@ def _real(
     impossible: set[str] = set()
     began = time.monotonic()
     if keep is not None:
-        from zones.writing import refuse_existing
-
-        refuse_existing(keep)
         keep.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="patrol-faults-") as temporary, _bar() as bar:
         task = bar.add_task("drawing the street", total=count)

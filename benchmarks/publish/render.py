@@ -182,6 +182,7 @@ def accuracy(whole: Figures) -> str:
             _below(whole["wrongful_rate_below"]),
             _goal(figures["wrongful_tasks"], 0, most=True),
         ],
+        ["of the others, on a picture within 0.25 s of pulling out", whole["pulling_out"], "", ""],
         ["tasks that were due and came", f"{everything['tasks_right']} of {everything['tasks_due']}", "", ""],
         ["identity switches", everything["switches"], "", ""],
         ["fragments: the agent's stays for one true stay, mean", _digits(everything["fragments"]), "", ""],

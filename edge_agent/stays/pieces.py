@@ -18,8 +18,14 @@ _CELLS = 24
 """Cells of a look, of 576, from which a part of it can be compared for itself."""
 
 _WHOLE_SCORE, _WHOLE_SIZE, _WHOLE_SHARE, _WHOLE_HEIGHT = 0.7, 1.4, 0.8, 1.7
+_CUT_HEIGHT = 2.5
+"""A vehicle that comes towards the camera, cut by the picture's lower edge, is at most so many times as high as its far end."""
+
 _EDGE = 0.01
 """Share of the picture's width from which on a box is cut by its edge."""
+
+_PIECE = 0.5
+"""Overlap with a whole from which a box within it is taken for a piece of that."""
 
 _LONG = frozenset({"car", "bus", "truck"})
 """Vehicles of which a piece may be taken for one."""
@@ -33,6 +39,7 @@ def is_whole(
     best: float,
     size: tuple[float, float],
     share: float = _WHOLE_SHARE,
+    height: float = _WHOLE_HEIGHT,
 ) -> bool:
     """Whether a detection may be the whole vehicle of which another is a piece: found at least 0.7 times as surely, 1.4 times as
     large, holding this share of the piece, and at most 1.7 times as high: a cab and a rear are nearly as high as all of it.
@@ -42,12 +49,13 @@ def is_whole(
         piece, best: where the other was, and how surely.
         size: width and height of the picture; what lies beyond does not count.
         share: how much of the piece the whole must hold.
+        height: how many times as high it may be.
     """
     box, piece = clipped(box, size), clipped(piece, size)
     return (
         label in _LONG
         and score >= _WHOLE_SCORE * best
-        and box[3] - box[1] <= _WHOLE_HEIGHT * (piece[3] - piece[1])
+        and box[3] - box[1] <= height * (piece[3] - piece[1])
         and area(box) >= _WHOLE_SIZE * area(piece)
         and covered_share(piece, box) >= share
     )
@@ -140,7 +148,7 @@ def grown(
     item = _whole_of(stay, place, seen, others, index, rules)
     if item is None and stay.whole is None:
         # Boxes of a lorry whose rear lies outside tremble: for a closer look it is enough if one holds most of the piece.
-        larger = _whole_of(stay, place, seen, others, index, rules, rules.same_nest)
+        larger = _whole_of(stay, place, seen, others, index, rules, rules.same_nest, _CUT_HEIGHT)
         if larger is not None and cut_off(larger.box, (index.width, index.height)):
             stay = replace(stay, whole=larger.box)
     if stay.vehicle_score >= rules.vehicle_score:
@@ -183,6 +191,7 @@ def _whole_of(
     index: ZoneIndex,
     rules: StayRules,
     share: float = _WHOLE_SHARE,
+    height: float = _WHOLE_HEIGHT,
 ) -> Seen | None:
     """A detected vehicle of which the stay's box is a piece.
 
@@ -202,10 +211,22 @@ def _whole_of(
             for item in sorted(seen.seen, key=lambda one: (-one.score, one.box))
             if item.look is not None
             and item.box[3] >= lowest
-            and is_whole(item.label, item.box, item.score, stay.anchor, stay.score, size, share)
+            and is_whole(item.label, item.box, item.score, stay.anchor, stay.score, size, share, height)
             and not any(_another_in(other, stay, item.box, rules) for other in others)
         ),
         None,
+    )
+
+
+def holds_another(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
+    """Whether a box that would be the whole of a stay holds another vehicle, be it one that came only now, rather than a further
+    piece, which fills most of it."""
+    return (
+        other.id != stay.id
+        and other.verdict == "present"
+        and covered_share(other.anchor, box) >= rules.same_nest
+        and nested(other.anchor, stay.anchor) < rules.same_nest
+        and iou(other.anchor, box) < _PIECE
     )
 
 

@@ -143,6 +143,7 @@ def shift(state: CameraState, by_ms: int) -> CameraState:
             first_ms=stay.first_ms + by_ms,
             last_ms=stay.last_ms + by_ms,
             absent_ms=stay.absent_ms + by_ms,
+            hidden_ms=None if stay.hidden_ms is None else stay.hidden_ms + by_ms,
             checked_ms=stay.checked_ms + by_ms,
             larger_ms=stay.larger_ms + by_ms,
             counts_from_ms=stay.counts_from_ms + by_ms,
@@ -357,7 +358,8 @@ def _missing(stay: Stay, verdict: Verdict, seen: Observation, rules: StayRules, 
         return replace(after, absent=stay.absent + 1, absent_ms=since, hidden_ms=None, different=0)
     if verdict == "hidden":
         calm = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
-        since = stay.hidden_ms if calm and stay.hidden_ms is not None else at_ms
+        # What happened in a gap nobody knows: the time of one thing that stands there begins anew.
+        since = stay.hidden_ms if calm and not late and stay.hidden_ms is not None else at_ms
         # It weighs against one look at the empty place: a passer-by undoes little, a bus that passes slowly all.
         after = replace(after, absent=max(0, stay.absent - 1), different=0, hidden_ms=since)
         if at_ms - since >= (rules.veiled_ms if _veiled(stay, seen, rules) else rules.hidden_ms):

@@ -160,6 +160,18 @@ def test_tasks_are_wrongful_early_for_nobody_and_on_another_ones_clock() -> None
     assert wrongful(stay(role="outside"), at_ms=74_000) == 1
 
 
+def test_a_picture_taken_as_a_vehicle_begins_to_leave_is_no_wrongful_task_and_is_told() -> None:
+    def judged(*stays: TrueStay, at_ms: int) -> tuple[int, int]:
+        found = judge(stays, log(case(32_000), tasks=(Tasked("c", HERE, at_ms),)), RULES)
+        return found.wrongful, found.pulling_out
+
+    assert judged(stay(until=74_000), at_ms=73_999) == (0, 0)
+    assert judged(stay(until=74_000), at_ms=74_000) == (0, 1)
+    assert judged(stay(until=74_000), at_ms=74_249) == (0, 1)
+    assert judged(stay(until=74_000), at_ms=74_250) == (1, 0)
+    assert judged(stay(until=69_000), at_ms=69_200) == (1, 0), "its time is not up"
+
+
 def test_a_task_that_was_due_and_never_came_is_counted() -> None:
     found = judge([stay()], log(case(32_000)), RULES)
     assert (found.tasks_due, found.tasks_right) == (1, 0)

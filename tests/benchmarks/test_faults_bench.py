@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from benchmarks.faults.check import CaseFact, Facts, StayFact, TaskFact, check
 from benchmarks.faults.leaks import find_growth
+from tests.commands import call
 
 RIGHT = Facts(
     stays=(StayFact("v0", True), StayFact("v1", False)),
@@ -51,3 +53,26 @@ def test_growth_is_told_and_what_is_flat_or_only_warms_up_is_not() -> None:
     assert len(find_growth([100 + 0.2 * n for n in range(100)], blocks, files)) == 1
     assert len(find_growth(flat, [5000 + 60 * n for n in range(100)], files)) == 1
     assert len(find_growth(flat, blocks, [13 + n // 40 for n in range(100)])) == 1
+
+
+@pytest.mark.parametrize("bench", ["accuracy", "capacity", "faults"])
+def test_hours_of_work_are_not_begun_for_a_file_that_cannot_be_written(bench: str, tmp_path: Path) -> None:
+    ran = call("bench", bench, "--json", tmp_path / "nowhere" / "found.json")
+    assert ran.returncode == 3
+    assert "found.json" in ran.stderr
+    assert "Name a file in a folder that exists" in ran.stderr
+
+
+def test_real_runs_are_refused_before_the_accelerated_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def begun(*_: object) -> None:
+        raise AssertionError("accelerated runs were begun")
+
+    monkeypatch.setattr("benchmarks.faults.cli._accelerated", begun)
+    ran = call("bench", "faults", "--keep", tmp_path)
+    assert (ran.returncode, "exists already" in ran.stderr) == (2, True)
+    monkeypatch.setattr("benchmarks.servers._PLACES", str(tmp_path))
+    ran = call("bench", "faults", "--keep", tmp_path / "new")
+    assert (ran.returncode, "mosquitto is not installed" in ran.stderr) == (3, True)
+    assert not (tmp_path / "new").exists()

@@ -15,7 +15,7 @@ from edge_agent.perception.closer import closer_look
 from edge_agent.perception.eyes import _one_each
 from edge_agent.stays import StayEnded, StaySettled, StayWatched
 from edge_agent.stays.model import VEHICLES, Seen
-from edge_agent.stays.pieces import doubles, feet_hidden, needed_score, spans
+from edge_agent.stays.pieces import doubles, feet_hidden, holds_another, needed_score, spans
 from models.detections import Detection, Detections
 from tests.edge_agent.test_stays import CAR, HEIGHT, INDEX, PERIOD_S, PLACE, RULES, T0, WIDTH, Street, Vehicle
 from zones import Box
@@ -227,6 +227,8 @@ LORRY = Vehicle((220, 110, 320, 184), seed=7, label="truck", detected=False)
 CAB = box((220, 118, 285, 182))
 REAR: Box = (240, 108, 320, 184)
 """The lorry by a box that trembles: it holds but two thirds of the cab."""
+NEAR: Box = (200, 112, 320, 240)
+"""Another that comes towards the camera: all that shows of it is twice as high as its far end."""
 
 
 @pytest.mark.parametrize(
@@ -236,6 +238,7 @@ REAR: Box = (240, 108, 320, 184)
         (LORRY, LORRY.box, False, CAB.box),
         (LORRY, REAR, True, REAR),
         (replace(LORRY, box=(180, 110, 280, 184)), (180, 110, 280, 184), True, (180, 118, 245, 182)),
+        (replace(LORRY, box=NEAR), NEAR, True, NEAR),
     ],
 )
 def test_the_end_that_the_pictures_edge_leaves_of_a_lorry_becomes_the_lorry_by_a_closer_look(
@@ -251,7 +254,8 @@ def test_the_end_that_the_pictures_edge_leaves_of_a_lorry_becomes_the_lorry_by_a
     x, y = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
     image = np.dstack([x % 256, x // 256, y]).astype(np.uint8)
     detector = Knowing([(cab.box, 0.4), *([(lorry.box, 0.2)] if found else [])])
-    assert closer_look(detector, image, lorry.box, VEHICLES) == pytest.approx(0.4), "nearly the same box"
+    if lorry.box[3] < HEIGHT:
+        assert closer_look(detector, image, lorry.box, VEHICLES) == pytest.approx(0.4), "nearly the same box"
     assert closer_look(detector, image, lorry.box, VEHICLES, piece=cab.box) == pytest.approx(0.2 * found)
     camera = Camera("cam1", Eyes(INDEX, detector, 320, EyesConfig()), RULES, street.state, "", "")
     watched = StayWatched(stay, street.now, proven=True)
@@ -264,3 +268,23 @@ def test_the_end_that_the_pictures_edge_leaves_of_a_lorry_becomes_the_lorry_by_a
     assert after.anchor == becomes
     assert (after.first_ms, after.covered_ms) == (stay.first_ms, stay.covered_ms)
     assert event.proven is (becomes == cab.box), "nothing is opened by the look that tells"
+
+
+@pytest.mark.parametrize(
+    ("other", "another"),
+    [
+        ((225, 116, 316, 182), True),
+        ((180, 111, 320, 184), False),  # most of it: a further piece
+        ((150, 116, 214, 182), False),  # the same end
+        ((20, 116, 110, 182), False),  # elsewhere
+    ],
+)
+def test_a_box_around_a_vehicle_and_one_that_came_just_now_is_no_whole(other: Box, another: bool) -> None:
+    end, came = Street(), Street()
+    for _ in range(6):
+        end.look([box((150, 118, 215, 182))])
+    came.look([box(other)])
+    (stay,), (new,) = end.state.stays, came.state.stays
+    assert not new.settled
+    assert holds_another(replace(new, id="new"), stay, (150, 110, 320, 186), RULES) is another
+    assert not holds_another(stay, stay, (150, 110, 320, 186), RULES)
