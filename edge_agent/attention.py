@@ -77,7 +77,7 @@ def look_closer(
     where the whole was seen in any look before, it is looked at for itself, and taken if there is a vehicle: the stay
     is that from the next look on.
 
-    A vehicle that nobody saw come, in the dark, is looked at once more when its time is over: a task needs no less than the case did.
+    A vehicle that nobody saw come (`Stay.unsure`) is looked at once more when its time is over: a task needs no less than the case did.
 
     Of a lorry that the detector does not find in the whole picture, wider views tell, here and before a task, see
     `wholes.look_wider`.
@@ -186,7 +186,7 @@ def _wants_check(camera: Camera, stay: Stay, at_ms: Millis) -> bool:
     if len(stay.checks) < 2:
         return not stay.checks or stood_ms >= confirm_ms
     if stay.unsure and len(stay.checks) >= camera.rules.max_checks:
-        return False  # a shrub that is asked all night says yes some time
+        return False  # a shrub that is asked again and again says yes some time
     return at_ms - stay.checked_ms >= camera.rules.recheck_ms and stay.vehicle_score < needed_score(
         stay, camera.rules
     )

@@ -170,7 +170,7 @@ def share_changed(cells: Cells, box: Box) -> float:
     return float(part.mean()) if part.size else 0.0
 
 
-_AT_REST = 0.15
+_AT_REST = 0.06
 """Cells of shake that are none."""
 
 _SLOPE, _NOISE = 1.5, 4.0

@@ -77,7 +77,8 @@ def look_at(image: Image | NDArray[np.float32], box: Box) -> Look | None:
         box: left, top, right, bottom, pixels; the part beyond the picture is left out of the patch.
     """
     height, width = image.shape[:2]
-    left, top, right, bottom = (round(v) for v in box)
+    left, top = floor(box[0]), floor(box[1])
+    right, bottom = left + round(box[2] - box[0]), top + round(box[3] - box[1])
     if right - left < 4 or bottom - top < 4:
         return None
     inner = (max(0, left), max(0, top), min(width, right), min(height, bottom))
@@ -85,8 +86,7 @@ def look_at(image: Image | NDArray[np.float32], box: Box) -> Look | None:
         return None
     if (inner[2] - inner[0]) * (inner[3] - inner[1]) * 4 < (right - left) * (bottom - top):
         return None
-    part = image[inner[1] : inner[3], inner[0] : inner[2]]
-    grey = cv2.cvtColor(part, cv2.COLOR_BGR2GRAY) if part.ndim == 3 else part
+    grey = _between_pixels(image, inner, (box[0] - left, box[1] - top))
     small = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
     mean = cv2.blur(small, (_BLUR, _BLUR), borderType=cv2.BORDER_REFLECT)
     spread = np.sqrt(
@@ -94,6 +94,20 @@ def look_at(image: Image | NDArray[np.float32], box: Box) -> Look | None:
     )
     contrast = (small - mean) / np.maximum(spread, _MIN_SPREAD)
     return _pack(contrast.astype(np.float32), float(spread.mean()))
+
+
+def _between_pixels(
+    image: Image | NDArray[np.float32], part: tuple[int, int, int, int], by: tuple[float, float]
+) -> NDArray[np.uint8] | NDArray[np.float32]:
+    """A part of a picture, grey, whose corner lies so far between pixels, 0 to 1 (right, down): a camera that trembles by half a pixel
+    would else move what stands by a whole one, which is as much as tells a vehicle from its like."""
+    height, width = image.shape[:2]
+    left, top, right, bottom = part
+    piece = image[top : min(height, bottom + 1), left : min(width, right + 1)]
+    grey = cv2.cvtColor(piece, cv2.COLOR_BGR2GRAY) if piece.ndim == 3 else piece
+    size = (right - left, bottom - top)
+    middle = ((size[0] - 1) / 2 + by[0], (size[1] - 1) / 2 + by[1])
+    return cv2.getRectSubPix(grey, size, middle)  # type: ignore[return-value]
 
 
 Cells = NDArray[np.bool_]

@@ -11,8 +11,8 @@ def with_arrival(stay: Stay, seen: Observation, rules: StayRules) -> Stay:
     """A stay that this picture shows, with what is known of its arrival.
 
     In its first looks its place is compared with what was to be seen there before. A shrub that the detector takes for a car
-    looks the same in both; so does a vehicle that stood there from the first picture. By day a closer look tells them
-    apart, in the dark it must be twice as sure (`unsure`).
+    looks the same in both: then a closer look must be twice as sure (`unsure`). So it must in the dark where nobody knows what was
+    there before, as of a vehicle that stood there from the first picture; by day a closer look tells that from other things.
 
     Args:
         stay: present in this picture.
@@ -25,9 +25,14 @@ def with_arrival(stay: Stay, seen: Observation, rules: StayRules) -> Stay:
     if before is not None and stay.compared < rules.arrival_looks:
         mean = (stay.alike * stay.compared + before) / (stay.compared + 1)
         stay = replace(stay, compared=stay.compared + 1, alike=round(mean, 4))
-    return replace(stay, unsure=seen.dim and not seen_coming(stay, rules))
+    return replace(stay, unsure=not seen_coming(stay, rules) and (seen.dim or known_before(stay, rules)))
+
+
+def known_before(stay: Stay, rules: StayRules) -> bool:
+    """Whether it is known what its place looked like before."""
+    return stay.compared >= rules.settle_hits
 
 
 def seen_coming(stay: Stay, rules: StayRules) -> bool:
     """Whether its place looked otherwise before it stood there."""
-    return stay.compared >= rules.settle_hits and stay.alike < rules.came_likeness
+    return known_before(stay, rules) and stay.alike < rules.came_likeness

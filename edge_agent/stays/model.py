@@ -120,7 +120,7 @@ class Stay:
         masked: it was found behind another vehicle, with its feet hidden.
         compared: of its first looks, those at which its place could be compared with what was there before; `alike`: the mean
             likeness.
-        unsure: it is dark, and nobody saw it come.
+        unsure: nobody saw it come, and it is dark or known that its place looked the same before.
         whole: the box of a larger vehicle of which this may be a piece, last seen in `wholes` looks more than the piece alone.
         larger: the lorry or bus of which this may be an end, as wider views last showed it, at `larger_ms`; in question for
             `larger_looks` looks. As long as it is, no case is opened.

@@ -268,7 +268,8 @@ def feet_hidden(box: Box, label: str, stays: Sequence[Stay], index: ZoneIndex, r
 
 def needed_score(stay: Stay, rules: StayRules) -> float:
     """How surely the closer looks must find a vehicle: twice as surely where nothing but the looks says that anything stands at
-    all. That is so where it was found behind another, with its feet hidden, and in the dark where nobody saw it come."""
+    all. That is so where it was found behind another, with its feet hidden, where its place is known to have looked the same before,
+    and in the dark where nobody saw it come."""
     return rules.vehicle_score * (2 if stay.masked or stay.unsure else 1)
 
 

@@ -1,4 +1,4 @@
-"""In the dark a thing that nobody saw come must be twice as surely a vehicle; by day, or if it was seen coming, it need not."""
+"""A thing that nobody saw come must be twice as surely a vehicle; by day only if it is known that it was there before."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def seen_by_eyes(light: float, *, there: int, found: int, looks: int = 12) -> tu
         pytest.param(0.3, 0, 4, True, id="a shrub that is found now and then"),
         pytest.param(0.3, 0, 0, True, id="there and found from the first picture"),
         pytest.param(0.3, 1, 1, True, id="one look at a place does not tell how it is"),
-        pytest.param(1.0, 0, 4, False, id="a shrub by day"),
+        pytest.param(1.0, 0, 4, True, id="a shrub by day"),
+        pytest.param(1.0, 4, 4, False, id="seen coming by day"),
+        pytest.param(1.0, 0, 0, False, id="there and found from the first picture by day"),
     ],
 )
 def test_who_must_be_found_twice_as_surely(light: float, there: int, found: int, unsure: bool) -> None:
