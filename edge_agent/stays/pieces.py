@@ -27,6 +27,9 @@ _EDGE = 0.01
 _PIECE = 0.5
 """Overlap with a whole from which a box within it is taken for a piece of that."""
 
+_TWICE = 2.0
+"""How many times as large as a piece that came with it a vehicle is."""
+
 _LONG = frozenset({"car", "bus", "truck"})
 """Vehicles of which a piece may be taken for one."""
 
@@ -308,13 +311,18 @@ def is_part(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
 def doubles(stays: Sequence[Stay], seen: tuple[Seen, ...], rules: StayRules) -> set[str]:
     """Ids of stays that turned out to be another one: an older one, which is proven at the same place again, or a
     whole vehicle of which they are a piece. What is out of sight is not detected, of course: that makes it no piece of something
-    smaller."""
+    smaller. Of a vehicle and a piece of it that were found at the same time the vehicle stays, whichever has the lower number."""
     found = set()
     for stay in stays:
         for other in stays:
             if other is stay or not other.settled or other.verdict != "present":
                 continue
             if nested(other.anchor, stay.anchor) < rules.same_nest:
+                continue
+            if _came_as_piece(stay, other, rules):
+                found.add(stay.id)
+                continue
+            if stay.settled and _came_as_piece(other, stay, rules):
                 continue
             older = (other.first_ms, other.id) < (stay.first_ms, stay.id)
             may_be_piece = stay.verdict == "present" or area(other.anchor) >= area(stay.anchor)
@@ -326,3 +334,13 @@ def doubles(stays: Sequence[Stay], seen: tuple[Seen, ...], rules: StayRules) -> 
             ):
                 found.add(stay.id)
     return found
+
+
+def _came_as_piece(piece: Stay, whole: Stay, rules: StayRules) -> bool:
+    """Whether closer looks find more surely a vehicle twice as large that came when the piece did: they are one. What stands before a
+    vehicle came before it or after it."""
+    return (
+        area(whole.anchor) >= _TWICE * area(piece.anchor)
+        and whole.vehicle_score >= max(rules.vehicle_score, piece.vehicle_score)
+        and abs(whole.first_ms - piece.first_ms) <= rules.max_interval_ms
+    )

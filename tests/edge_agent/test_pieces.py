@@ -143,6 +143,31 @@ def test_what_is_found_faintly_and_never_closely_ends_no_car_that_stands_over_it
     assert doubles([ghost, replace(car, checks=(0.6,))], (found,), RULES) == {ghost.id}
 
 
+@pytest.mark.parametrize(
+    ("later_s", "lorry", "cab", "ends"),
+    [
+        pytest.param(0, 0.5, 0.3, "cab", id="the lorry is surer"),
+        pytest.param(0, 0.3, 0.5, "lorry", id="a box around a car and a heap"),
+        pytest.param(0, 0.0, 0.0, "lorry", id="nobody has looked closer"),
+        pytest.param(60, 0.5, 0.3, "lorry", id="a motorcycle stood before it came"),
+    ],
+)
+def test_of_a_lorry_and_an_end_of_it_that_came_together_one_stays(
+    later_s: int, lorry: float, cab: float, ends: str
+) -> None:
+    """The end has the lower number, for boxes are numbered from the left."""
+    end: Box = (100, 118, 125, 160)
+    streets = (Street(), Street())
+    for _ in range(6):
+        streets[0].look([box(end, "motorcycle")])
+        streets[1].look([box((105, 110, 280, 186), "truck")])
+    (one,), (other,) = (street.state.stays for street in streets)
+    one = replace(one, id="1", checks=(cab, cab))
+    other = replace(other, id="2", checks=(lorry, lorry), first_ms=one.first_ms + 1000 * later_s)
+    seen = (Seen(end, "motorcycle", 0.3), Seen(other.anchor, "truck", 0.5))
+    assert doubles([one, other], seen, RULES) == {"1" if ends == "cab" else "2"}
+
+
 def test_a_car_out_of_sight_is_no_piece_of_what_still_shows_of_it() -> None:
     """A bus stands before it, and its rear passes for a car, even when looked at closely."""
     street = Street()
