@@ -28,7 +28,7 @@ PLATE, PHONE = "沪A8K526", "+8613900000001"
 CAMERA_PASSWORD, BROKER_PASSWORD, CENTRE_PASSWORD = "cam word", "box word", "centre word"
 TOPICS = AgentTopics(STREET, AGENT)
 CONFIRM_S, GRACE_S = 3.0, 6.0
-WITHIN_S = 60.0
+WITHIN_S = 120.0
 """Far longer than anything takes on a quiet machine: a deadline, not a measurement."""
 
 
