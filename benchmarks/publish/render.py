@@ -138,6 +138,7 @@ def _digits(value: float | None, digits: int = 3) -> str:
 def accuracy(whole: Figures) -> str:
     """The section of `patrol bench accuracy --json`."""
     from benchmarks.accuracy.figures import GOALS, NEAR_GOAL
+    from benchmarks.accuracy.score import CREEP_MS
 
     figures, strata = whole["accuracy"], whole["rows"]
     everything = strata[0]
@@ -182,7 +183,12 @@ def accuracy(whole: Figures) -> str:
             _below(whole["wrongful_rate_below"]),
             _goal(figures["wrongful_tasks"], 0, most=True),
         ],
-        ["of the others, on a picture within 0.25 s of pulling out", whole["pulling_out"], "", ""],
+        [
+            f"of the others, on a picture within {CREEP_MS / 1000:g} s of pulling out",
+            whole["pulling_out"],
+            "",
+            "",
+        ],
         ["tasks that were due and came", f"{everything['tasks_right']} of {everything['tasks_due']}", "", ""],
         ["identity switches", everything["switches"], "", ""],
         ["fragments: the agent's stays for one true stay, mean", _digits(everything["fragments"]), "", ""],

@@ -224,20 +224,18 @@ def _whole_of(
 def holds_another(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
     """Whether a box that would be the whole of a stay holds another vehicle, be it one that came only now, rather than a further
     piece, which fills most of it."""
-    return (
-        other.id != stay.id
-        and other.verdict == "present"
-        and covered_share(other.anchor, box) >= rules.same_nest
-        and nested(other.anchor, stay.anchor) < rules.same_nest
-        and iou(other.anchor, box) < _PIECE
-    )
+    return _stands_in(other, stay, box, rules) and iou(other.anchor, box) < _PIECE
 
 
 def _another_in(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
     """Whether another vehicle, which is not the stay's own again, stands in the box."""
+    return other.settled and _stands_in(other, stay, box, rules)
+
+
+def _stands_in(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
+    """Whether another stay, settled or not, is to be seen in the box, apart from the stay."""
     return (
         other.id != stay.id
-        and other.settled
         and other.verdict == "present"
         and covered_share(other.anchor, box) >= rules.same_nest
         and nested(other.anchor, stay.anchor) < rules.same_nest
