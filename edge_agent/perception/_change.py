@@ -53,6 +53,10 @@ _ENOUGH_KNOWN = 0.9
 _SEASONED = 3
 """Looks at a place without a vehicle after which it is known how it looks: at the first somebody may have stood there."""
 
+_LONG_SEASONED = 10
+"""The same of a place at which something was found faintly: a car that stands there from the first picture on may be found
+faintly for some looks, too."""
+
 _DIM, _GREYISH = 60.0, 0.75
 """A picture is dim whose middle grey is below the one, or whose colours differ by less than the other (infrared)."""
 
@@ -268,7 +272,7 @@ class Ground:
         self._mean[fresh] = grey[fresh]
         old = free & (self._known > 0)
         self._mean[old] += _LEARN * (grey[old] - self._mean[old])
-        self._known[free & (self._known < _SEASONED)] += 1
+        self._known[free & (self._known < _LONG_SEASONED)] += 1
 
     def compare(self, grey: Grey, box: Box) -> tuple[float | None, float, bool]:
         """Likeness of a box to the empty ground (None where that is not known), to the picture before, and whether the empty ground
@@ -276,15 +280,29 @@ class Ground:
         now = look_at(grey, box)
         before = None if self._last is None or self._last.shape != grey.shape else look_at(self._last, box)
         calm = likeness(now, before) if now is not None and before is not None else 0.0
-        if now is None or self._mean is None or self._known is None or self._mean.shape != grey.shape:
+        if now is None or self._mean is None or not self._seen_often(grey, box, 1):
             return None, calm, False
+        ground = look_at(self._mean, box)
+        return (
+            (None if ground is None else likeness(now, ground)),
+            calm,
+            self._seen_often(grey, box, _SEASONED),
+        )
+
+    def known(self, grey: Grey, box: Box) -> float | None:
+        """Likeness of a box to what is remembered of it; None where that was not seen for long enough."""
+        if self._mean is None or not self._seen_often(grey, box, _LONG_SEASONED):
+            return None
+        now, ground = look_at(grey, box), look_at(self._mean, box)
+        return None if now is None or ground is None else likeness(now, ground)
+
+    def _seen_often(self, grey: Grey, box: Box, looks: int) -> bool:
+        """Whether most of a box was learned at so many looks at least."""
+        if self._known is None or self._known.shape != grey.shape:
+            return False
         left, top, right, bottom = (max(0, round(v)) for v in box)
         known = self._known[top:bottom, left:right]
-        if known.size == 0 or (known > 0).mean() < _ENOUGH_KNOWN:
-            return None, calm, False
-        seasoned = bool((known >= _SEASONED).mean() >= _ENOUGH_KNOWN)
-        ground = look_at(self._mean, box)
-        return (None if ground is None else likeness(now, ground)), calm, seasoned
+        return bool(known.size and (known >= looks).mean() >= _ENOUGH_KNOWN)
 
     def remember(self, grey: Grey) -> None:
         """This was the picture before the next."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,6 +27,7 @@ from edge_agent.perception._change import (
     share_changed,
     shrink,
 )
+from edge_agent.perception._regions import holds, tiles, whole_region
 from edge_agent.perception.closer import (
     SAME,
     Region,
@@ -51,9 +52,6 @@ _NESTED = 0.6
 _MOVED = 0.4
 """Share of a detection's box that has changed, from which it is no longer there."""
 
-_ROOM = 0.15
-"""Room around a change that a region must show, in shares of the change's side."""
-
 
 @dataclass(frozen=True, slots=True)
 class EyesConfig:
@@ -61,6 +59,7 @@ class EyesConfig:
 
     Attributes:
         score: detections below it are not used for tracking. Low, because a case also needs closer looks.
+        sure: detections below it may be things that were always there (`StayRules.begin_score`).
         margin: how far beyond the zones the detector looks, in shares of the zones' extent; vehicles stand
             half in, and what hides them comes from outside.
         detail: the largest reduction of the picture before the detector; above it, tiles are added.
@@ -72,6 +71,7 @@ class EyesConfig:
     """
 
     score: float = 0.2
+    sure: float = 0.3
     margin: float = 0.35
     detail: float = 2.6
     max_age_ms: int = 20_000
@@ -96,10 +96,11 @@ class Eyes:
         self._detector = detector
         self._input_side = input_side
         self._config = config
-        self._whole = _region(index, config.margin)
-        self._regions = [self._whole, *_tiles(self._whole, round(input_side * config.detail))]
+        self._whole = whole_region(index, config.margin)
+        self._regions = [self._whole, *tiles(self._whole, round(input_side * config.detail))]
         self._steadier = Steadier()
         self._ground = Ground()
+        self._former = Ground()
         self._shift = (0.0, 0.0)
         self._last_grey: Grey | None = None
         self._last_at_ms: Millis = 0
@@ -123,7 +124,7 @@ class Eyes:
             and bottom <= self._whole[3]
         ):
             other._whole, other._regions = self._whole, self._regions
-            other._steadier, other._ground = self._steadier, self._ground
+            other._steadier, other._ground, other._former = self._steadier, self._ground, self._former
             other._last_grey, other._last_at_ms = self._last_grey, self._last_at_ms
             other._last_detections = self._last_detections
             other._looked_ms = dict(self._looked_ms)
@@ -199,11 +200,11 @@ class Eyes:
             ground, calm[stay.id], seasoned = self._ground.compare(steady, small(stay.spot))
             if ground is not None:
                 empty[stay.id] = round(ground, 4)
-                if seasoned:
-                    before[stay.id] = empty[stay.id]
-        vehicles = [item.box for item in seen if item.label != "person"]
-        self._ground.learn(steady, [small(box) for box in (*vehicles, *(stay.spot for stay in state.stays))])
-        self._ground.remember(steady)
+            if ground is not None and seasoned:
+                before[stay.id] = empty[stay.id]
+            elif (former := self._former.known(steady, small(stay.spot))) is not None:
+                before[stay.id] = round(former, 4)
+        self._learn(steady, seen, state, small)
         return Observation(
             frame.at_ms,
             tuple(sorted(seen, key=lambda s: s.box)),
@@ -214,6 +215,17 @@ class Eyes:
             before=before,
             dim=is_dim(frame.image[top:bottom, left:right], grey),
         )
+
+    def _learn(
+        self, steady: Grey, seen: Sequence[Seen], state: CameraState, small: Callable[[Box], Box]
+    ) -> None:
+        """Remember the scene without anything that may be a vehicle; and, for what nobody saw come, the scene without those
+        that are found surely enough to begin a stay: a shrub that is found faintly all the time was there before, too."""
+        taken = [small(stay.spot) for stay in state.stays]
+        vehicles = [(item.score, small(item.box)) for item in seen if item.label != "person"]
+        self._ground.learn(steady, [*taken, *(box for _, box in vehicles)])
+        self._ground.remember(steady)
+        self._former.learn(steady, [*taken, *(box for score, box in vehicles if score >= self._config.sure)])
 
     def examine(self, image: Image, box: Box, labels: Collection[str], *, piece: Box | None = None) -> float:
         """A closer look at one box, see `closer_look`."""
@@ -274,7 +286,7 @@ class Eyes:
             left, right = left + self._whole[0], right + self._whole[0]
             top, bottom = top + self._whole[1], bottom + self._whole[1]
             # Tiles come after the whole: the last that fits shows most detail.
-            fitting = [r for r in self._regions if _holds(r, (left, top, right, bottom), self._whole)]
+            fitting = [r for r in self._regions if holds(r, (left, top, right, bottom), self._whole)]
             if fitting[-1] != self._whole or len(self._regions) == 1:
                 wanted += [] if any(region in wanted for region in fitting[1:]) else fitting[-1:]
             else:
@@ -346,15 +358,6 @@ def _share(name: str) -> float:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big") / 2**32
 
 
-def _holds(region: Region, box: Box, whole: Region) -> bool:
-    """Whether a region shows a box with some room around it, except where the picture that is looked at ends."""
-    room = _ROOM * max(box[2] - box[0], box[3] - box[1])
-    return all(
-        region[side] * sign == whole[side] * sign or (box[side] - sign * room - region[side]) * sign >= 0
-        for side, sign in ((0, 1), (1, 1), (2, -1), (3, -1))
-    )
-
-
 def _together(last: Detections, found: Detections, regions: Sequence[Region]) -> Detections:
     """Earlier detections outside of the regions that were looked at again, and what was found in those.
 
@@ -410,35 +413,3 @@ def _one_each(detections: list[Detection], size: tuple[float, float]) -> list[De
             # Its best piece says as surely that it is a vehicle.
             kept[kept.index(same[0])] = replace(item, score=same[0].score)
     return kept
-
-
-def _region(index: ZoneIndex, margin: float) -> Region:
-    """The zones' bounding box with a margin, at least a third of the picture each way, whole pixels."""
-    left, top, right, bottom = index.bounds()
-    side = max((right - left), (bottom - top)) * margin
-    wide = max(right - left + 2 * side, index.width / 3)
-    high = max(bottom - top + 2 * side, index.height / 3)
-    middle = ((left + right) / 2, (top + bottom) / 2)
-    x1 = max(0, min(round(middle[0] - wide / 2), index.width - round(wide)))
-    y1 = max(0, min(round(middle[1] - high / 2), index.height - round(high)))
-    return (x1, y1, min(index.width, x1 + round(wide)), min(index.height, y1 + round(high)))
-
-
-def _tiles(whole: Region, side: int) -> list[Region]:
-    """Overlapping tiles of at most `side` pixels, none where the whole is no larger."""
-    left, top, right, bottom = whole
-    if right - left <= side and bottom - top <= side:
-        return []
-
-    def starts(low: int, high: int) -> list[int]:
-        length = high - low
-        if length <= side:
-            return [low]
-        count = -(-(length - side // 4) // (side - side // 4))
-        return [round(low + i * (length - side) / (count - 1)) for i in range(count)]
-
-    return [
-        (x, y, min(right, x + side), min(bottom, y + side))
-        for y in starts(top, bottom)
-        for x in starts(left, right)
-    ]

@@ -28,10 +28,12 @@ class Scripted:
     """Finds the place when told to, and in closer looks with a score that is told."""
 
     def __init__(self) -> None:
-        self.finds, self.closer = False, 0.2
+        self.finds, self.faintly, self.closer = False, False, 0.2
 
     def detect_regions(self, picture: Image, regions: object) -> Detections:
-        return Detections([PLACE] if self.finds else [], [0.5] if self.finds else [], ["car"] * self.finds)
+        score = 0.5 if self.finds else 0.25
+        found = self.finds or self.faintly
+        return Detections([PLACE] if found else [], [score] if found else [], ["car"] * found)
 
     def detect(self, pictures: Sequence[Image]) -> list[Detections]:
         (view,) = pictures
@@ -40,14 +42,16 @@ class Scripted:
         return [Detections([box], [self.closer], ["car"])]
 
 
-def seen_by_eyes(light: float, *, there: int, found: int, looks: int = 12) -> tuple[Camera, Stay, Frame]:
-    """What stands in the place from one look on, and is detected from another on."""
+def seen_by_eyes(
+    light: float, *, there: int, found: int, looks: int = 12, faintly: bool = False
+) -> tuple[Camera, Stay, Frame]:
+    """What stands in the place from one look on, and is detected from another on; before, not at all or faintly."""
     detector = Scripted()
     eyes = Eyes(INDEX, detector, 320, EyesConfig(skip_unchanged=False))
     camera = Camera("cam1", eyes, RULES, CameraState("cam1"), "", "")
     frame = None
     for number in range(looks):
-        detector.finds = number >= found
+        detector.finds, detector.faintly = number >= found, faintly and number >= there
         image = paint([CAR] if number >= there else [], number, light)
         frame = Frame("cam1", T0 + number * 2000, image, number)
         seen = eyes.observe(frame, camera.state, force=True)
@@ -74,6 +78,23 @@ def test_who_must_be_found_twice_as_surely(light: float, there: int, found: int,
     _, stay, _ = seen_by_eyes(light, there=there, found=found)
     assert (stay.settled, stay.unsure) == (True, unsure)
     assert needed_score(stay, RULES) == RULES.vehicle_score * (2 if unsure else 1)
+
+
+@pytest.mark.parametrize(
+    ("light", "there", "found", "unsure"),
+    [
+        pytest.param(1.0, 0, 20, True, id="a shrub that is nearly a car all the time"),
+        pytest.param(1.0, 0, 4, False, id="a car of the first picture that is found faintly for some looks"),
+        pytest.param(1.0, 20, 40, False, id="seen coming, though it is found faintly for long"),
+        pytest.param(0.3, 20, 40, False, id="seen coming by night, though it is found faintly for long"),
+        pytest.param(0.3, 0, 20, True, id="a shrub that is nearly a car by night"),
+    ],
+)
+def test_what_was_found_faintly_all_the_time_was_there_before(
+    light: float, there: int, found: int, unsure: bool
+) -> None:
+    _, stay, _ = seen_by_eyes(light, there=there, found=found, looks=found + 8, faintly=True)
+    assert (stay.settled, stay.unsure) == (True, unsure)
 
 
 def test_passers_by_are_no_arrival_and_a_new_place_is_judged_anew() -> None:
