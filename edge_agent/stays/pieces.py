@@ -14,8 +14,11 @@ from edge_agent.stays.model import VEHICLES, Observation, Seen, Stay, StayRules
 from zones import Box, ZoneIndex
 from zones.geometry import area, covered_share, iou, nested
 
-_CELLS = 24
+_CELLS = 16
 """Cells of a look, of 576, from which a part of it can be compared for itself."""
+
+_TINY = 0.04
+"""Share of a vehicle's box below which a box within it is none that stands before it: a motorcycle has a twelfth of a lorry's."""
 
 _WHOLE_SCORE, _WHOLE_SIZE, _WHOLE_SHARE, _WHOLE_HEIGHT = 0.7, 1.4, 0.8, 1.7
 _CUT_HEIGHT = 2.5
@@ -112,23 +115,43 @@ def nearer(stay: Stay, seen: Sequence[Seen], *apart: Seen | None) -> list[Seen]:
 
 def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
     """Whether a detection within the place of a vehicle that stands is what still shows of it, the rest being hidden: what
-    nothing nearer covers of that part looks as it did, or as it did just after the vehicle was last proven. In so short a time
-    nobody drives away and another comes to stand there: what showed then, on no nearer ground, was the vehicle."""
+    nothing nearer covers of that part looks as it did (`shows_as_before`), or the vehicle was proven just now: in so short a time
+    nobody drives away and another comes to stand there. A box that is tiny beside the place is no vehicle before it either."""
+    if not _lies_in(item, stay, rules):
+        return False
+    tiny = area(item.box) < _TINY * area(stay.anchor)
+    just_now = stay.settled and seen.at_ms - stay.last_ms <= rules.swap_ms
+    if not stay.absent and not _lower(item, stay) and (tiny or just_now):
+        return seen.patches.get(stay.id) is not None
+    return shows_as_before(stay, item, seen, rules)
+
+
+def shows_as_before(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
+    """Whether a detection within the place of a vehicle looks as that part of it did, or as it did just after the vehicle was last
+    proven, as far as nothing nearer covers it: what showed then, on no nearer ground, was the vehicle."""
     patch = seen.patches.get(stay.id)
-    if patch is None or covered_share(item.box, stay.anchor) < rules.piece_share:
+    if patch is None or not _lies_in(item, stay, rules):
         return False
     cells = within(stay.spot, item.box)
     free = uncovered(stay.spot, (other.box for other in nearer(stay, seen.seen, item)))
     cells = cells if free is None else cells & free
-    enough = int(cells.sum()) >= _CELLS
-    if enough and likeness(stay.look, patch, cells) >= rules.keep_likeness:
-        return True
-    if stay.absent or item.box[3] > stay.anchor[3] + 0.05 * (stay.anchor[3] - stay.anchor[1]):
+    if int(cells.sum()) < _CELLS:
         return False
-    if stay.settled and seen.at_ms - stay.last_ms <= rules.swap_ms:
+    if likeness(stay.look, patch, cells) >= rules.keep_likeness:
         return True
-    remnant = stay.remnant
-    return enough and remnant is not None and likeness(remnant, patch, cells) >= rules.keep_likeness
+    if stay.absent or _lower(item, stay) or stay.remnant is None:
+        return False
+    return likeness(stay.remnant, patch, cells) >= rules.keep_likeness
+
+
+def _lies_in(item: Seen, stay: Stay, rules: StayRules) -> bool:
+    """Whether enough of a detection lies in the place of a stay."""
+    return covered_share(item.box, stay.anchor) >= rules.piece_share
+
+
+def _lower(item: Seen, stay: Stay) -> bool:
+    """Whether a detection stands on nearer ground than a stay: its lower edge is lower."""
+    return item.box[3] > stay.anchor[3] + 0.05 * (stay.anchor[3] - stay.anchor[1])
 
 
 def grown(

@@ -24,7 +24,7 @@ from edge_agent.stays.model import (
     Terms,
     Verdict,
 )
-from edge_agent.stays.pieces import doubles, feet_hidden, grown, match, may_begin, same_size
+from edge_agent.stays.pieces import doubles, feet_hidden, grown, match, may_begin, same_size, shows_as_before
 from edge_agent.stays.placing import followed, place_in_zones
 from edge_agent.stays.sight import blocked_share, place_likeness, unmoved
 from protocol.clock import Millis
@@ -207,10 +207,10 @@ def _judge(
         return "absent", place
     if found is not None:
         # Another vehicle in the place: it replaced the first only if it stands in a zone itself, not in the lane before.
-        # A faint detection begins no stay, so it ends none either.
-        there = (
-            found.score >= rules.begin_score and index.presence(found.box, found.label, active=ground).inside
-        )
+        # A faint detection begins no stay, so it ends none either; nor does a part of the first that still shows.
+        part = not same_size(stay.anchor, found.box, rules) and shows_as_before(stay, found, seen, rules)
+        surely = found.score >= rules.begin_score and not part
+        there = surely and index.presence(found.box, found.label, active=ground).inside
         return ("different" if there else "occluded"), place
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.rest_likeness
     clear = around_it >= rules.ring_likeness and at_rest and not _veiled(stay, seen, rules)

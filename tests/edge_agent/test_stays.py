@@ -404,7 +404,8 @@ def test_a_twin_in_its_place_is_not_the_first_and_the_first_is(
 @given(st.integers(0, 2**31), st.integers(1, 24), st.integers(200, 20_000))
 @settings(max_examples=15, deadline=None)
 def test_standing_never_begins_before_the_vehicle_stands(seed: int, left_px: int, every_ms: int) -> None:
-    """It brakes at 1 m/s2, five metres long, and is seen at any moment of it, at any period."""
+    """It brakes at 1 m/s2, five metres long, and is seen at any moment of it, at any period. In the last quarter of a second it
+    rolls three centimetres, half a pixel: no picture tells that from standing."""
     street = Street()
     rest_m = left_px / 80 * 5
     stands_ms = T0 + every_ms + round((2 * rest_m) ** 0.5 * 1000)
@@ -413,7 +414,7 @@ def test_standing_never_begins_before_the_vehicle_stands(seed: int, left_px: int
         missing = max(0.0, (stands_ms - at_ms) / 1000) ** 2 / 2 / 5 * 80
         left, top, right, bottom = PLACE
         street.look([Vehicle((left - missing, top, right - missing, bottom), seed)], after_s=every_ms / 1000)
-    assert all(stay.first_ms >= stands_ms for stay in street.state.stays if stay.settled)
+    assert all(stay.first_ms >= stands_ms - 250 for stay in street.state.stays if stay.settled)
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(1, 30)), min_size=1, max_size=40))
