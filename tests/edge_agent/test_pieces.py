@@ -47,6 +47,25 @@ def test_a_bus_that_stands_before_a_car_makes_neither_two_of_it_nor_none(known: 
     assert street.state.stays[0].covered_ms == 30_000 - RULES.roll_ms
 
 
+@pytest.mark.parametrize("wheel", [(62, 170, 87, 186), (64, 176, 78, 185)], ids=["small", "tiny"])
+@pytest.mark.parametrize("half", [True, False])
+def test_neither_a_wheel_nor_half_of_a_van_behind_a_bus_is_another_vehicle(wheel: Box, half: bool) -> None:
+    """The half that still shows lies in the van's place and has another size; the wheel has few cells of the van's look."""
+    van = Vehicle((60, 110, 180, 185), seed=7)
+    bus = Vehicle((124, 60, 300, 230), seed=99, label="bus", detected=False)
+    found = [box((62, 112, 126, 182))] * half + [box(wheel)]
+    street = Street()
+    for _ in range(12):
+        street.look([van], jitter=1)
+    for _ in range(30):
+        street.look([replace(van, detected=False), bus, *found], jitter=1)
+    for _ in range(5):
+        street.look([van], jitter=1)
+    (stay,) = street.state.stays
+    assert [event.stay.id for event in street.of(StaySettled)] == [stay.id]
+    assert street.of(StayEnded) == []
+
+
 @pytest.mark.parametrize(("looks", "stays"), [(0, 1), (4, 2)])
 def test_what_looks_otherwise_behind_the_bus_is_another_stay_once_there_was_time_to_change_places(
     looks: int, stays: int
