@@ -128,12 +128,14 @@ def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> 
 
 def shows_as_before(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
     """Whether a detection within the place of a vehicle looks as that part of it did, or as it did just after the vehicle was last
-    proven, as far as nothing nearer covers it: what showed then, on no nearer ground, was the vehicle."""
+    proven, as far as nothing nearer covers it: what showed then, on no nearer ground, was the vehicle. Other boxes in the place
+    that are no lower may be further parts of it."""
     patch = seen.patches.get(stay.id)
     if patch is None or not _lies_in(item, stay, rules):
         return False
     cells = within(stay.spot, item.box)
-    free = uncovered(stay.spot, (other.box for other in nearer(stay, seen.seen, item)))
+    before = (o for o in nearer(stay, seen.seen, item) if _lower(o, stay) or not _lies_in(o, stay, rules))
+    free = uncovered(stay.spot, (other.box for other in before))
     cells = cells if free is None else cells & free
     if int(cells.sum()) < _CELLS:
         return False
