@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from edge_agent.stays.appearance import likeness, ring_likeness, uncovered, within
+from edge_agent.stays.appearance import Cells, likeness, ring_likeness, uncovered, within
 from edge_agent.stays.model import VEHICLES, Observation, Seen, Stay, StayRules
 from zones import Box, ZoneIndex
 from zones.geometry import area, covered_share, iou, nested
@@ -116,34 +116,46 @@ def nearer(stay: Stay, seen: Sequence[Seen], *apart: Seen | None) -> list[Seen]:
 def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
     """Whether a detection within the place of a vehicle that stands is what still shows of it, the rest being hidden: what
     nothing nearer covers of that part looks as it did (`shows_as_before`), or the vehicle was proven just now: in so short a time
-    nobody drives away and another comes to stand there. A box that is tiny beside the place is no vehicle before it either."""
-    if not _lies_in(item, stay, rules):
+    nobody drives away and another comes to stand there. A box that is tiny beside the place is no vehicle before it either. Nor
+    may one begin where something nearer covers nearly all of it just now: the next look tells."""
+    if not _lies_in(item, stay, rules) or seen.patches.get(stay.id) is None:
         return False
-    tiny = area(item.box) < _TINY * area(stay.anchor)
+    covered = _many(within(stay.spot, item.box)) and not _many(_showing(stay, item, seen, rules))
     just_now = stay.settled and seen.at_ms - stay.last_ms <= rules.swap_ms
-    if not stay.absent and not _lower(item, stay) and (tiny or just_now):
-        return seen.patches.get(stay.id) is not None
+    tiny = area(item.box) < _TINY * area(stay.anchor)
+    if not stay.absent and (covered or ((just_now or tiny) and not _lower(item, stay))):
+        return True
     return shows_as_before(stay, item, seen, rules)
 
 
 def shows_as_before(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
     """Whether a detection within the place of a vehicle looks as that part of it did, or as it did just after the vehicle was last
-    proven, as far as nothing nearer covers it: what showed then, on no nearer ground, was the vehicle. Other boxes in the place
-    that are no lower may be further parts of it."""
+    proven, as far as nothing nearer covers it: what showed then, on no nearer ground, was the vehicle."""
     patch = seen.patches.get(stay.id)
     if patch is None or not _lies_in(item, stay, rules):
         return False
-    cells = within(stay.spot, item.box)
-    before = (o for o in nearer(stay, seen.seen, item) if _lower(o, stay) or not _lies_in(o, stay, rules))
-    free = uncovered(stay.spot, (other.box for other in before))
-    cells = cells if free is None else cells & free
-    if int(cells.sum()) < _CELLS:
+    cells = _showing(stay, item, seen, rules)
+    if not _many(cells):
         return False
     if likeness(stay.look, patch, cells) >= rules.keep_likeness:
         return True
     if stay.absent or _lower(item, stay) or stay.remnant is None:
         return False
     return likeness(stay.remnant, patch, cells) >= rules.keep_likeness
+
+
+def _showing(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> Cells:
+    """The cells of a stay's look within a detection that nothing nearer covers. Other boxes in the place that are no lower may be
+    further parts of the same vehicle: they cover nothing."""
+    cells = within(stay.spot, item.box)
+    before = (o for o in nearer(stay, seen.seen, item) if _lower(o, stay) or not _lies_in(o, stay, rules))
+    free = uncovered(stay.spot, (other.box for other in before))
+    return cells if free is None else cells & free
+
+
+def _many(cells: Cells) -> bool:
+    """Whether they are enough to be compared for themselves."""
+    return int(cells.sum()) >= _CELLS
 
 
 def _lies_in(item: Seen, stay: Stay, rules: StayRules) -> bool:

@@ -66,6 +66,23 @@ def test_neither_a_wheel_nor_half_of_a_van_behind_a_bus_is_another_vehicle(wheel
     assert street.of(StayEnded) == []
 
 
+@pytest.mark.parametrize("drop", [0, 12], ids=["on its ground", "a box that trembles"])
+def test_of_what_something_nearer_covers_just_now_the_next_look_tells(drop: int) -> None:
+    """A passer-by before the end of a car that a bus leaves to be seen: nothing of it can be compared."""
+    van = Vehicle((40, 80, 220, 188), seed=7)
+    bus = Vehicle((140, 50, 300, 230), seed=99, label="bus", detected=False)
+    end = (42, 100, 110, 184)
+    street = Street()
+    for _ in range(12):
+        street.look([van], jitter=1)
+    for number in range(20):
+        covered = number == 10
+        passer_by = [box((38, 96, 112, 210), "person")] * covered
+        end_now = (*end[:3], end[3] + drop * covered)
+        street.look([replace(van, detected=False), bus, box(end_now), *passer_by], jitter=1)
+    assert len(street.of(StaySettled)) == 1
+
+
 @pytest.mark.parametrize(("looks", "stays"), [(0, 1), (4, 2)])
 def test_what_looks_otherwise_behind_the_bus_is_another_stay_once_there_was_time_to_change_places(
     looks: int, stays: int
