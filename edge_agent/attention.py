@@ -79,6 +79,9 @@ def look_closer(
 
     A vehicle that nobody saw come (`Stay.unsure`) is looked at once more when its time is over: a task needs no less than the case did.
 
+    Who does not stand to the inch where it stood in the look before may just pull out: no task rests on the first such look
+    (`Stay.stirred`).
+
     Of a lorry that the detector does not find in the whole picture, wider views tell, here and before a task, see
     `wholes.look_wider`.
     """
@@ -93,7 +96,9 @@ def look_closer(
         case = case_of(stay)
         if case is not None:
             due = case.state == "rechecking" or _clock_ended(case, frame.at_ms)
-            if stay.unsure and due:
+            if due and stay.stirred == 1:
+                doubted.add(stay.id)
+            elif stay.unsure and due:
                 looked[stay.id] = after = _looked_at(camera, frame, stay)
                 if after.vehicle_score < needed_score(after, camera.rules):
                     doubted.add(stay.id)

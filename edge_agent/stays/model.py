@@ -102,6 +102,8 @@ class Stay:
         ring: how its surroundings look.
         aside: where the last look showed it, if that was a little off its place: taken for its place once it is seen there
             again. Who pulls out is not.
+        stirred: looks in a row, up to the last, in which it did not stand to the inch where it is remembered (`same_place`). In the first
+            of them it may pull out; who stands on, in another light, stands in the second, too.
         settled: it stands (seen often enough without moving).
         hits: observations that matched since it came to rest.
         covered_ms: proven standing time, without gaps.
@@ -142,6 +144,7 @@ class Stay:
     look: Look
     ring: Look | None = None
     aside: Box | None = None
+    stirred: int = 0
     score: float = 0.0
     settled: bool = False
     hits: int = 1

@@ -311,12 +311,14 @@ def _present(
     patch = seen.patches.get(stay.id)
     if patch is None:
         return after
+    still = unmoved(stay, found, seen, rules)
+    after = replace(after, stirred=0 if still else stay.stirred + 1)
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
     watched = clear and not stay.doubt and at_rest
     if likeness(stay.look, patch) >= rules.learn_likeness:
         # The first look may be of the last inch; those after it count alike until there are enough.
         weight = max(rules.adapt, 1 / stay.hits)
-        if watched and not unmoved(stay, found, seen, rules):
+        if watched and not still:
             # Watched all along it is the same, so it was the camera or the light that moved: soon it may be hidden.
             weight = max(weight, rules.catch_up)
         return replace(after, look=blend(stay.look, patch, weight))
