@@ -50,10 +50,10 @@ _HALO = 0.1
 _ENOUGH_KNOWN = 0.9
 """Share of a box that must have been seen empty before the ground under it counts as known."""
 
-_SEASONED = 3
+SEASONED = 3
 """Looks at a place without a vehicle after which it is known how it looks: at the first somebody may have stood there."""
 
-_LONG_SEASONED = 10
+LONG_SEASONED = 10
 """The same of a place at which something was found faintly: a car that stands there from the first picture on may be found
 faintly for some looks, too."""
 
@@ -272,7 +272,7 @@ class Ground:
         self._mean[fresh] = grey[fresh]
         old = free & (self._known > 0)
         self._mean[old] += _LEARN * (grey[old] - self._mean[old])
-        self._known[free & (self._known < _LONG_SEASONED)] += 1
+        self._known[free & (self._known < LONG_SEASONED)] += 1
 
     def compare(self, grey: Grey, box: Box) -> tuple[float | None, float, bool]:
         """Likeness of a box to the empty ground (None where that is not known), to the picture before, and whether the empty ground
@@ -286,12 +286,12 @@ class Ground:
         return (
             (None if ground is None else likeness(now, ground)),
             calm,
-            self._seen_often(grey, box, _SEASONED),
+            self._seen_often(grey, box, SEASONED),
         )
 
-    def known(self, grey: Grey, box: Box) -> float | None:
-        """Likeness of a box to what is remembered of it; None where that was not seen for long enough."""
-        if self._mean is None or not self._seen_often(grey, box, _LONG_SEASONED):
+    def known(self, grey: Grey, box: Box, looks: int = SEASONED) -> float | None:
+        """Likeness of a box to what is remembered of it; None where that was not seen in so many looks."""
+        if self._mean is None or not self._seen_often(grey, box, looks):
             return None
         now, ground = look_at(grey, box), look_at(self._mean, box)
         return None if now is None or ground is None else likeness(now, ground)

@@ -11,6 +11,7 @@ import numpy as np
 from edge_agent.frames import Frame, Image
 from edge_agent.perception._change import (
     CELL,
+    LONG_SEASONED,
     Cells,
     Grey,
     Ground,
@@ -190,6 +191,7 @@ class Eyes:
             x1, y1, x2, y2 = box
             return ((x1 - left) * factor, (y1 - top) * factor, (x2 - left) * factor, (y2 - top) * factor)
 
+        seen = tuple(self._faint(item, steady, small) for item in seen)
         for stay in state.stays:
             patch = look_at(frame.image, moved_box(stay.spot, *shift))
             if patch is not None:
@@ -202,7 +204,7 @@ class Eyes:
                 empty[stay.id] = round(ground, 4)
             if ground is not None and seasoned:
                 before[stay.id] = empty[stay.id]
-            elif (former := self._former.known(steady, small(stay.spot))) is not None:
+            elif (former := self._former.known(steady, small(stay.spot), LONG_SEASONED)) is not None:
                 before[stay.id] = round(former, 4)
         self._learn(steady, seen, state, small)
         return Observation(
@@ -215,6 +217,13 @@ class Eyes:
             before=before,
             dim=is_dim(frame.image[top:bottom, left:right], grey),
         )
+
+    def _faint(self, item: Seen, steady: Grey, small: Callable[[Box], Box]) -> Seen:
+        """A detection, with what is known of its place if it is faint."""
+        if item.score >= self._config.sure or item.label == "person":
+            return item
+        ground = self._ground.known(steady, small(item.box))
+        return item if ground is None else replace(item, before=round(ground, 4))
 
     def _learn(
         self, steady: Grey, seen: Sequence[Seen], state: CameraState, small: Callable[[Box], Box]

@@ -65,7 +65,8 @@ class Rest:
         scatter_px: how far the detector's boxes strayed, mean over the four sides.
         score: the best score of a detection.
         checks: scores of the closer looks; empty where none was taken.
-        unsure: nobody saw it come, and as long as it stood it was dark or its place looked as before: closer looks had to be twice as sure.
+        unsure: as long as it stood nobody had seen it come and it was dark or its place looked as before, or it was found but faintly:
+            closer looks had to be twice as sure.
         missing_ms: the first look without it since it was last seen.
         ended_ms, end: the first moment without it and why; None while it stands.
         noticed_ms: the look at which that was sure; until then its case went on.

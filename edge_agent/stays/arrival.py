@@ -13,6 +13,7 @@ def with_arrival(stay: Stay, seen: Observation, rules: StayRules) -> Stay:
     In its first looks its place is compared with what was to be seen there before. A shrub that the detector takes for a car
     looks the same in both: then a closer look must be twice as sure (`unsure`). So it must in the dark where nobody knows what was
     there before, as of a vehicle that stood there from the first picture; by day a closer look tells that from other things.
+    So it must of what came, but was never found as surely as a stay begins of itself.
 
     Args:
         stay: present in this picture.
@@ -25,7 +26,10 @@ def with_arrival(stay: Stay, seen: Observation, rules: StayRules) -> Stay:
     if before is not None and stay.compared < rules.arrival_looks:
         mean = (stay.alike * stay.compared + before) / (stay.compared + 1)
         stay = replace(stay, compared=stay.compared + 1, alike=round(mean, 4))
-    return replace(stay, unsure=not seen_coming(stay, rules) and (seen.dim or known_before(stay, rules)))
+    faint = stay.score < rules.begin_score
+    return replace(
+        stay, unsure=faint or (not seen_coming(stay, rules) and (seen.dim or known_before(stay, rules)))
+    )
 
 
 def known_before(stay: Stay, rules: StayRules) -> bool:

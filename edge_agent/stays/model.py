@@ -40,12 +40,21 @@ class PlateLook:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One detected vehicle (or person, who may hide one)."""
+    """One detected vehicle (or person, who may hide one).
+
+    Attributes:
+        box: where, whole picture's pixels.
+        label: what, by the detector.
+        score: how surely, 0 to 1.
+        look: how it looks.
+        before: of a faint one, likeness of its place now to what was to be seen there without any vehicle; None where that is not known.
+    """
 
     box: Box
     label: str
     score: float
     look: Look | None = None
+    before: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,8 @@ class Stay:
         masked: it was found behind another vehicle, with its feet hidden.
         compared: of its first looks, those at which its place could be compared with what was there before; `alike`: the mean
             likeness.
-        unsure: nobody saw it come, and it is dark or known that its place looked the same before.
+        unsure: nobody saw it come, and it is dark or known that its place looked the same before; or it was never found as surely as
+            a stay begins of itself.
         whole: the box of a larger vehicle of which this may be a piece, last seen in `wholes` looks more than the piece alone.
         larger: the lorry or bus of which this may be an end, as wider views last showed it, at `larger_ms`; in question for
             `larger_looks` looks. As long as it is, no case is opened.
@@ -207,7 +217,7 @@ class StayRules:
     Attributes:
         max_interval_ms: observations further apart than this leave a gap between them.
         match_iou: a detection belongs to a stay from this overlap; detectors jitter by a tenth of a box.
-        begin_score: detections below it keep a stay alive but begin none.
+        begin_score: detections below it keep a stay alive but begin none, unless something came where they are (`came_likeness`).
         same_nest: share of the smaller of two boxes inside the other from which both are one vehicle.
         piece_share: share of a box in the place of a vehicle that is hidden, from which it may be what still shows of it.
         whole_hits: looks that must agree on a larger box around the stay's before the stay is all of that.

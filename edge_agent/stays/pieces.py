@@ -307,7 +307,7 @@ def feet_hidden(box: Box, label: str, stays: Sequence[Stay], index: ZoneIndex, r
 def needed_score(stay: Stay, rules: StayRules) -> float:
     """How surely the closer looks must find a vehicle: twice as surely where nothing but the looks says that anything stands at
     all. That is so where it was found behind another, with its feet hidden, where its place is known to have looked the same before,
-    and in the dark where nobody saw it come."""
+    in the dark where nobody saw it come, and where it was never found but faintly."""
     return rules.vehicle_score * (2 if stay.masked or stay.unsure else 1)
 
 
@@ -320,7 +320,9 @@ def may_begin(
     ground: Collection[str] | None,
 ) -> bool:
     """Whether an unclaimed detection may be a vehicle that comes to rest in a zone."""
-    if item.label not in VEHICLES or item.look is None or item.score < rules.begin_score:
+    if item.label not in VEHICLES or item.look is None:
+        return False
+    if item.score < rules.begin_score and not came(item, rules):
         return False
     for stay in stays:
         there = not stay.settled or stay.verdict == "present"
@@ -336,11 +338,16 @@ def may_begin(
     return where.zone_id is not None and where.ratio >= index.zones[where.zone_id].leave_ratio
 
 
+def came(item: Seen, rules: StayRules) -> bool:
+    """Whether the place of a faint detection looks otherwise than it did without any vehicle: something came."""
+    return item.before is not None and item.before < rules.came_likeness
+
+
 def is_part(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
     """Whether a stay may be a piece of a larger vehicle, found while the rest was hidden: no longer detected for itself as surely as
     a stay begins, and no closer look has found a vehicle in it."""
     sure = tuple(item for item in seen if item.score >= rules.begin_score)
-    return stay.vehicle_score < rules.vehicle_score and match(stay, sure, rules) is None
+    return stay.vehicle_score < needed_score(stay, rules) and match(stay, sure, rules) is None
 
 
 def doubles(stays: Sequence[Stay], seen: tuple[Seen, ...], rules: StayRules) -> set[str]:

@@ -97,6 +97,22 @@ def test_what_was_found_faintly_all_the_time_was_there_before(
     assert (stay.settled, stay.unsure) == (True, unsure)
 
 
+@pytest.mark.parametrize("light", [1.0, 0.3])
+def test_what_came_begins_a_stay_though_it_is_found_but_faintly_and_must_be_plain_to_see(
+    light: float,
+) -> None:
+    _, stay, _ = seen_by_eyes(light, there=4, found=99, looks=12, faintly=True)
+    assert (stay.first_ms, stay.settled, stay.unsure) == (T0 + 8000 + RULES.roll_ms, True, True)
+    assert needed_score(stay, RULES) == 2 * RULES.vehicle_score
+    _, stay, _ = seen_by_eyes(light, there=4, found=8, looks=12, faintly=True)
+    assert (stay.first_ms, stay.unsure) == (T0 + 8000 + RULES.roll_ms, False)
+
+
+def test_what_was_found_faintly_all_the_time_begins_no_stay() -> None:
+    with pytest.raises(ValueError, match="not enough values"):
+        seen_by_eyes(1.0, there=0, found=99, looks=30, faintly=True)
+
+
 def test_passers_by_are_no_arrival_and_a_new_place_is_judged_anew() -> None:
     def look(stay: Stay, before: float) -> Stay:
         seen = Observation(stay.last_ms, before={stay.id: before}, dim=True)
@@ -130,6 +146,23 @@ def test_the_end_of_the_clock_asks_what_the_case_asked() -> None:
         assert event.proven is proven
         asked = unsure and state == "rechecking"
         assert after.stays[0].checks == pytest.approx((0.31, 0.31, score) if asked else (0.31, 0.31))
+
+
+@pytest.mark.parametrize(("stirred", "proven"), [(0, True), (1, False), (2, True)])
+@pytest.mark.parametrize("due", [True, False])
+def test_no_task_rests_on_the_first_look_in_which_it_may_pull_out(
+    stirred: int, proven: bool, due: bool
+) -> None:
+    camera, found, frame = seen_by_eyes(1.0, there=4, found=4)
+    stay = replace(found, stirred=stirred, checks=(0.5, 0.5))
+    now = replace(camera.state, stays=(stay,))
+    ends_ms = frame.at_ms if due else frame.at_ms + 1
+    case = cast(Case, SimpleNamespace(state="notified", clock_ends_ms=ends_ms))
+    _, (event,) = look_closer(
+        camera, frame, now, (StayWatched(stay, frame.at_ms, proven=True),), lambda _: case
+    )
+    assert isinstance(event, StayWatched)
+    assert event.proven is (proven or not due)
 
 
 def test_a_thing_of_the_night_is_not_asked_for_ever() -> None:

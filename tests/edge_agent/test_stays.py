@@ -401,6 +401,22 @@ def test_a_twin_in_its_place_is_not_the_first_and_the_first_is(
         assert not any(e.proven for e in back if isinstance(e, StayWatched))
 
 
+def test_who_is_a_little_off_his_place_is_told_from_who_stands_there_to_the_inch() -> None:
+    """Two pixels of eighty: a car that pulls out is seen so at most once; one that a push or a lamp moved is seen so again."""
+    street = Street()
+    for _ in range(10):
+        street.look([CAR])
+    assert street.state.stays[0].stirred == 0
+    left, top, right, bottom = PLACE
+    pushed = Vehicle((left + 2, top, right + 2, bottom), CAR.seed)
+    for looks in (1, 2):
+        street.look([pushed])
+        assert (street.state.stays[0].verdict, street.state.stays[0].stirred) == ("present", looks)
+    for _ in range(8):
+        street.look([pushed])
+    assert street.state.stays[0].stirred == 0, "by then it is known so"
+
+
 @given(st.integers(0, 2**31), st.integers(1, 24), st.integers(200, 20_000))
 @settings(max_examples=15, deadline=None)
 def test_standing_never_begins_before_the_vehicle_stands(seed: int, left_px: int, every_ms: int) -> None:
