@@ -356,7 +356,8 @@ def written(rows):
     return HEAD + "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-@pytest.mark.timeout(900)  # thousands of requests: 40 s where the usual limit is enough, minutes on a slow, busy machine
+# Thousands of requests: on a slow and busy machine they take minutes.
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "centre", ["sqlite"], indirect=True
 )  # it asks the views; `test_scopes` asks both databases
