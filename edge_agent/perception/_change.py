@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.frames import Image
-from edge_agent.stays.appearance import likeness, look_at
+from edge_agent.stays.appearance import Look, likeness, look_at
 from zones import Box
 
 SMALL_WIDTH = 320
@@ -280,20 +280,14 @@ class Ground:
         now = look_at(grey, box)
         before = None if self._last is None or self._last.shape != grey.shape else look_at(self._last, box)
         calm = likeness(now, before) if now is not None and before is not None else 0.0
-        if now is None or self._mean is None or not self._seen_often(grey, box, 1):
-            return None, calm, False
-        ground = look_at(self._mean, box)
-        return (
-            (None if ground is None else likeness(now, ground)),
-            calm,
-            self._seen_often(grey, box, SEASONED),
-        )
+        return self.known(grey, box, 1, now), calm, self._seen_often(grey, box, SEASONED)
 
-    def known(self, grey: Grey, box: Box, looks: int = SEASONED) -> float | None:
-        """Likeness of a box to what is remembered of it; None where that was not seen in so many looks."""
+    def known(self, grey: Grey, box: Box, looks: int = SEASONED, now: Look | None = None) -> float | None:
+        """Likeness of a box to what is remembered of it, None where that was not seen in so many looks; `now` is how the box looks,
+        if that is at hand."""
         if self._mean is None or not self._seen_often(grey, box, looks):
             return None
-        now, ground = look_at(grey, box), look_at(self._mean, box)
+        now, ground = now or look_at(grey, box), look_at(self._mean, box)
         return None if now is None or ground is None else likeness(now, ground)
 
     def _seen_often(self, grey: Grey, box: Box, looks: int) -> bool:

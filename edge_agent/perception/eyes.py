@@ -38,7 +38,7 @@ from edge_agent.perception.closer import (
     moved_box,
     wider_views,
 )
-from edge_agent.stays import CameraState, Observation, Seen
+from edge_agent.stays import CameraState, Observation, Seen, StayRules
 from edge_agent.stays.appearance import Look, around, look_at
 from edge_agent.stays.pieces import is_whole
 from edge_agent.stays.wholes import View
@@ -60,7 +60,7 @@ class EyesConfig:
 
     Attributes:
         score: detections below it are not used for tracking. Low, because a case also needs closer looks.
-        sure: detections below it may be things that were always there (`StayRules.begin_score`).
+        sure: detections below it may be things that were always there.
         margin: how far beyond the zones the detector looks, in shares of the zones' extent; vehicles stand
             half in, and what hides them comes from outside.
         detail: the largest reduction of the picture before the detector; above it, tiles are added.
@@ -72,7 +72,7 @@ class EyesConfig:
     """
 
     score: float = 0.2
-    sure: float = 0.3
+    sure: float = StayRules().begin_score
     margin: float = 0.35
     detail: float = 2.6
     max_age_ms: int = 20_000
@@ -170,15 +170,6 @@ class Eyes:
         detections = self._detect(frame, grey, state, force=force, places=places)
         size = (float(self.index.width), float(self.index.height))
         sure = _one_each([d for d in detections if d.score >= self._config.score], size)
-        seen = tuple(
-            Seen(
-                moved_box(as_box(d.box), -shift[0], -shift[1]),
-                d.label,
-                round(float(d.score), 4),
-                look_at(frame.image, as_box(d.box)),
-            )
-            for d in sure
-        )
         patches: dict[str, Look] = {}
         rings: dict[str, Look] = {}
         empty: dict[str, float] = {}
@@ -191,7 +182,19 @@ class Eyes:
             x1, y1, x2, y2 = box
             return ((x1 - left) * factor, (y1 - top) * factor, (x2 - left) * factor, (y2 - top) * factor)
 
-        seen = tuple(self._faint(item, steady, small) for item in seen)
+        seen = tuple(
+            self._faint(
+                Seen(
+                    moved_box(as_box(d.box), -shift[0], -shift[1]),
+                    d.label,
+                    round(float(d.score), 4),
+                    look_at(frame.image, as_box(d.box)),
+                ),
+                steady,
+                small,
+            )
+            for d in sure
+        )
         for stay in state.stays:
             patch = look_at(frame.image, moved_box(stay.spot, *shift))
             if patch is not None:

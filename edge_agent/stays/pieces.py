@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from edge_agent.stays.appearance import Cells, likeness, ring_likeness, uncovered, within
+from edge_agent.stays.appearance import Cells, Look, likeness, ring_likeness, uncovered, within
 from edge_agent.stays.model import VEHICLES, Observation, Seen, Stay, StayRules
 from zones import Box, ZoneIndex
 from zones.geometry import area, covered_share, iou, nested
@@ -118,14 +118,17 @@ def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> 
     nothing nearer covers of that part looks as it did (`shows_as_before`), or the vehicle was proven just now: in so short a time
     nobody drives away and another comes to stand there. A box that is tiny beside the place is no vehicle before it either. Nor
     may one begin where something nearer covers nearly all of it just now: the next look tells."""
-    if not _lies_in(item, stay, rules) or seen.patches.get(stay.id) is None:
+    patch = seen.patches.get(stay.id)
+    if patch is None or not _lies_in(item, stay, rules):
         return False
-    covered = _many(within(stay.spot, item.box)) and not _many(_showing(stay, item, seen, rules))
     just_now = stay.settled and seen.at_ms - stay.last_ms <= rules.swap_ms
     tiny = area(item.box) < _TINY * area(stay.anchor)
-    if not stay.absent and (covered or ((just_now or tiny) and not _lower(item, stay))):
+    if (just_now or tiny) and not stay.absent and not _lower(item, stay):
         return True
-    return shows_as_before(stay, item, seen, rules)
+    cells = _showing(stay, item, seen, rules)
+    if not _many(cells):
+        return not stay.absent and _many(within(stay.spot, item.box))
+    return _looks_as_before(stay, item, patch, cells, rules)
 
 
 def shows_as_before(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
@@ -135,8 +138,11 @@ def shows_as_before(stay: Stay, item: Seen, seen: Observation, rules: StayRules)
     if patch is None or not _lies_in(item, stay, rules):
         return False
     cells = _showing(stay, item, seen, rules)
-    if not _many(cells):
-        return False
+    return _many(cells) and _looks_as_before(stay, item, patch, cells, rules)
+
+
+def _looks_as_before(stay: Stay, item: Seen, patch: Look, cells: Cells, rules: StayRules) -> bool:
+    """Whether these cells of its place look as they did, or as they did just after the last proof, see `shows_as_before`."""
     if likeness(stay.look, patch, cells) >= rules.keep_likeness:
         return True
     if stay.absent or _lower(item, stay) or stay.remnant is None:
