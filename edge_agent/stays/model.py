@@ -134,6 +134,7 @@ class Stay:
         unsure: nobody saw it come, and it is dark or known that its place looked the same before; or it was never found as surely as
             a stay begins of itself.
         whole: the box of a larger vehicle of which this may be a piece, last seen in `wholes` looks more than the piece alone.
+        inners: looks, more than those that found the box, in which a lorry or bus within it was found instead (`loose.narrowed`).
         larger: the lorry or bus of which this may be an end, as wider views last showed it, at `larger_ms`; in question for
             `larger_looks` looks. As long as it is, no case is opened.
         counts: whether its standing there counts: the zone is in its hours, and nothing exempts the vehicle.
@@ -183,6 +184,7 @@ class Stay:
     unsure: bool = False
     whole: Box | None = None
     wholes: int = 0
+    inners: int = 0
     larger: Seen | None = None
     larger_ms: Millis = 0
     larger_looks: int = 0

@@ -20,6 +20,9 @@ _CELLS = 16
 _TINY = 0.04
 """Share of a vehicle's box below which a box within it is none that stands before it: a motorcycle has a twelfth of a lorry's."""
 
+_AROUND = 0.85
+"""Share of a vehicle's place that lies in a box around it."""
+
 _WHOLE_SCORE, _WHOLE_SIZE, _WHOLE_SHARE, _WHOLE_HEIGHT = 0.7, 1.4, 0.8, 1.7
 _CUT_HEIGHT = 2.5
 """A vehicle that comes towards the camera, cut by the picture's lower edge, is at most so many times as high as its far end."""
@@ -105,29 +108,41 @@ def same_size(one: Box, other: Box, rules: StayRules) -> bool:
 
 def nearer(stay: Stay, seen: Sequence[Seen], *apart: Seen | None) -> list[Seen]:
     """What may stand or pass before the place: its lower edge is lower. Without those that are told apart."""
-    height = stay.anchor[3] - stay.anchor[1]
-    return [
-        item
-        for item in seen
-        if all(item is not one for one in apart) and item.box[3] > stay.anchor[3] - 0.05 * height
-    ]
+    return [item for item in seen if all(item is not one for one in apart) and _is_nearer(item.box, stay)]
+
+
+def stands_before(other: Stay, stay: Stay, rules: StayRules) -> bool:
+    """Whether another stay, which is not its own again, may stand before the place of one."""
+    return (
+        other.id != stay.id
+        and other.settled
+        and other.verdict == "present"
+        and _is_nearer(other.anchor, stay)
+        and nested(other.anchor, stay.anchor) < rules.same_nest
+    )
+
+
+def _is_nearer(box: Box, stay: Stay) -> bool:
+    return box[3] > stay.anchor[3] - 0.05 * (stay.anchor[3] - stay.anchor[1])
 
 
 def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
     """Whether a detection within the place of a vehicle that stands is what still shows of it, the rest being hidden: what
     nothing nearer covers of that part looks as it did (`shows_as_before`), or the vehicle was proven just now: in so short a time
     nobody drives away and another comes to stand there. A box that is tiny beside the place is no vehicle before it either. Nor
-    may one begin where something nearer covers nearly all of it just now: the next look tells."""
+    may one begin where something nearer covers nearly all of it just now: the next look tells.
+
+    A box around all of the place, on no nearer ground, is a loose one where the place looks as it did."""
     patch = seen.patches.get(stay.id)
     if patch is None or not _lies_in(item, stay, rules):
-        return False
+        return patch is not None and _is_loose(stay, item, patch, seen, rules)
     just_now = stay.settled and seen.at_ms - stay.last_ms <= rules.swap_ms
     tiny = area(item.box) < _TINY * area(stay.anchor)
     if (just_now or tiny) and not stay.absent and not _lower(item, stay):
         return True
     cells = _showing(stay, item, seen, rules)
-    if not _many(cells):
-        return not stay.absent and _many(within(stay.spot, item.box))
+    if not many(cells):
+        return not stay.absent and many(within(stay.spot, item.box))
     return _looks_as_before(stay, item, patch, cells, rules)
 
 
@@ -136,9 +151,17 @@ def shows_as_before(stay: Stay, item: Seen, seen: Observation, rules: StayRules)
     proven, as far as nothing nearer covers it: what showed then, on no nearer ground, was the vehicle."""
     patch = seen.patches.get(stay.id)
     if patch is None or not _lies_in(item, stay, rules):
+        return patch is not None and _is_loose(stay, item, patch, seen, rules)
+    cells = _showing(stay, item, seen, rules)
+    return many(cells) and _looks_as_before(stay, item, patch, cells, rules)
+
+
+def _is_loose(stay: Stay, item: Seen, patch: Look, seen: Observation, rules: StayRules) -> bool:
+    """Whether a detection is a box around a vehicle's place and more, and what nothing nearer covers of the place looks as it did."""
+    if covered_share(stay.anchor, item.box) < _AROUND or _lower(item, stay):
         return False
     cells = _showing(stay, item, seen, rules)
-    return _many(cells) and _looks_as_before(stay, item, patch, cells, rules)
+    return many(cells) and likeness(stay.look, patch, cells) >= rules.keep_likeness
 
 
 def _looks_as_before(stay: Stay, item: Seen, patch: Look, cells: Cells, rules: StayRules) -> bool:
@@ -159,7 +182,7 @@ def _showing(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> Cel
     return cells if free is None else cells & free
 
 
-def _many(cells: Cells) -> bool:
+def many(cells: Cells) -> bool:
     """Whether they are enough to be compared for themselves."""
     return int(cells.sum()) >= _CELLS
 
@@ -223,6 +246,7 @@ def as_whole(stay: Stay, item: Seen) -> Stay:
         checks=(),
         whole=None,
         wholes=0,
+        inners=0,
         larger=None,
         larger_looks=0,
         remnant=None,
@@ -258,7 +282,7 @@ def _whole_of(
             if item.look is not None
             and item.box[3] >= lowest
             and is_whole(item.label, item.box, item.score, stay.anchor, stay.score, size, share, height)
-            and not any(_another_in(other, stay, item.box, rules) for other in others)
+            and not any(another_in(other, stay, item.box, rules) for other in others)
         ),
         None,
     )
@@ -270,8 +294,8 @@ def holds_another(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
     return _stands_in(other, stay, box, rules) and iou(other.anchor, box) < _PIECE
 
 
-def _another_in(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
-    """Whether another vehicle, which is not the stay's own again, stands in the box."""
+def another_in(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
+    """Whether another vehicle stands in a box, and is neither the stay's own again nor a piece of it."""
     return other.settled and _stands_in(other, stay, box, rules)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from edge_agent.stays.appearance import Cells, displacement, likeness, uncovered
 from edge_agent.stays.model import Observation, Seen, Stay, StayRules
-from edge_agent.stays.pieces import nearer
+from edge_agent.stays.pieces import many, nearer, stands_before
 from zones.geometry import covered_share
 
 
@@ -27,6 +29,24 @@ def free_cells(stay: Stay, found: Seen | None, seen: Observation, rules: StayRul
     """The cells of its place that nothing nearer covers; None where that is all of them or too few to go by."""
     cells = uncovered(stay.spot, (item.box for item in nearer(stay, seen.seen, found)))
     return None if cells is None or cells.mean() < rules.free_share else cells
+
+
+def own_likeness(stay: Stay, seen: Observation, others: Iterable[Stay], rules: StayRules) -> float | None:
+    """How much that part of its place looks as before before which no other vehicle stands: what shows of another proves nothing.
+
+    Args:
+        stay: which.
+        seen: what the picture shows.
+        others: all stays of the camera, as the look before left them.
+        rules: thresholds.
+
+    Returns:
+        The likeness, or None where nobody stands before it, or before nearly all of it.
+    """
+    patch = seen.patches.get(stay.id)
+    before = (other.anchor for other in others if stands_before(other, stay, rules))
+    cells = uncovered(stay.spot, before)
+    return None if patch is None or cells is None or not many(cells) else likeness(stay.look, patch, cells)
 
 
 def unmoved(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> bool:

@@ -8,6 +8,7 @@ from statistics import median
 
 from edge_agent.stays.appearance import Look, before_likeness, blend, likeness, ring_likeness
 from edge_agent.stays.arrival import with_arrival
+from edge_agent.stays.loose import found_of, narrowed
 from edge_agent.stays.model import (
     VEHICLES,
     CameraState,
@@ -24,9 +25,9 @@ from edge_agent.stays.model import (
     Terms,
     Verdict,
 )
-from edge_agent.stays.pieces import doubles, feet_hidden, grown, match, may_begin, same_size, shows_as_before
+from edge_agent.stays.pieces import doubles, feet_hidden, grown, may_begin, same_size, shows_as_before
 from edge_agent.stays.placing import followed, place_in_zones
-from edge_agent.stays.sight import blocked_share, place_likeness, unmoved
+from edge_agent.stays.sight import blocked_share, own_likeness, place_likeness, unmoved
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
 from zones.geometry import area, iou, nested
@@ -80,7 +81,7 @@ def step(
     events: list[StayEvent] = []
     claimed: set[int] = set()
     for stay in state.stays:
-        number = match(stay, seen.seen, rules)
+        number = found_of(stay, seen.seen, state.stays, rules)
         found = seen.seen[number] if number is not None else None
         verdict, place = _judge(stay, found, seen, index, rules, ground, late=late)
         if verdict == "present":
@@ -90,8 +91,10 @@ def step(
             covered_since = state.last_ms if was_proven_last else None
             after = _present(stay, found, place, seen, rules, covered_since=covered_since)
             after = with_arrival(after, seen, rules)
+            after = narrowed(after, found, place, seen, rules)
             after = grown(after, place, seen, state.stays, index, rules)
-            proven = _is_proven(found, place, rules)
+            own = own_likeness(stay, seen, state.stays, rules)
+            proven = _is_proven(found, place, rules) and (own is None or own >= rules.keep_likeness)
             after, happened, ended = place_in_zones(
                 after, seen.at_ms, index, rules, terms, covered_since, proven=proven
             )

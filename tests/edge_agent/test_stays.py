@@ -50,6 +50,7 @@ class Vehicle:
     label: str = "car"
     detected: bool = True
     painted: bool = True
+    score: float = 0.8
 
 
 def texture(seed: int, width: int, height: int) -> Image:
@@ -99,7 +100,7 @@ class Street:
             if vehicle.detected:
                 left, top, right, bottom = (float(v + m) for v, m in zip(vehicle.box, move, strict=True))
                 box = (left, top, right, bottom)
-                seen.append(Seen(box, vehicle.label, 0.8, look_at(picture, box)))
+                seen.append(Seen(box, vehicle.label, vehicle.score, look_at(picture, box)))
         patches = {s.id: look for s in self.state.stays if (look := look_at(picture, s.spot)) is not None}
         bare = paint([], 0)
         empty = {
