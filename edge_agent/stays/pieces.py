@@ -375,7 +375,9 @@ def came(item: Seen, rules: StayRules) -> bool:
 
 def is_part(stay: Stay, seen: tuple[Seen, ...], rules: StayRules) -> bool:
     """Whether a stay may be a piece of a larger vehicle, found while the rest was hidden: no longer detected for itself as surely as
-    a stay begins, and no closer look has found a vehicle in it."""
+    a stay begins, and no closer look has found a vehicle in it. Or no vehicle at all: two closer looks have found none."""
+    if len(stay.checks) > 1 and stay.vehicle_score < rules.vehicle_score:
+        return True
     sure = tuple(item for item in seen if item.score >= rules.begin_score)
     return stay.vehicle_score < needed_score(stay, rules) and match(stay, sure, rules) is None
 

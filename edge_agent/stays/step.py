@@ -178,7 +178,9 @@ def _judge(
     place = place_likeness(stay, found, seen, rules)
     blocked = blocked_share(stay, found, seen.seen)
     if (stay.doubt or late) and stay.settled:
-        just_now = not late and stay.absent == 0 and seen.at_ms - stay.last_ms <= rules.swap_ms
+        # Not if it was displaced in its last proof: then it was about to pull out, and another may have come.
+        rested = stay.absent == 0 and stay.stirred != 1
+        just_now = not late and rested and seen.at_ms - stay.last_ms <= rules.swap_ms
         if place >= rules.keep_likeness and just_now:
             return "present", place
         if place >= rules.strict_likeness and unmoved(stay, found, seen, rules):
