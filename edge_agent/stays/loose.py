@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edge_agent.stays.model import Observation, Seen, Stay, StayRules
-from edge_agent.stays.pieces import another_in, as_whole, match
+from edge_agent.stays.pieces import another_in, as_whole, match, needed_score
 from zones import Box
 from zones.geometry import area, covered_share
 
@@ -21,7 +21,8 @@ _GROUND = 0.1
 
 
 def found_of(stay: Stay, seen: Sequence[Seen], others: Sequence[Stay], rules: StayRules) -> int | None:
-    """The number of the detection at a stay's place, unless it holds another vehicle that stands: it tells of neither where it is.
+    """The number of the detection at a stay's place, unless it holds another that stands and that closer looks have found to be a
+    vehicle: it tells of neither where it is.
 
     Args:
         stay: which.
@@ -30,9 +31,10 @@ def found_of(stay: Stay, seen: Sequence[Seen], others: Sequence[Stay], rules: St
         rules: thresholds.
     """
     number = match(stay, tuple(seen), rules)
-    if number is None or any(another_in(other, stay, seen[number].box, rules) for other in others):
+    if number is None:
         return None
-    return number
+    known = (other for other in others if other.vehicle_score >= needed_score(other, rules))
+    return None if any(another_in(other, stay, seen[number].box, rules) for other in known) else number
 
 
 def narrowed(stay: Stay, found: Seen | None, place: float, seen: Observation, rules: StayRules) -> Stay:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import inf
 
 from edge_agent.stays.appearance import Cells, displacement, likeness, uncovered
 from edge_agent.stays.model import Observation, Seen, Stay, StayRules
@@ -49,9 +50,15 @@ def own_likeness(stay: Stay, seen: Observation, others: Iterable[Stay], rules: S
     return None if patch is None or cells is None or not many(cells) else likeness(stay.look, patch, cells)
 
 
-def unmoved(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> bool:
-    """Whether what stands in its place stands there to the inch: another of its kind never does."""
+def displaced(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> float:
+    """How far what stands in its place stands from where it is remembered (`appearance.displacement`); infinite where that is not in
+    the picture."""
     patch = seen.patches.get(stay.id)
     if patch is None:
-        return False
-    return displacement(stay.look, patch, free_cells(stay, found, seen, rules)) <= rules.same_place
+        return inf
+    return displacement(stay.look, patch, free_cells(stay, found, seen, rules))
+
+
+def unmoved(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> bool:
+    """Whether what stands in its place stands there to the inch: another of its kind never does."""
+    return displaced(stay, found, seen, rules) <= rules.same_place

@@ -27,7 +27,7 @@ from edge_agent.stays.model import (
 )
 from edge_agent.stays.pieces import doubles, feet_hidden, grown, may_begin, same_size, shows_as_before
 from edge_agent.stays.placing import followed, place_in_zones
-from edge_agent.stays.sight import blocked_share, own_likeness, place_likeness, unmoved
+from edge_agent.stays.sight import blocked_share, displaced, own_likeness, place_likeness, unmoved
 from protocol.clock import Millis
 from zones import Box, ZoneIndex
 from zones.geometry import area, iou, nested
@@ -178,9 +178,8 @@ def _judge(
     place = place_likeness(stay, found, seen, rules)
     blocked = blocked_share(stay, found, seen.seen)
     if (stay.doubt or late) and stay.settled:
-        # Not if it was displaced in its last proof: then it was about to pull out, and another may have come.
-        rested = stay.absent == 0 and stay.stirred != 1
-        just_now = not late and rested and seen.at_ms - stay.last_ms <= rules.swap_ms
+        pulled_out = stay.absent > 0 or (stay.stirred == 1 and stay.displaced >= rules.pulls_out)
+        just_now = not late and not pulled_out and seen.at_ms - stay.last_ms <= rules.swap_ms
         if place >= rules.keep_likeness and just_now:
             return "present", place
         if place >= rules.strict_likeness and unmoved(stay, found, seen, rules):
@@ -316,8 +315,9 @@ def _present(
     patch = seen.patches.get(stay.id)
     if patch is None:
         return after
-    still = unmoved(stay, found, seen, rules)
-    after = replace(after, stirred=0 if still else stay.stirred + 1)
+    by = displaced(stay, found, seen, rules)
+    still = by <= rules.same_place
+    after = replace(after, stirred=0 if still else stay.stirred + 1, displaced=round(by, 4))
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.calm_likeness
     watched = clear and not stay.doubt and at_rest
     if likeness(stay.look, patch) >= rules.learn_likeness:
