@@ -40,7 +40,7 @@ def test_a_lorry_that_was_found_with_the_street_beside_it_becomes_itself_and_kee
         pytest.param(replace(LORRY, box=(60, 60, 160, 165)), id="on other ground"),
     ],
 )
-def test_what_may_be_a_piece_of_the_lorry_or_another_takes_not_its_place(inner: Vehicle) -> None:
+def test_what_may_be_a_piece_of_the_lorry_or_another_vehicle_does_not_take_its_place(inner: Vehicle) -> None:
     street = Street()
     whole = Vehicle(LOOSE, seed=7, label="truck", score=0.35)
     for _ in range(5):
