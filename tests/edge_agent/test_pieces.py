@@ -198,8 +198,9 @@ def test_of_a_lorry_and_an_end_of_it_that_came_together_one_stays(
         streets[0].look([box(end, "motorcycle")])
         streets[1].look([box((105, 110, 280, 186), "truck")])
     (one,), (other,) = (street.state.stays for street in streets)
-    one = replace(one, id="1", checks=(cab, cab))
-    other = replace(other, id="2", checks=(lorry, lorry), first_ms=one.first_ms + 1000 * later_s)
+    one = replace(one, id="1", checks=(cab, cab) if cab else ())
+    looks = (lorry, lorry) if lorry else ()
+    other = replace(other, id="2", checks=looks, first_ms=one.first_ms + 1000 * later_s)
     seen = (Seen(end, "motorcycle", 0.3), Seen(other.anchor, "truck", 0.5))
     assert doubles([one, other], seen, RULES) == {"1" if ends == "cab" else "2"}
 
