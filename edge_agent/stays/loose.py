@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from edge_agent.stays.model import Observation, Seen, Stay, StayRules
-from edge_agent.stays.pieces import another_in, as_whole, match, needed_score
+from edge_agent.stays.model import LARGE, Observation, Seen, Stay, StayRules
+from edge_agent.stays.pieces import another_in, become, match, needed_score
 from zones import Box
 from zones.geometry import area, covered_share
-
-_LARGE = frozenset({"bus", "truck"})
 
 _HOLDS, _SIZE, _END = 0.85, 0.75, 0.1
 """The inner box lies in the loose one with this share, is at most so much of it, and one side of both lies within this share of the
@@ -20,7 +18,7 @@ _GROUND = 0.1
 """Both have their lower edge at the same height, to this share of the loose one's."""
 
 
-def found_of(stay: Stay, seen: Sequence[Seen], others: Sequence[Stay], rules: StayRules) -> int | None:
+def found_of(stay: Stay, seen: tuple[Seen, ...], others: Sequence[Stay], rules: StayRules) -> int | None:
     """The number of the detection at a stay's place, unless it holds another that stands and that closer looks have found to be a
     vehicle: it tells of neither where it is.
 
@@ -30,7 +28,7 @@ def found_of(stay: Stay, seen: Sequence[Seen], others: Sequence[Stay], rules: St
         others: all stays of the camera, as the look before left them.
         rules: thresholds.
     """
-    number = match(stay, tuple(seen), rules)
+    number = match(stay, seen, rules)
     if number is None:
         return None
     known = (other for other in others if other.vehicle_score >= needed_score(other, rules))
@@ -55,7 +53,7 @@ def narrowed(stay: Stay, found: Seen | None, place: float, seen: Observation, ru
         return replace(stay, inners=stay.inners - 1) if found is not None and stay.inners else stay
     if stay.inners + 1 < rules.whole_hits:
         return replace(stay, inners=stay.inners + 1)
-    return as_whole(replace(stay, label=item.label, votes=((item.label, round(item.score, 4)),)), item)
+    return become(stay, item)
 
 
 def _inner_of(stay: Stay, place: float, seen: Observation, rules: StayRules) -> Seen | None:
@@ -74,7 +72,7 @@ def _inner_of(stay: Stay, place: float, seen: Observation, rules: StayRules) -> 
 def _may_be_all_of(loose: Box, item: Seen) -> bool:
     box = item.box
     return (
-        item.label in _LARGE
+        item.label in LARGE
         and covered_share(box, loose) >= _HOLDS
         and area(box) <= _SIZE * area(loose)
         and abs(box[3] - loose[3]) <= _GROUND * (loose[3] - loose[1])

@@ -15,6 +15,9 @@ from zones import Box
 GapKind = Literal["offline", "frozen", "dark", "occluded", "absent", "overloaded", "clock_step"]
 """Why a moment is not covered: nothing of it counts as standing time."""
 
+LARGE = frozenset({"bus", "truck"})
+"""Labels of vehicles that a detector finds in part, or with what is beside them."""
+
 VEHICLES = frozenset({"car", "bus", "truck", "motorcycle", "bicycle"})
 """Labels that can stay; anything else that is detected can only hide."""
 

@@ -20,6 +20,9 @@ _CELLS = 16
 _TINY = 0.04
 """Share of a vehicle's box below which a box within it is none that stands before it: a motorcycle has a twelfth of a lorry's."""
 
+_LEVEL = 0.05
+"""Share of a vehicle's height by which another's lower edge may lie lower or higher, while both may stand on the same ground."""
+
 _AROUND = 0.85
 """Share of a vehicle's place that lies in a box around it."""
 
@@ -113,17 +116,11 @@ def nearer(stay: Stay, seen: Sequence[Seen], *apart: Seen | None) -> list[Seen]:
 
 def stands_before(other: Stay, stay: Stay, rules: StayRules) -> bool:
     """Whether another stay, which is not its own again, may stand before the place of one."""
-    return (
-        other.id != stay.id
-        and other.settled
-        and other.verdict == "present"
-        and _is_nearer(other.anchor, stay)
-        and nested(other.anchor, stay.anchor) < rules.same_nest
-    )
+    return other.settled and _is_apart(other, stay, rules) and _is_nearer(other.anchor, stay)
 
 
 def _is_nearer(box: Box, stay: Stay) -> bool:
-    return box[3] > stay.anchor[3] - 0.05 * (stay.anchor[3] - stay.anchor[1])
+    return box[3] > stay.anchor[3] - _LEVEL * (stay.anchor[3] - stay.anchor[1])
 
 
 def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> bool:
@@ -134,8 +131,10 @@ def still_shows(stay: Stay, item: Seen, seen: Observation, rules: StayRules) -> 
 
     A box around all of the place, on no nearer ground, is a loose one where the place looks as it did."""
     patch = seen.patches.get(stay.id)
-    if patch is None or not _lies_in(item, stay, rules):
-        return patch is not None and _is_loose(stay, item, patch, seen, rules)
+    if patch is None:
+        return False
+    if not _lies_in(item, stay, rules):
+        return _is_loose(stay, item, patch, seen, rules)
     just_now = stay.settled and seen.at_ms - stay.last_ms <= rules.swap_ms
     tiny = area(item.box) < _TINY * area(stay.anchor)
     if (just_now or tiny) and not stay.absent and not _lower(item, stay):
@@ -150,8 +149,10 @@ def shows_as_before(stay: Stay, item: Seen, seen: Observation, rules: StayRules)
     """Whether a detection within the place of a vehicle looks as that part of it did, or as it did just after the vehicle was last
     proven, as far as nothing nearer covers it: what showed then, on no nearer ground, was the vehicle."""
     patch = seen.patches.get(stay.id)
-    if patch is None or not _lies_in(item, stay, rules):
-        return patch is not None and _is_loose(stay, item, patch, seen, rules)
+    if patch is None:
+        return False
+    if not _lies_in(item, stay, rules):
+        return _is_loose(stay, item, patch, seen, rules)
     cells = _showing(stay, item, seen, rules)
     return many(cells) and _looks_as_before(stay, item, patch, cells, rules)
 
@@ -194,7 +195,7 @@ def _lies_in(item: Seen, stay: Stay, rules: StayRules) -> bool:
 
 def _lower(item: Seen, stay: Stay) -> bool:
     """Whether a detection stands on nearer ground than a stay: its lower edge is lower."""
-    return item.box[3] > stay.anchor[3] + 0.05 * (stay.anchor[3] - stay.anchor[1])
+    return item.box[3] > stay.anchor[3] + _LEVEL * (stay.anchor[3] - stay.anchor[1])
 
 
 def grown(
@@ -230,7 +231,12 @@ def grown(
         return replace(stay, whole=item.box, wholes=1)
     if stay.wholes + 1 < rules.whole_hits:
         return replace(stay, whole=item.box, wholes=stay.wholes + 1)
-    return as_whole(replace(stay, label=item.label, votes=((item.label, round(item.score, 4)),)), item)
+    return become(stay, item)
+
+
+def become(stay: Stay, item: Seen) -> Stay:
+    """The stay as a vehicle that was found in its stead, with the class, place and look of that."""
+    return replace(as_whole(stay, item), label=item.label, votes=((item.label, round(item.score, 4)),))
 
 
 def as_whole(stay: Stay, item: Seen) -> Stay:
@@ -301,10 +307,14 @@ def another_in(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
 
 def _stands_in(other: Stay, stay: Stay, box: Box, rules: StayRules) -> bool:
     """Whether another stay, settled or not, is to be seen in the box, apart from the stay."""
+    return _is_apart(other, stay, rules) and covered_share(other.anchor, box) >= rules.same_nest
+
+
+def _is_apart(other: Stay, stay: Stay, rules: StayRules) -> bool:
+    """Whether another stay is to be seen, and is neither this one again nor a piece of it."""
     return (
         other.id != stay.id
         and other.verdict == "present"
-        and covered_share(other.anchor, box) >= rules.same_nest
         and nested(other.anchor, stay.anchor) < rules.same_nest
     )
 

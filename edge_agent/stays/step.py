@@ -93,8 +93,7 @@ def step(
             after = with_arrival(after, seen, rules)
             after = narrowed(after, found, place, seen, rules)
             after = grown(after, place, seen, state.stays, index, rules)
-            own = own_likeness(stay, seen, state.stays, rules)
-            proven = _is_proven(found, place, rules) and (own is None or own >= rules.keep_likeness)
+            proven = _is_proven(found, place, rules) and _shows_itself(stay, seen, state.stays, rules)
             after, happened, ended = place_in_zones(
                 after, seen.at_ms, index, rules, terms, covered_since, proven=proven
             )
@@ -350,6 +349,12 @@ def _vote(stay: Stay, found: Seen) -> tuple[tuple[str, float], ...]:
 
 def _is_proven(found: Seen | None, place: float, rules: StayRules) -> bool:
     return place >= rules.strict_likeness or (found is not None and place >= rules.keep_likeness)
+
+
+def _shows_itself(stay: Stay, seen: Observation, others: Collection[Stay], rules: StayRules) -> bool:
+    """Whether the part of its place before which nobody else stands looks as before."""
+    own = own_likeness(stay, seen, others, rules)
+    return own is None or own >= rules.keep_likeness
 
 
 def _missing(stay: Stay, verdict: Verdict, seen: Observation, rules: StayRules, *, late: bool) -> Stay:

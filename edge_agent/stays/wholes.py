@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from edge_agent.stays.appearance import Look, likeness
-from edge_agent.stays.model import VEHICLES, Seen, Stay, StayRules
-from edge_agent.stays.pieces import as_whole, clipped
+from edge_agent.stays.model import LARGE, VEHICLES, Seen, Stay, StayRules
+from edge_agent.stays.pieces import become, clipped
 from protocol.clock import Millis
 from zones import Box
 from zones.geometry import area, covered_share, iou
@@ -31,8 +31,6 @@ class View:
     seen: tuple[Seen, ...]
     mirrored: bool = False
 
-
-_LARGE = frozenset({"bus", "truck"})
 
 _HOLDS, _SIZE, _HEIGHT, _WIDTH = 0.9, 2.0, 1.7, 1.5
 """A whole holds this share of its end, is so many times as large, and at most so many times as high: a cab is nearly as high as all
@@ -94,7 +92,7 @@ def around(views: Iterable[View], piece: Box, size: tuple[float, float], least: 
 
     agreeing = either(
         lambda item, view: (
-            item.label in _LARGE and iou(item.box, whole) >= _SAME and not _cut(item.box, view.borders)
+            item.label in LARGE and iou(item.box, whole) >= _SAME and not _cut(item.box, view.borders)
         )
     )
     if None in agreeing:
@@ -119,7 +117,7 @@ def is_end(piece: Box, item: Seen, size: tuple[float, float]) -> bool:
     box, piece = clipped(item.box, size), clipped(piece, size)
     wide, high = box[2] - box[0], box[3] - box[1]
     return (
-        item.label in _LARGE
+        item.label in LARGE
         and covered_share(piece, box) >= _HOLDS
         and area(box) >= _SIZE * area(piece)
         and high <= _HEIGHT * (piece[3] - piece[1])
@@ -171,8 +169,7 @@ def joined(stay: Stay, found: Seen, before: float, at_ms: Millis) -> Stay:
         before: how surely it was found the first time. Both were closer looks.
         at_ms: now.
     """
-    stay = replace(stay, label=found.label, votes=((found.label, found.score),))
-    return replace(as_whole(stay, found), checks=(before, found.score), checked_ms=at_ms)
+    return replace(become(stay, found), checks=(before, found.score), checked_ms=at_ms)
 
 
 def _best(items: Iterable[Seen]) -> Seen | None:
