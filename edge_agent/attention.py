@@ -68,6 +68,25 @@ def note_doubts(camera: Camera, seen: Observation, terms: Terms, *, again: bool)
         )
 
 
+def attend(
+    camera: Camera,
+    frame: Frame,
+    state: CameraState,
+    events: tuple[StayEvent, ...],
+    plates: PlateDesk | None,
+    case_of: CaseOf,
+    *,
+    closer: bool,
+) -> Outlook:
+    """All that is looked at twice, in its order: closer looks if there is time, then known plates, then those still to be read."""
+    if closer:
+        state, events = look_closer(camera, frame, state, events, case_of)
+    if plates is not None:
+        state, events = know_again(plates, frame, state, events, case_of)
+        state, events = read_plates(camera, plates, frame, state, events, case_of)
+    return state, events
+
+
 def look_closer(
     camera: Camera, frame: Frame, state: CameraState, events: tuple[StayEvent, ...], case_of: CaseOf
 ) -> Outlook:
@@ -256,9 +275,14 @@ def know_again(
     return _with_stays(state, tuple(seen), changed)
 
 
-def _clock_ended(case: Case, at_ms: Millis) -> bool:
-    waiting = case.state in ("notified", "unnotifiable")
+def wants_picture(case: Case, at_ms: Millis) -> bool:
+    """Whether a case's clock has ended, so that the next picture decides."""
+    waiting = case.state in ("notified", "unnotifiable", "rechecking")
     return waiting and case.clock_ends_ms is not None and at_ms >= case.clock_ends_ms
+
+
+def _clock_ended(case: Case, at_ms: Millis) -> bool:
+    return case.state != "rechecking" and wants_picture(case, at_ms)
 
 
 def _with_stays(

@@ -77,6 +77,13 @@ class DetectorSection(_Strict):
     threads: int = Field(
         default=1, title="Threads", description="Processor threads of one inference.", ge=1, le=64
     )
+    workers: int | None = Field(
+        default=None,
+        title="Workers",
+        description="Cameras whose pictures are looked at at once; by default as many as the agent has cores, four at most.",
+        ge=1,
+        le=64,
+    )
     score_threshold: float = Field(
         default=0.2,
         title="Score",

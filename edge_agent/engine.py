@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 
 from edge_agent.arrivals import as_input
-from edge_agent.attention import Camera, know_again, look_closer, note_doubts, observe, read_plates
+from edge_agent.attention import Camera, attend, note_doubts, observe, wants_picture
 from edge_agent.cases import (
     ALLOWED_NOW,
     ENDED,
@@ -43,7 +44,7 @@ from edge_agent.rechecks import Rechecks
 from edge_agent.rests import NoRestLog, RestKeeper
 from edge_agent.rule_change import plain_zone_id
 from edge_agent.ruling import NoPermits, Permits, RuleDesk, unclear_why
-from edge_agent.stays import GapKind, Seen, Stay, StayEnded, StayEvent, StaySettled, StayWatched
+from edge_agent.stays import GapKind, Observation, Seen, Stay, StayEnded, StayEvent, StaySettled, StayWatched
 from edge_agent.stays import shift as shift_stays
 from edge_agent.stays import step as step_stays
 from edge_agent.store import Store
@@ -129,7 +130,7 @@ class Engine:
         Raises:
             UnavailableError: the disk refuses; the camera goes on as before.
         """
-        with self._deciding():
+        with Deciding(self):
             for stay, state, reason in told:
                 self._note(at_ms, camera.id, stay, None, state, reason)
             self._store.save_camera(camera.state)
@@ -141,31 +142,41 @@ class Engine:
         """The stay's case, open or ended."""
         return self._case_of(stay)
 
+    def looking(self, frame: Frame, *, again: bool = False) -> Callable[[], Observation] | None:
+        """How to look at a picture, see `frame`; None for one that is no newer than the last. May be called in any thread, for several
+        cameras at once, but for no camera again before `frame` had what it gave."""
+        camera = self.cameras[frame.camera_id]
+        if camera.state.last_ms is not None and frame.at_ms <= camera.state.last_ms:
+            return None
+        return partial(observe, camera, frame, force=self.wants_fresh(camera.id, frame.at_ms), again=again)
+
     def frame(
-        self, frame: Frame, gap: GapKind = "offline", *, closer: bool = True, again: bool = False
+        self,
+        frame: Frame,
+        gap: GapKind = "offline",
+        *,
+        closer: bool = True,
+        again: bool = False,
+        seen: Observation | None = None,
     ) -> None:
         """Look at a picture and decide. `gap` says why nothing was seen since the last one, if that was long ago;
         `closer`, whether there is time for closer looks: if not, a later picture has them; `again`, that it is a second
-        look, at the camera's doubts, between two checks.
+        look, at the camera's doubts, between two checks; `seen`, what `looking` gave if that is known.
 
         Raises:
             UnavailableError: the disk refuses; then nothing has changed and the next picture tries again.
         """
-        camera = self.cameras[frame.camera_id]
-        if camera.state.last_ms is not None and frame.at_ms <= camera.state.last_ms:
+        look = self.looking(frame, again=again)
+        if look is None:
             return
-        seen = observe(camera, frame, force=self.wants_fresh(camera.id, frame.at_ms), again=again)
+        camera, seen = self.cameras[frame.camera_id], seen or look()
         seen = replace(seen, gap=gap if seen.usable else seen.gap)
         terms = self.rules.terms(camera, frame.at_ms, self._case_of)
         state, events = step_stays(camera.state, seen, camera.eyes.index, camera.rules, terms)
         self._seen = seen.seen
-        if closer:
-            state, events = look_closer(camera, frame, state, events, self._case_of)
-        if self._plates is not None:
-            state, events = know_again(self._plates, frame, state, events, self._case_of)
-            state, events = read_plates(camera, self._plates, frame, state, events, self._case_of)
+        state, events = attend(camera, frame, state, events, self._plates, self._case_of, closer=closer)
         rested = self._rests.look(camera, seen, state, events)
-        with self._deciding():
+        with Deciding(self):
             for event in events:
                 self._on_stay(camera, event, frame)
             self._answer_rechecks(frame.at_ms, events)
@@ -183,18 +194,18 @@ class Engine:
         """Let time pass for all open cases."""
         due = [case for case in self._cases.values() if may_be_due(case, at_ms)]
         if due:
-            with self._deciding():
+            with Deciding(self):
                 for case in due:
                     self._take(self._heed(case, at_ms), Tick(at_ms), None)
         if self._rechecks:
-            with self._deciding():
+            with Deciding(self):
                 self._answer_rechecks(at_ms, ())
 
     def arrivals(self, at_ms: Millis) -> int:
         """Take the results that workers brought; returns how many."""
         waiting = self._store.arrivals()
         for arrival in waiting:
-            with self._deciding():
+            with Deciding(self):
                 case = self._cases.get(arrival.case_id) or self._store.case(arrival.case_id)
                 if case is not None:
                     self._take(case, as_input(arrival, at_ms), None)
@@ -212,7 +223,7 @@ class Engine:
         step shows as a gap. The new mark of the time base is stored with it: a start that is cut off must not count
         the same step twice.
         """
-        with self._deciding():
+        with Deciding(self):
             self._store.set_meta("time_base", time_base)
             outbox.shift(self._store.db, by_ms)
             if by_ms < 0:
@@ -227,11 +238,7 @@ class Engine:
         if self._rechecks is not None and self._rechecks.wants(camera_id):
             return True
         return any(
-            case.camera_id == camera_id
-            and case.clock_ends_ms is not None
-            and case.state in ("notified", "unnotifiable", "rechecking")
-            and at_ms >= case.clock_ends_ms
-            for case in self._cases.values()
+            case.camera_id == camera_id and wants_picture(case, at_ms) for case in self._cases.values()
         )
 
     @property
@@ -327,19 +334,16 @@ class Engine:
             ),
             None,
         )
-        return self._take(
-            case,
-            Identified(
-                at_ms,
-                plate.text,
-                plate.confidence,
-                warned_in=self._store.last_notice(mark, case.street, since),
-                open_in=elsewhere,
-                exempt=exempt,
-                unclear=unclear,
-            ),
-            frame,
+        who = Identified(
+            at_ms,
+            plate.text,
+            plate.confidence,
+            warned_in=self._store.last_notice(mark, case.street, since),
+            open_in=elsewhere,
+            exempt=exempt,
+            unclear=unclear,
         )
+        return self._take(case, who, frame)
 
     def _take(self, case: Case, happened: CaseInput, frame: Frame | None) -> Case:
         after, effects = step(case, happened)
@@ -443,6 +447,3 @@ class Engine:
         }
         self._store.add_event(at_ms, event)
         self._told.append(event)
-
-    def _deciding(self) -> Deciding:
-        return Deciding(self)

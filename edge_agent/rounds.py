@@ -1,9 +1,17 @@
-"""The round of all cameras: the newest picture of each in its turn; then, where the round is not late, second looks."""
+"""The round of all cameras: the newest picture of each in its turn; then, where the round is not late, second looks.
+
+Several cameras' pictures are looked at at once where there are cores for it. What was seen is decided on by one thread, in
+the cameras' order, so that nothing depends on who was faster.
+"""
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from edge_agent.build import Perceiver
@@ -12,13 +20,19 @@ from edge_agent.engine import Engine
 from edge_agent.frames import Frame
 from edge_agent.ingest import Source
 from edge_agent.second_looks import SecondLooks
-from edge_agent.stays import GapKind
+from edge_agent.stays import GapKind, Observation
 from edge_agent.turns import Turns
 from edge_agent.zone_updates import ZoneUpdates
 from protocol.clock import Clock
 from protocol.errors import PatrolError, UnavailableError
 
 _GAPS: dict[str, GapKind] = {"frozen": "frozen"}
+
+_MOST_WORKERS = 4
+"""As many by default: what Python itself does between two inferences lets no more of them run at once."""
+
+_AHEAD = 2
+"""Pictures a worker that are looked at, or wait for it, before the first of them is decided on."""
 
 Guarded = Callable[[str, Callable[[], Any]], None]
 """Does something; a fault of a named part is told in the agent's health."""
@@ -35,6 +49,21 @@ class Feed:
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A picture that is looked at. `seen` waits for what it shows."""
+
+    frame: Frame
+    feed: Feed
+    again: bool
+    seen: Callable[[], Observation]
+
+
+def default_workers() -> int:
+    """How many cameras' pictures are looked at at once where the configuration does not say."""
+    return min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
+
+
 class Rounds:
     """Shows the engine the cameras' pictures. For the deciding thread alone.
 
@@ -46,6 +75,7 @@ class Rounds:
         clock: the agent's.
         guarded: whose faults do not end the round.
         decided: called after each picture.
+        workers: pictures that are looked at at once; one is looked at in the deciding thread itself.
     """
 
     def __init__(
@@ -57,6 +87,8 @@ class Rounds:
         clock: Clock,
         guarded: Guarded,
         decided: Callable[[], None],
+        *,
+        workers: int = 1,
     ) -> None:
         self._feeds = feeds
         self._engine = engine
@@ -67,10 +99,19 @@ class Rounds:
         self._decided = decided
         self._turns = Turns()
         self._second = SecondLooks()
+        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="looking") if workers > 1 else None
+        self._ahead = _AHEAD * workers if self._pool is not None else 0
+        self._shown: deque[_Shown] = deque()
+
+    def close(self) -> None:
+        """End the workers."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
 
     def look(self) -> bool:
         """One round. Whether there was any picture."""
         worked = False
+        self._shown.clear()  # of a round that a fault has ended
         self._turns.begin(self._clock.monotonic_ms())
         for camera_id, feed in self._feeds.items():
             if (state := feed.source.health().state) != "live":
@@ -82,9 +123,11 @@ class Rounds:
             if frame is not None and (fresh or not self._second.keeps(frame)):
                 worked = True
                 self._show(frame, feed)
+        self._decide()
         while self._has_time() and (frame := self._second.take(self._clock.utc_ms())) is not None:
             worked = True
             self._show(frame, self._feeds[frame.camera_id], again=True)
+        self._decide()
         if self._has_time():
             for camera_id in self._second.ask(self._clock.utc_ms()):
                 self._feeds[camera_id].source.request_now()
@@ -94,33 +137,53 @@ class Rounds:
         return self._turns.has_time(self._clock.monotonic_ms())
 
     def _show(self, frame: Frame, feed: Feed, *, again: bool = False) -> None:
-        self._guarded(f"camera {frame.camera_id}", lambda: self._look(frame, feed, again=again))
-
-    def _look(self, frame: Frame, feed: Feed, *, again: bool) -> None:
+        """Let it be looked at. Those that were shown first are decided on when so many have been that all workers are busy."""
         height, width = frame.image.shape[:2]
         if feed.size != (width, height):
-            feed.size = (width, height)
-            try:
-                self._zones.take_up(
-                    feed.config.id, width, height, self._perceiver, self._engine, self._clock.utc_ms()
-                )
-            except UnavailableError:
-                feed.size = None
-                raise
-            except PatrolError as error:
-                feed.size = None  # other zones may come, without a restart
-                feed.problem = f"camera {feed.config.id}: zones: {error}"
-                return
-            feed.problem = None
-        if feed.problem is not None:
+            self._guarded(_name(frame), partial(self._take_up, feed, width, height))
+        if feed.size is None or feed.problem is not None:
             return
-        closer = not again and self._turns.may_look_closer(frame.camera_id, self._clock.monotonic_ms())
-        self._engine.frame(frame, feed.gap, closer=closer, again=again)
+        look = self._engine.looking(frame, again=again)
+        if look is None:
+            return
+        seen = look if self._pool is None else self._pool.submit(look).result
+        self._shown.append(_Shown(frame, feed, again, seen))
+        self._decide(self._ahead)
+
+    def _take_up(self, feed: Feed, width: int, height: int) -> None:
+        try:
+            self._zones.take_up(
+                feed.config.id, width, height, self._perceiver, self._engine, self._clock.utc_ms()
+            )
+        except UnavailableError:
+            feed.size = None
+            raise
+        except PatrolError as error:
+            feed.size = None  # other zones may come, without a restart
+            feed.problem = f"camera {feed.config.id}: zones: {error}"
+            return
+        feed.size, feed.problem = (width, height), None
+
+    def _decide(self, left: int = 0) -> None:
+        """Decide on what was shown, in its order, until so many are left."""
+        while len(self._shown) > left:
+            shown = self._shown.popleft()
+            self._guarded(_name(shown.frame), partial(self._decide_on, shown))
+
+    def _decide_on(self, shown: _Shown) -> None:
+        frame, feed = shown.frame, shown.feed
+        seen = shown.seen()
+        closer = not shown.again and self._turns.may_look_closer(frame.camera_id, self._clock.monotonic_ms())
+        self._engine.frame(frame, feed.gap, closer=closer, again=shown.again, seen=seen)
         feed.gap = "offline"
         self._decided()
         doubts = self._engine.cameras[frame.camera_id].doubts
         if doubts is not None:
             period_ms = round(feed.config.sample_period_s * 1000)
             self._second.looked(
-                frame.camera_id, frame.at_ms, period_ms, again=again, wanted=bool(doubts.places)
+                frame.camera_id, frame.at_ms, period_ms, again=shown.again, wanted=bool(doubts.places)
             )
+
+
+def _name(frame: Frame) -> str:
+    return f"camera {frame.camera_id}"

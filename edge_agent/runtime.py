@@ -21,7 +21,7 @@ from edge_agent.notices import answer_of, composer, notice_request, notice_text,
 from edge_agent.rechecks import Rechecks
 from edge_agent.rests import RestLog
 from edge_agent.rests import prune as prune_rests
-from edge_agent.rounds import Feed, Rounds
+from edge_agent.rounds import Feed, Rounds, default_workers
 from edge_agent.safe import Safe
 from edge_agent.second_log import DamagedError, is_damage, kind_of
 from edge_agent.timebase import Mark, boot_id, step_since
@@ -157,7 +157,14 @@ class Agent:
             for camera in config.camera
         }
         self._rounds = Rounds(
-            self._feeds, self._engine, self._zones, self._perceiver, self._clock, self._guarded, self._wake
+            self._feeds,
+            self._engine,
+            self._zones,
+            self._perceiver,
+            self._clock,
+            self._guarded,
+            self._wake,
+            workers=config.detector.workers or default_workers(),
         )
         opener = unsealed(self._store.vault)
         self._sms = SmsWorker(
@@ -205,6 +212,7 @@ class Agent:
             stack.callback(self._store.close)
             stack.callback(self._engine.rules.close)
             stack.callback(self._transactions.close)
+            stack.callback(self._rounds.close)
             self._note_time_base()
             workers = [threading.Thread(target=self._sms.run, args=(self._stop,), name="sms", daemon=True)]
             if self._link is not None:

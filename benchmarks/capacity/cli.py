@@ -38,7 +38,7 @@ def capacity(
             "too is shared, and what the cameras take there the agent cannot have.",
         ),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, max=1000, help="No more cameras than this.")] = 600,
+    most: Annotated[int, typer.Option(min=1, max=1000, help="No more cameras than this.")] = 1000,
     tries: Annotated[
         int, typer.Option(min=1, max=20, help="Counts of cameras tried for each stream; two minutes each.")
     ] = 5,
@@ -151,6 +151,7 @@ def _table(report: Report) -> Table:
     )
     for name, texts in (
         ("memory, MB", [f"{r.memory_mb:.0f}" for r in report.results]),
+        ("all looked at after, s", ["" if r.started_s is None else f"{r.started_s:.0f}" for r in report.results]),
         ("checks", [str(r.checks) for r in report.results]),
         ("checks missed", [str(r.missed_checks) for r in report.results]),
         ("check done after, median, s", [f"{r.delay_s[0]:.1f}" for r in report.results]),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity.clips import Stream
-from benchmarks.capacity.stage import STAGE_S, Result, run_stage, run_way
+from benchmarks.capacity.stage import Result, run_stage, run_way, stage_s
 
 GOALS: dict[Stream, int] = {"main": 100, "sub": 300}
 """Cameras per core at one check per 10 s."""
@@ -193,7 +193,7 @@ def measure(
             cameras = next_count(goal * len(agent_cores), most, tried[stream])
             if cameras is None or stream in report.cut_short:
                 continue
-            if turn and time.monotonic() - began_s + STAGE_S + START_S > limit_s:
+            if turn and time.monotonic() - began_s + stage_s(stream, cameras) + START_S > limit_s:
                 report.cut_short.append(stream)
                 continue
             tried[stream].append((cameras, stage(stream, cameras, None)))

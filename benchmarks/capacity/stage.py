@@ -31,14 +31,26 @@ STANDING_SHARE = 0.05
 """Cameras that see two vehicles come to stand while they are watched. One in twenty within two minutes is far more than
 a street has: it makes the truth that misses are counted against."""
 
-FIRST_S, SPREAD_S = 35.0, 15.0
-"""Vehicles come to stand within this span after the farm's start; all cameras are connected before it."""
+LEAST_START_S = 20.0
+START_S_A_CAMERA: dict[Stream, float] = {"main": 0.3, "sub": 0.1}
+"""What is measured begins when every camera has been looked at, at most so much after all have been connected: the first
+look of a camera is at all of its picture, and all come at once. A hundred main-stream cameras have half a minute."""
 
-LONGEST_START_S = 20.0
-"""What is measured begins when every camera has been looked at, at most so much after all have been connected."""
+ROOM_S, SPREAD_S = 15.0, 15.0
+"""Vehicles come to stand within the latter span, which begins so long after that."""
 
 TAIL_S = MISSED_AFTER_S + 5.0
-STAGE_S = FIRST_S + SPREAD_S + TAIL_S
+
+
+def start_s(stream: Stream, cameras: int) -> float:
+    """How long the first looks of so many cameras may take, seconds."""
+    return max(LEAST_START_S, START_S_A_CAMERA[stream] * cameras)
+
+
+def stage_s(stream: Stream, cameras: int) -> float:
+    """How long a stage lasts from the farm's start on, seconds."""
+    return start_s(stream, cameras) + ROOM_S + SPREAD_S + TAIL_S
+
 
 FARM_FULL = 0.95
 """A farm that used more of its cores than this sent its pictures late: nothing can be said of the agent."""
@@ -65,6 +77,7 @@ class Result:
         inferences: share of the checks in which the detector ran.
         skipped_by_farm: pictures that the farm left out within the window because the agent was behind with receiving.
         farm_share: of its cores, that the farm used within the window.
+        started_s: from the agent's start until every camera had been looked at, None if one never was.
     """
 
     stream: Stream
@@ -84,6 +97,7 @@ class Result:
     inferences: float = 0.0
     skipped_by_farm: int = 0
     farm_share: float = 0.0
+    started_s: float | None = None
 
     @property
     def cost(self) -> float:
@@ -137,7 +151,7 @@ def run_stage(
                 [*command, *map(str, agent_cores)], stdin=subprocess.DEVNULL, stdout=log, stderr=log
             )
             try:
-                began_ms = clock.monotonic_ms()
+                began_ms, launched_ms = clock.monotonic_ms(), clock.utc_ms()
                 while (line := _last(out)) is None or line["live"] < cameras:
                     _rest(agent, folder)
                     if clock.monotonic_ms() - began_ms > _UP_S * 1000:
@@ -146,7 +160,7 @@ def run_stage(
                         )
                 # All have been connected, and the burst of first pictures is decided.
                 settle_s = 1.0 + min(period_s, 5)
-                window_s = watch_s or STAGE_S
+                window_s = watch_s or stage_s(stream, cameras)
                 start_ms = clock.utc_ms() + settle_s * 1000
                 end_ms = start_ms + watch_s * 1000 if watch_s else farm.facts["began_ms"] + window_s * 1000
                 while (now := clock.utc_ms()) < end_ms + 1500:
@@ -157,8 +171,8 @@ def run_stage(
         sent = farm.finish()
     lines = [json.loads(text) for text in out.read_text("utf-8").splitlines()]
     result = _judge(
-        stream, cameras, len(agent_cores), lines, farm.facts, start_ms, end_ms, period_s, sent=sent
-    )
+        stream, cameras, len(agent_cores), lines, farm.facts, start_ms, end_ms, period_s, launched_ms, sent=sent
+    )  # fmt: skip
     return replace(result, farm_share=result.farm_share / len(farm_cores))
 
 
@@ -171,6 +185,7 @@ def _judge(
     start_ms: float,
     end_ms: float,
     period_s: float,
+    launched_ms: float,
     *,
     sent: list[dict[str, Any]] | None = None,
 ) -> Result:
@@ -178,6 +193,7 @@ def _judge(
 
     Args:
         lines: of `benchmarks.capacity.agent`, one a second.
+        launched_ms: when the agent was started.
         farm: the farm's first line: which vehicles came to stand, and when.
         sent: its further lines.
 
@@ -188,9 +204,9 @@ def _judge(
     for line in lines:
         for camera, at_ms, now_ms in line["looks"]:
             looks[camera].append((at_ms, now_ms))
-    # The first look of a camera takes several times as long as later ones, and all come at once.
     firsts = [seen[0][1] for seen in looks.values() if seen]
-    start_ms = max(start_ms, min(max(firsts, default=0), start_ms + LONGEST_START_S * 1000))
+    start_ms = max(start_ms, min(max(firsts, default=0), start_ms + start_s(stream, cameras) * 1000))
+    started_s = (max(firsts) - launched_ms) / 1000 if len(firsts) == cameras else None
     inside = [line for line in lines if start_ms <= line["utc_ms"] <= end_ms]
     if len(inside) < 2:
         raise UnavailableError("the agent reported too little: the machine is overloaded")
@@ -211,7 +227,7 @@ def _judge(
         stream=stream, cameras=cameras, cores=cores, seconds=seconds, costs=costs, memory_mb=last["peak_mb"],
         checks=len(delays), missed_checks=missed, delay_s=(delays[len(delays) // 2], delays[-1]),
         inferences=runs / max(1, decided), skipped_by_farm=skipped, farm_share=farm_share,
-        second_looks=last["second_looks"] - first["second_looks"],
+        second_looks=last["second_looks"] - first["second_looks"], started_s=started_s,
     )  # fmt: skip
     stays = [tuple(stay) for line in lines for stay in line["stays"]]
     total = gone = 0
@@ -330,7 +346,8 @@ def run_way(
 @contextmanager
 def _farm(stream: Stream, cameras: int, standing: int, seed: int, cores: list[int]) -> Iterator[_Farm]:
     command = [sys.executable, "-m", "benchmarks.capacity.farm", stream, str(cameras), "--seed", str(seed)]
-    command += ["--standing", str(standing), "--first", str(FIRST_S), "--spread", str(SPREAD_S)]
+    first_s = start_s(stream, cameras) + ROOM_S
+    command += ["--standing", str(standing), "--first", str(first_s), "--spread", str(SPREAD_S)]
     process = subprocess.Popen(
         [*command, "--cores", *map(str, cores)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
     )

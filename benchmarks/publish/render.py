@@ -302,6 +302,7 @@ def capacity(whole: Figures) -> str:
         "stays missed",
         "first seen, most, s",
         "decided after, s: median, most",
+        "all looked at after, s",
         "memory, MB",
         "farm's cores",
         "sustained",
@@ -316,6 +317,7 @@ def capacity(whole: Figures) -> str:
             f"{row['missed_stays']} of {row['stays']}" if row["stays"] else "",
             f"{max(row['seen_after_s']):.1f}" if row["seen_after_s"] else "",
             "{:.1f}, {:.1f}".format(*row["delay_s"]),
+            "" if row.get("started_s") is None else f"{row['started_s']:.0f}",
             f"{row['memory_mb']:.0f}",
             f"{row['farm_share']:.0%}",
             "not measurable"

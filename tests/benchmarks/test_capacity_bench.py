@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.capacity.chart import draw
 from benchmarks.capacity.search import CLOSE, Report, next_count
-from benchmarks.capacity.stage import PARTS, Result, _costs, _judge
+from benchmarks.capacity.stage import PARTS, Result, _costs, _judge, start_s
 
 PERIOD_S = 10.0
 SENT = [{"utc_ms": second * 2000, "skipped": 0, "cpu_s": second * 1.0} for second in range(70)]
@@ -43,7 +43,7 @@ def agent_lines(
 def judged(lines: list[dict[str, Any]], sent: list[dict[str, Any]] = SENT, **arrivals_ms: int) -> Result:
     """What is concluded of the two cameras' window of 110 s."""
     farm = {"arrivals_ms": arrivals_ms}
-    return _judge("main", 2, 1, lines, farm, 5_000, 115_000, PERIOD_S, sent=sent)
+    return _judge("main", 2, 1, lines, farm, 5_000, 115_000, PERIOD_S, -1_000, sent=sent)
 
 
 def test_a_period_without_a_picture_is_a_missed_check_and_late_seen_stays_are_missed() -> None:
@@ -59,6 +59,16 @@ def test_a_period_without_a_picture_is_a_missed_check_and_late_seen_stays_are_mi
     assert judged(lines, cam1=30_000).sustained
     assert not judged(lines).sustained, "no stay was there to be missed"
     assert judged(agent_lines(silent=(40, 60))).missed_checks == 1
+
+
+def test_what_is_measured_begins_when_every_camera_has_been_looked_at() -> None:
+    assert judged(agent_lines()).started_s == 1.0
+    late = judged(agent_lines(silent=(0, 41)))  # 20 s are the most there is, from the fifth second on
+    assert (late.started_s, late.missed_checks, late.checks) == (51.0, 1, 9 + 7)
+    soon = judged(agent_lines(silent=(0, 11)))
+    assert (soon.started_s, soon.missed_checks, soon.checks) == (21.0, 0, 22 - 2)
+    assert judged(agent_lines(silent=(0, 200))).started_s is None
+    assert (start_s("main", 2), start_s("main", 200), start_s("sub", 600)) == (20.0, 60.0, 60.0)
 
 
 def test_what_the_farm_left_out_or_sent_late_is_not_held_for_sustained() -> None:
