@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from edge_agent.arrivals import as_input
-from edge_agent.attention import Camera, attend, note_doubts, observe, wants_picture
+from edge_agent.attention import Camera, Outlook, note_doubts, observe, wants_picture
 from edge_agent.cases import (
     ALLOWED_NOW,
     ENDED,
@@ -39,29 +39,23 @@ from edge_agent.cases import (
 from edge_agent.deciding import Deciding
 from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
+from edge_agent.glances import Glance, considered
 from edge_agent.plates import PlateDesk
 from edge_agent.rechecks import Rechecks
 from edge_agent.rests import NoRestLog, RestKeeper
 from edge_agent.rule_change import plain_zone_id
 from edge_agent.ruling import NoPermits, Permits, RuleDesk, unclear_why
+from edge_agent.sealing import Sealer
 from edge_agent.stays import GapKind, Observation, Seen, Stay, StayEnded, StayEvent, StaySettled, StayWatched
 from edge_agent.stays import shift as shift_stays
-from edge_agent.stays import step as step_stays
 from edge_agent.store import Store
 from notifier import outbox
 from protocol.clock import Millis, iso
-from protocol.messages import EvidenceRef
 from zones.exemptions import Exempt, Unclear
 from zones.positions import position_of
 
 _SAVE_EVERY_MS = 10_000
 """An uneventful camera's memory is written this often; after a crash the rest is a gap, never a guess."""
-
-
-class Sealer(Protocol):
-    """Seals the picture on which a decision rests; the same case and role give the same reference again."""
-
-    def seal(self, case: Case, role: str, frame: Frame, seen: tuple[Seen, ...]) -> EvidenceRef: ...
 
 
 Event = dict[str, Any]
@@ -143,38 +137,31 @@ class Engine:
         return self._case_of(stay)
 
     def looking(self, frame: Frame, *, again: bool = False) -> Callable[[], Observation] | None:
-        """How to look at a picture, see `frame`; None for one that is no newer than the last. May be called in any thread, for several
-        cameras at once, but for no camera again before `frame` had what it gave."""
+        """How to look at a picture; None for one that is no newer than the last. What is given may be called in any thread, for several
+        cameras at once. `again`: it is a second look, at the camera's doubts, between two checks."""
         camera = self.cameras[frame.camera_id]
         if camera.state.last_ms is not None and frame.at_ms <= camera.state.last_ms:
             return None
         return partial(observe, camera, frame, force=self.wants_fresh(camera.id, frame.at_ms), again=again)
 
-    def frame(
-        self,
-        frame: Frame,
-        gap: GapKind = "offline",
-        *,
-        closer: bool = True,
-        again: bool = False,
-        seen: Observation | None = None,
-    ) -> None:
-        """Look at a picture and decide. `gap` says why nothing was seen since the last one, if that was long ago;
-        `closer`, whether there is time for closer looks: if not, a later picture has them; `again`, that it is a second
-        look, at the camera's doubts, between two checks; `seen`, what `looking` gave if that is known.
+    def considering(
+        self, frame: Frame, seen: Observation, gap: GapKind, *, closer: bool = True, again: bool = False
+    ) -> Glance:
+        """What `looking` gave, considered; see `frame`. Until `decide` has had it nothing else is asked about this camera."""
+        camera = self.cameras[frame.camera_id]
+        seen = replace(seen, gap=gap if seen.usable else seen.gap)
+        terms = self.rules.terms(camera, frame.at_ms, self._case_of)
+        return considered(camera, frame, seen, terms, self._plates, self._case_of, closer=closer, again=again)
+
+    def decide(self, glance: Glance, outlook: Outlook) -> None:
+        """Decide on a picture. `outlook` is what `glance.attend` gave.
 
         Raises:
             UnavailableError: the disk refuses; then nothing has changed and the next picture tries again.
         """
-        look = self.looking(frame, again=again)
-        if look is None:
-            return
-        camera, seen = self.cameras[frame.camera_id], seen or look()
-        seen = replace(seen, gap=gap if seen.usable else seen.gap)
-        terms = self.rules.terms(camera, frame.at_ms, self._case_of)
-        state, events = step_stays(camera.state, seen, camera.eyes.index, camera.rules, terms)
+        camera, frame, seen = glance.camera, glance.frame, glance.seen
+        state, events = outlook
         self._seen = seen.seen
-        state, events = attend(camera, frame, state, events, self._plates, self._case_of, closer=closer)
         rested = self._rests.look(camera, seen, state, events)
         with Deciding(self):
             for event in events:
@@ -186,9 +173,20 @@ class Engine:
                 camera.saved_ms = frame.at_ms
         camera.state = state
         self._rests.keep(rested)
-        note_doubts(camera, seen, terms, again=again)
+        note_doubts(camera, seen, glance.terms, again=glance.again)
         if camera.bays is not None:
             camera.bays.look(frame, seen)
+
+    def frame(self, frame: Frame, gap: GapKind = "offline") -> None:
+        """Look at a picture and decide, one after the other. `gap` says why nothing was seen since the last one, if that was long ago.
+
+        Raises:
+            UnavailableError: as from `decide`.
+        """
+        look = self.looking(frame)
+        if look is not None:
+            glance = self.considering(frame, look(), gap)
+            self.decide(glance, glance.attend())
 
     def tick(self, at_ms: Millis) -> None:
         """Let time pass for all open cases."""

@@ -12,12 +12,14 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
+from edge_agent.attention import Outlook
 from edge_agent.build import Perceiver
 from edge_agent.config import CameraConfig
 from edge_agent.engine import Engine
 from edge_agent.frames import Frame
+from edge_agent.glances import Glance
 from edge_agent.ingest import Source
 from edge_agent.second_looks import SecondLooks
 from edge_agent.stays import GapKind, Observation
@@ -31,8 +33,9 @@ _GAPS: dict[str, GapKind] = {"frozen": "frozen"}
 _MOST_WORKERS = 4
 """As many by default: what Python itself does between two inferences lets no more of them run at once."""
 
-_AHEAD = 2
-"""Pictures a worker that are looked at, or wait for it, before the first of them is decided on."""
+_AHEAD = 8
+"""Pictures a worker that are under way at most, from when they are looked at until they are decided on: while one vehicle is looked at closely,
+which takes up to a second, the other cameras' pictures go on. One of 1080p takes 6 MB."""
 
 Guarded = Callable[[str, Callable[[], Any]], None]
 """Does something; a fault of a named part is told in the agent's health."""
@@ -57,6 +60,15 @@ class _Shown:
     feed: Feed
     again: bool
     seen: Callable[[], Observation]
+
+
+@dataclass(frozen=True, slots=True)
+class _Considered:
+    """A picture that is attended to. `outcome` waits for what comes of it, or raises what went wrong before."""
+
+    shown: _Shown
+    outcome: Callable[[], tuple[Glance, Outlook]]
+    done: Callable[[], bool]
 
 
 def default_workers() -> int:
@@ -102,6 +114,7 @@ class Rounds:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="looking") if workers > 1 else None
         self._ahead = _AHEAD * workers if self._pool is not None else 0
         self._shown: deque[_Shown] = deque()
+        self._considered: deque[_Considered] = deque()
 
     def close(self) -> None:
         """End the workers."""
@@ -111,7 +124,8 @@ class Rounds:
     def look(self) -> bool:
         """One round. Whether there was any picture."""
         worked = False
-        self._shown.clear()  # of a round that a fault has ended
+        self._shown.clear()  # what a round that a fault has ended left
+        self._considered.clear()
         self._turns.begin(self._clock.monotonic_ms())
         for camera_id, feed in self._feeds.items():
             if (state := feed.source.health().state) != "live":
@@ -137,7 +151,7 @@ class Rounds:
         return self._turns.has_time(self._clock.monotonic_ms())
 
     def _show(self, frame: Frame, feed: Feed, *, again: bool = False) -> None:
-        """Let it be looked at. Those that were shown first are decided on when so many have been that all workers are busy."""
+        """Let it be looked at, once there are not too many others under way."""
         height, width = frame.image.shape[:2]
         if feed.size != (width, height):
             self._guarded(_name(frame), partial(self._take_up, feed, width, height))
@@ -165,16 +179,38 @@ class Rounds:
         feed.size, feed.problem = (width, height), None
 
     def _decide(self, left: int = 0) -> None:
-        """Decide on what was shown, in its order, until so many are left."""
-        while len(self._shown) > left:
-            shown = self._shown.popleft()
-            self._guarded(_name(shown.frame), partial(self._decide_on, shown))
+        """Consider and decide on what was shown, in its order, until so many are left."""
+        while len(self._shown) + len(self._considered) > left:
+            if self._shown:
+                self._considered.append(self._consider(self._shown.popleft()))
+            else:
+                self._decide_on_first()
+            while self._considered and self._considered[0].done():
+                self._decide_on_first()
 
-    def _decide_on(self, shown: _Shown) -> None:
+    def _consider(self, shown: _Shown) -> _Considered:
+        frame = shown.frame
+        try:
+            seen = shown.seen()
+            closer = not shown.again and self._turns.may_look_closer(
+                frame.camera_id, self._clock.monotonic_ms()
+            )
+            glance = self._engine.considering(frame, seen, shown.feed.gap, closer=closer, again=shown.again)
+        except PatrolError as error:
+            return _Considered(shown, partial(_refuse, error), _yes)  # told in its turn
+        if self._pool is None or not glance.wants:
+            return _Considered(shown, lambda: (glance, glance.attend()), _yes)
+        outlook = self._pool.submit(glance.attend)
+        return _Considered(shown, lambda: (glance, outlook.result()), outlook.done)
+
+    def _decide_on_first(self) -> None:
+        first = self._considered.popleft()
+        self._guarded(_name(first.shown.frame), partial(self._decide_on, first))
+
+    def _decide_on(self, considered: _Considered) -> None:
+        shown = considered.shown
         frame, feed = shown.frame, shown.feed
-        seen = shown.seen()
-        closer = not shown.again and self._turns.may_look_closer(frame.camera_id, self._clock.monotonic_ms())
-        self._engine.frame(frame, feed.gap, closer=closer, again=shown.again, seen=seen)
+        self._engine.decide(*considered.outcome())
         feed.gap = "offline"
         self._decided()
         doubts = self._engine.cameras[frame.camera_id].doubts
@@ -187,3 +223,11 @@ class Rounds:
 
 def _name(frame: Frame) -> str:
     return f"camera {frame.camera_id}"
+
+
+def _refuse(error: PatrolError) -> NoReturn:
+    raise error
+
+
+def _yes() -> bool:
+    return True

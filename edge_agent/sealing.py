@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Literal, cast
+from typing import Literal, Protocol, cast
 from zoneinfo import ZoneInfo
 
 from edge_agent.cases import Case
@@ -16,6 +16,12 @@ from zones.geometry import iou
 
 _OWN = 0.5
 """Detections that overlap the case's vehicle by more are the vehicle itself, whose plate must stay readable."""
+
+
+class Sealer(Protocol):
+    """Seals the picture on which a decision rests; the same case and role give the same reference again."""
+
+    def seal(self, case: Case, role: str, frame: Frame, seen: tuple[Seen, ...]) -> EvidenceRef: ...
 
 
 class FrameSealer:

@@ -148,16 +148,15 @@ def main() -> None:
     detector.detect = watches.around("inference", detector.detect)
     with given.out.open("w", encoding="utf-8") as out:
         reporter = Reporter(agent, watches, out)
-        decide = Engine.frame
+        decide = Engine.decide
 
-        def frame(self: Engine, picture: Any, *rest: Any, **more: Any) -> None:
-            decide(self, picture, *rest, **more)
-            state = self.cameras[picture.camera_id].state
-            again = bool(more.get("again"))
-            reporter.looked(picture.camera_id, picture.at_ms, agent._clock.utc_ms(), state.stays, again=again)
+        def decided(self: Engine, glance: Any, outlook: Any) -> None:
+            decide(self, glance, outlook)
+            frame, stays = glance.frame, glance.camera.state.stays
+            reporter.looked(frame.camera_id, frame.at_ms, agent._clock.utc_ms(), stays, again=glance.again)
 
         patched = Engine
-        patched.frame = frame
+        patched.decide = decided
         stop, ended = threading.Event(), threading.Event()
         for signum in (signal.SIGINT, signal.SIGTERM):
             signal.signal(signum, lambda *_: stop.set())

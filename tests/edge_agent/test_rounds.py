@@ -30,7 +30,7 @@ from models.detections import Detections
 from protocol.clock import ManualClock
 from protocol.errors import UnavailableError
 from protocol.messages import CameraHealth
-from tests.edge_agent.publishing import CAR, ONE, OTHER, T0, ScriptedDetector
+from tests.edge_agent.publishing import CAR, CONFIRM_S, ONE, OTHER, SETTLE_S, T0, ScriptedDetector
 from tests.edge_agent.test_stays import Vehicle, paint
 
 WAIT_S = 30
@@ -38,16 +38,22 @@ VIEWS: list[list[Vehicle]] = [[], [CAR], [OTHER], [CAR, OTHER]]
 
 
 class Detector(ScriptedDetector):
-    """Sees what the number in the picture's corner stands for; `before` is done at each look."""
+    """Sees what the number in the picture's corner stands for; `before` is done at each look, `closer` at each
+    closer one."""
 
-    def __init__(self, before: Callable[[Image], None]) -> None:
+    def __init__(self, before: Callable[[Image], None], closer: Callable[[], None]) -> None:
         super().__init__()
         self._before = before
+        self._closer = closer
 
     def detect_regions(self, picture: Image, regions: object) -> Detections:
         self._before(picture)
         view = VIEWS[picture[0, 0, 0]]
         return Detections([v.box for v in view], [0.8] * len(view), [v.label for v in view])
+
+    def detect(self, pictures: Sequence[Image]) -> list[Detections]:
+        self._closer()
+        return super().detect(pictures)
 
 
 class Film:
@@ -79,14 +85,14 @@ class Film:
 class Box:
     """The deciding part of an agent with some cameras."""
 
-    def __init__(self, folder: Path, cameras: int, workers: int, before: Callable[[Image], None]) -> None:
+    def __init__(self, folder: Path, cameras: int, workers: int, detector: Detector) -> None:
         self.told: list[Event] = []
         self.decided = 0
         self.faults: list[tuple[str, str]] = []
         self.films = [Film(f"cam{n}") for n in range(cameras)]
         self.store = Store(folder / "agent.db", Vault.open(folder / "keys" / "box.key"))
         eyes = EyesConfig(skip_unchanged=False)
-        perceiver: Any = Perceiver(Detector(before), 320, "scripted", "0" * 64, None, eyes=eyes)  # type: ignore[arg-type]
+        perceiver: Any = Perceiver(detector, 320, "scripted", "0" * 64, None, eyes=eyes)  # type: ignore[arg-type]
         self.engine = make_engine(
             self.store, Identity("j", "a"), folder, perceiver, on_event=self.told.append
         )
@@ -138,10 +144,15 @@ class Box:
 
 @contextmanager
 def box(
-    folder: Path, cameras: int, workers: int, before: Callable[[Image], None] = lambda _: None
+    folder: Path,
+    cameras: int,
+    workers: int,
+    before: Callable[[Image], None] = lambda _: None,
+    *,
+    closer: Callable[[], None] = lambda: None,
 ) -> Iterator[Box]:
     folder.mkdir()
-    one = Box(folder, cameras, workers, before)
+    one = Box(folder, cameras, workers, Detector(before, closer))
     try:
         yield one
     finally:
@@ -154,6 +165,26 @@ def test_two_workers_look_at_two_cameras_at_once(tmp_path: Path) -> None:
         assert one.beat(0, [0, 0, 0, 0])
         assert one.decided == 4, "each look waits until another one is under way"
         assert not one.beat(1, [None] * 4)
+
+
+def test_closer_looks_go_on_side_by_side_and_are_decided_on_in_turn(tmp_path: Path) -> None:
+    """The first camera's closer look ends only after the second's has begun."""
+    second = threading.Event()
+    first: list[int] = []
+
+    def closer() -> None:
+        first.append(threading.get_ident())
+        if threading.get_ident() != first[0]:
+            second.set()
+        assert second.wait(WAIT_S)
+
+    with box(tmp_path / "two", 2, 2, closer=closer) as one:
+        for beat in range(SETTLE_S + CONFIRM_S):
+            one.beat(beat, [1, 1])
+        assert one.faults == []
+        cases = [event["camera"] for event in one.told if event["state"] == "confirmed"]
+        assert cases == ["cam0", "cam1"]
+    assert threading.get_ident() not in first
 
 
 def test_one_worker_is_the_deciding_thread(tmp_path: Path) -> None:

@@ -1,0 +1,76 @@
+"""What one picture shows of a camera's zones, half way to its decision.
+
+A picture is looked at, considered, attended to and decided on. To look and to attend takes inferences, and needs nothing but the
+camera, so other threads may do it while another camera's turn is on; to consider and to decide is the deciding thread's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from edge_agent.attention import Camera, CaseOf, Outlook, attend
+from edge_agent.cases import Case
+from edge_agent.frames import Frame
+from edge_agent.plates import PlateDesk
+from edge_agent.stays import Observation, Stay, StayWatched, Terms, step
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A picture that has been considered.
+
+    Attributes:
+        camera: as it was before; it is changed by the decision alone.
+        frame, seen: the picture, and what it shows.
+        terms: what the zones' rules said at its moment.
+        again: it was a second look, between two checks.
+        attend: looks closer and reads plates where that is due; gives the camera's state and the events to decide on.
+        wants: whether there is anything to attend to.
+    """
+
+    camera: Camera
+    frame: Frame
+    seen: Observation
+    terms: Terms
+    again: bool
+    attend: Callable[[], Outlook]
+    wants: bool
+
+
+def considered(
+    camera: Camera,
+    frame: Frame,
+    seen: Observation,
+    terms: Terms,
+    plates: PlateDesk | None,
+    case_of: CaseOf,
+    *,
+    closer: bool,
+    again: bool,
+) -> Glance:
+    """What the camera's memory makes of a picture.
+
+    Args:
+        camera: whose.
+        frame: the picture.
+        seen: what it shows.
+        terms: what the rules say to the camera's stays.
+        plates: reads plates, or None.
+        case_of: asked now for every stay that is there; never later, from another thread.
+        closer: whether there is time for closer looks.
+        again: whether it is a second look.
+    """
+    state, events = step(camera.state, seen, camera.eyes.index, camera.rules, terms)
+    wants = any(isinstance(event, StayWatched) and event.proven for event in events)
+    if not wants:
+        return Glance(camera, frame, seen, terms, again, lambda: (state, events), wants=False)
+    there = (*state.stays, *(event.stay for event in events))
+    cases: dict[str, Case | None] = {stay.id: case_of(stay) for stay in there}
+
+    def known(stay: Stay) -> Case | None:
+        return cases[stay.id]
+
+    look = partial(attend, camera, frame, state, events, plates, known, closer=closer)
+    return Glance(camera, frame, seen, terms, again, look, wants=True)
