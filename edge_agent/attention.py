@@ -114,7 +114,7 @@ def look_closer(
         stay = event.stay
         case = case_of(stay)
         if case is not None:
-            due = case.state == "rechecking" or _clock_ended(case, frame.at_ms)
+            due = is_due(case, frame.at_ms)
             if due and stay.stirred == 1:
                 doubted.add(stay.id)
             elif stay.unsure and due:
@@ -259,7 +259,7 @@ def know_again(
             seen.append(event)
             continue
         stay = event.stay
-        if not (stay.returned or case.state == "rechecking" or _clock_ended(case, frame.at_ms)):
+        if not (stay.returned or is_due(case, frame.at_ms)):
             seen.append(event)
             continue
         text = plates.read_again(frame, stay)
@@ -275,14 +275,22 @@ def know_again(
     return _with_stays(state, tuple(seen), changed)
 
 
+def wants_closer(camera: Camera, stay: Stay, case: Case | None, at_ms: Millis) -> bool:
+    """Whether `look_closer` would look at a proven stay."""
+    if case is not None:
+        return is_due(case, at_ms)
+    return _wants_check(camera, stay, at_ms) or (stay.larger is not None and len(stay.checks) > 1)
+
+
+def is_due(case: Case, at_ms: Millis) -> bool:
+    """Whether a task would follow from a picture that proves the vehicle to be there still."""
+    return case.state == "rechecking" or wants_picture(case, at_ms)
+
+
 def wants_picture(case: Case, at_ms: Millis) -> bool:
     """Whether a case's clock has ended, so that the next picture decides."""
     waiting = case.state in ("notified", "unnotifiable", "rechecking")
     return waiting and case.clock_ends_ms is not None and at_ms >= case.clock_ends_ms
-
-
-def _clock_ended(case: Case, at_ms: Millis) -> bool:
-    return case.state != "rechecking" and wants_picture(case, at_ms)
 
 
 def _with_stays(

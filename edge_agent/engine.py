@@ -132,10 +132,6 @@ class Engine:
                 self._store.set_meta(name, value)
         self.cameras[camera.id] = camera
 
-    def case_of(self, stay: Stay) -> Case | None:
-        """The stay's case, open or ended."""
-        return self._case_of(stay)
-
     def looking(self, frame: Frame, *, again: bool = False) -> Callable[[], Observation] | None:
         """How to look at a picture; None for one that is no newer than the last. What is given may be called in any thread, for several
         cameras at once. `again`: it is a second look, at the camera's doubts, between two checks."""
@@ -145,13 +141,20 @@ class Engine:
         return partial(observe, camera, frame, force=self.wants_fresh(camera.id, frame.at_ms), again=again)
 
     def considering(
-        self, frame: Frame, seen: Observation, gap: GapKind, *, closer: bool = True, again: bool = False
+        self,
+        frame: Frame,
+        seen: Observation,
+        gap: GapKind,
+        closer: Callable[[], bool],
+        *,
+        again: bool = False,
     ) -> Glance:
-        """What `looking` gave, considered; see `frame`. Until `decide` has had it nothing else is asked about this camera."""
+        """What `looking` gave, considered; `gap` as in `frame`; `closer`, whether there is time for a closer look: if not, a later
+        picture has it. Until `decide` has had what is given nothing else is asked about this camera."""
         camera = self.cameras[frame.camera_id]
         seen = replace(seen, gap=gap if seen.usable else seen.gap)
-        terms = self.rules.terms(camera, frame.at_ms, self._case_of)
-        return considered(camera, frame, seen, terms, self._plates, self._case_of, closer=closer, again=again)
+        terms = self.rules.terms(camera, frame.at_ms, self.case_of)
+        return considered(camera, frame, seen, terms, self._plates, self.case_of, closer=closer, again=again)
 
     def decide(self, glance: Glance, outlook: Outlook) -> None:
         """Decide on a picture. `outlook` is what `glance.attend` gave.
@@ -185,7 +188,7 @@ class Engine:
         """
         look = self.looking(frame)
         if look is not None:
-            glance = self.considering(frame, look(), gap)
+            glance = self.considering(frame, look(), gap, lambda: True)
             self.decide(glance, glance.attend())
 
     def tick(self, at_ms: Millis) -> None:
@@ -247,7 +250,7 @@ class Engine:
 
     def _on_stay(self, camera: Camera, event: StayEvent, frame: Frame) -> None:
         stay = event.stay
-        case = self._case_of(stay)
+        case = self.case_of(stay)
         match event:
             case StaySettled():
                 if case is None:
@@ -389,7 +392,7 @@ class Engine:
         if not self._rechecks:
             return
         watched = (event for event in events if isinstance(event, StayWatched) and event.proven)
-        proven = [(case.id, event.at_ms) for event in watched if (case := self._case_of(event.stay))]
+        proven = [(case.id, event.at_ms) for event in watched if (case := self.case_of(event.stay))]
         for answer in self._rechecks.answers(at_ms, self._any_case, proven):
             self._writer.recheck_answer(self._store.db, answer)
 
@@ -413,7 +416,7 @@ class Engine:
             self._cases[case.id] = case
         self._by_stay[case.whole_stay_id] = case.id
 
-    def _case_of(self, stay: Stay) -> Case | None:
+    def case_of(self, stay: Stay) -> Case | None:
         """The stay's case, open, or ended since its standing there began to count."""
         known = self._by_stay.get(stay.id)
         case = None if known is None else self._cases.get(known) or self._store.case(known)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from edge_agent.attention import Camera, CaseOf, Outlook, attend
+from edge_agent.attention import Camera, CaseOf, Outlook, attend, is_due, wants_closer
 from edge_agent.cases import Case
 from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
@@ -46,8 +46,8 @@ def considered(
     terms: Terms,
     plates: PlateDesk | None,
     case_of: CaseOf,
+    closer: Callable[[], bool],
     *,
-    closer: bool,
     again: bool,
 ) -> Glance:
     """What the camera's memory makes of a picture.
@@ -59,12 +59,13 @@ def considered(
         terms: what the rules say to the camera's stays.
         plates: reads plates, or None.
         case_of: asked now for every stay that is there; never later, from another thread.
-        closer: whether there is time for closer looks.
+        closer: asked where a closer look would be taken: whether there is time for it. Not asked where a task may follow: there it is
+            taken at once.
         again: whether it is a second look.
     """
     state, events = step(camera.state, seen, camera.eyes.index, camera.rules, terms)
-    wants = any(isinstance(event, StayWatched) and event.proven for event in events)
-    if not wants:
+    proven = [event.stay for event in events if isinstance(event, StayWatched) and event.proven]
+    if not proven:
         return Glance(camera, frame, seen, terms, again, lambda: (state, events), wants=False)
     there = (*state.stays, *(event.stay for event in events))
     cases: dict[str, Case | None] = {stay.id: case_of(stay) for stay in there}
@@ -72,5 +73,8 @@ def considered(
     def known(stay: Stay) -> Case | None:
         return cases[stay.id]
 
-    look = partial(attend, camera, frame, state, events, plates, known, closer=closer)
-    return Glance(camera, frame, seen, terms, again, look, wants=True)
+    due = any(case is not None and is_due(case, frame.at_ms) for case in map(known, proven))
+    wanted = due or any(wants_closer(camera, stay, known(stay), frame.at_ms) for stay in proven)
+    look = due or (wanted and closer())
+    outlook = partial(attend, camera, frame, state, events, plates, known, closer=look)
+    return Glance(camera, frame, seen, terms, again, outlook, wants=True)

@@ -192,16 +192,19 @@ class Rounds:
         frame = shown.frame
         try:
             seen = shown.seen()
-            closer = not shown.again and self._turns.may_look_closer(
-                frame.camera_id, self._clock.monotonic_ms()
+            glance = self._engine.considering(
+                frame, seen, shown.feed.gap, partial(self._has_time_for, shown), again=shown.again
             )
-            glance = self._engine.considering(frame, seen, shown.feed.gap, closer=closer, again=shown.again)
         except PatrolError as error:
             return _Considered(shown, partial(_refuse, error), _yes)  # told in its turn
         if self._pool is None or not glance.wants:
             return _Considered(shown, lambda: (glance, glance.attend()), _yes)
         outlook = self._pool.submit(glance.attend)
         return _Considered(shown, lambda: (glance, outlook.result()), outlook.done)
+
+    def _has_time_for(self, shown: _Shown) -> bool:
+        now_ms = self._clock.monotonic_ms()
+        return not shown.again and self._turns.may_look_closer(shown.frame.camera_id, now_ms)
 
     def _decide_on_first(self) -> None:
         first = self._considered.popleft()

@@ -13,8 +13,9 @@ import pytest
 from edge_agent.attention import Camera, look_closer
 from edge_agent.cases import Case
 from edge_agent.frames import Frame, Image
+from edge_agent.glances import considered
 from edge_agent.perception import Eyes, EyesConfig
-from edge_agent.stays import CameraState, Observation, Stay, StayWatched, step
+from edge_agent.stays import CameraState, Observation, Stay, StayWatched, Terms, step
 from edge_agent.stays.arrival import with_arrival
 from edge_agent.stays.pieces import needed_score
 from models.detections import Detections
@@ -169,6 +170,29 @@ def test_no_task_rests_on_the_first_look_in_which_it_may_pull_out(
     )
     assert isinstance(event, StayWatched)
     assert event.proven is (proven or not due)
+
+
+@pytest.mark.parametrize("state", ["observing", "notified", "rechecking"])
+def test_a_look_on_which_a_task_may_rest_is_never_put_off(state: str) -> None:
+    """However late the round is, and in a second look between two checks, too."""
+    camera, found, frame = seen_by_eyes(0.3, there=0, found=0)
+    cast(Any, camera.eyes)._detector.closer = 0.1
+    stay = replace(found, unsure=True, checks=(0.31, 0.31), zone_id="P1")
+    camera.state = replace(camera.state, stays=(stay,))
+    case = cast(Case, SimpleNamespace(state=state, clock_ends_ms=frame.at_ms, plate=None, identified=True))
+    later = replace(frame, at_ms=frame.at_ms + 2_000)
+    seen = camera.eyes.observe(later, camera.state, force=True)
+    asked: list[str] = []
+
+    def no_time() -> bool:
+        asked.append(state)
+        return False
+
+    glance = considered(camera, later, seen, Terms(), None, lambda _: case, no_time, again=False)
+    _, events = glance.attend()
+    (event,) = (event for event in events if isinstance(event, StayWatched))
+    assert event.proven is (state == "observing"), "what was doubted proves nothing"
+    assert asked == []
 
 
 def test_a_thing_of_the_night_is_not_asked_for_ever() -> None:

@@ -36,8 +36,17 @@ def test_in_a_late_round_only_those_who_waited_twice_look_closer() -> None:
         assert turns.may_look_closer("cam1", asked) is expected
 
 
+def test_those_who_waited_have_their_turns_one_after_the_other() -> None:
+    turns = Turns()
+    turns.begin(0)
+    cameras = [f"cam{n}" for n in range(4)]
+    at_ms = [1_000, 1_400, 1_800, 3_000, 3_800, 4_000, 5_800]
+    turn = [[camera for camera in cameras if turns.may_look_closer(camera, now)] for now in at_ms]
+    assert turn == [[], [], ["cam0"], [], ["cam1"], ["cam2", "cam3"], []], "two were put off five times"
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5_000)), max_size=60))
-def test_of_three_pictures_of_a_camera_one_has_its_turn_whatever_the_load(
+def test_of_six_pictures_of_a_camera_one_has_its_turn_whatever_the_load(
     pictures: list[tuple[str, int]],
 ) -> None:
     turns = Turns()
@@ -46,7 +55,7 @@ def test_of_three_pictures_of_a_camera_one_has_its_turn_whatever_the_load(
         turns.begin(10_000)
         answers.setdefault(camera_id, []).append(turns.may_look_closer(camera_id, 10_000 + late_ms))
     for given_to in answers.values():
-        assert all(any(given_to[at : at + 3]) for at in range(len(given_to) - 2))
+        assert all(any(given_to[at : at + 6]) for at in range(len(given_to) - 5))
 
 
 HEAP: Box = (100, 100, 180, 160)
