@@ -28,6 +28,7 @@ class Glance:
         again: it was a second look, between two checks.
         attend: looks closer and reads plates where that is due; gives the camera's state and the events to decide on.
         wants: whether there is anything to attend to.
+        quiet: nothing happened: the decision concerns the camera's memory alone, so it may come before those of others.
     """
 
     camera: Camera
@@ -36,7 +37,8 @@ class Glance:
     terms: Terms
     again: bool
     attend: Callable[[], Outlook]
-    wants: bool
+    wants: bool = False
+    quiet: bool = False
 
 
 def considered(
@@ -66,7 +68,7 @@ def considered(
     state, events = step(camera.state, seen, camera.eyes.index, camera.rules, terms)
     proven = [event.stay for event in events if isinstance(event, StayWatched) and event.proven]
     if not proven:
-        return Glance(camera, frame, seen, terms, again, lambda: (state, events), wants=False)
+        return Glance(camera, frame, seen, terms, again, lambda: (state, events), quiet=not events)
     there = (*state.stays, *(event.stay for event in events))
     cases: dict[str, Case | None] = {stay.id: case_of(stay) for stay in there}
 

@@ -1,6 +1,6 @@
 """The round of all cameras: the newest picture of each in its turn; then, where the round is not late, second looks.
 
-Several cameras' pictures are looked at at once where there are cores for it. What was seen is decided on by one thread, in
+Several cameras' pictures are looked at at once where there are cores for it. What happens in them is decided on by one thread, in
 the cameras' order, so that nothing depends on who was faster.
 """
 
@@ -179,16 +179,16 @@ class Rounds:
         feed.size, feed.problem = (width, height), None
 
     def _decide(self, left: int = 0) -> None:
-        """Consider and decide on what was shown, in its order, until so many are left."""
+        """Consider what was shown, and decide on it where something happened, in its order, until so many are left."""
         while len(self._shown) + len(self._considered) > left:
             if self._shown:
-                self._considered.append(self._consider(self._shown.popleft()))
+                self._consider(self._shown.popleft())
             else:
-                self._decide_on_first()
+                self._decide_on(self._considered.popleft())
             while self._considered and self._considered[0].done():
-                self._decide_on_first()
+                self._decide_on(self._considered.popleft())
 
-    def _consider(self, shown: _Shown) -> _Considered:
+    def _consider(self, shown: _Shown) -> None:
         frame = shown.frame
         try:
             seen = shown.seen()
@@ -196,21 +196,26 @@ class Rounds:
                 frame, seen, shown.feed.gap, partial(self._has_time_for, shown), again=shown.again
             )
         except PatrolError as error:
-            return _Considered(shown, partial(_refuse, error), _yes)  # told in its turn
+            self._considered.append(_Considered(shown, partial(_refuse, error), _yes))  # told in its turn
+            return
         if self._pool is None or not glance.wants:
-            return _Considered(shown, lambda: (glance, glance.attend()), _yes)
-        outlook = self._pool.submit(glance.attend)
-        return _Considered(shown, lambda: (glance, outlook.result()), outlook.done)
+            considered = _Considered(shown, lambda: (glance, glance.attend()), _yes)
+        else:
+            outlook = self._pool.submit(glance.attend)
+            considered = _Considered(shown, lambda: (glance, outlook.result()), outlook.done)
+        if glance.quiet:
+            self._decide_on(considered)
+        else:
+            self._considered.append(considered)
 
     def _has_time_for(self, shown: _Shown) -> bool:
         now_ms = self._clock.monotonic_ms()
         return not shown.again and self._turns.may_look_closer(shown.frame.camera_id, now_ms)
 
-    def _decide_on_first(self) -> None:
-        first = self._considered.popleft()
-        self._guarded(_name(first.shown.frame), partial(self._decide_on, first))
-
     def _decide_on(self, considered: _Considered) -> None:
+        self._guarded(_name(considered.shown.frame), partial(self._take, considered))
+
+    def _take(self, considered: _Considered) -> None:
         shown = considered.shown
         frame, feed = shown.frame, shown.feed
         self._engine.decide(*considered.outcome())
