@@ -58,6 +58,14 @@ def accuracy(
     model: Annotated[
         str, typer.Option(help="Detector: name in the catalogue, or an ONNX file.")
     ] = "nanodet-g",
+    period: Annotated[
+        float,
+        typer.Option(
+            min=1,
+            max=30,
+            help="Seconds between two looks at a drawn scene; from 5 on, cameras are looked at sparingly.",
+        ),
+    ] = 2,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -83,7 +91,7 @@ def accuracy(
     from zones.writing import refuse_unwritable
 
     refuse_unwritable(json)
-    facts = machine() | {"detector": model}
+    facts = machine() | {"detector": model, "looks": f"one every {period:g} s"}
     numbers = list(range(scenes))
     if long_stay if long_stay is not None else scenes >= LONG_FROM:
         numbers.insert(0, LONG)  # the longest first, so that the last process is not left alone with it
@@ -107,6 +115,7 @@ def accuracy(
             model,
             jobs=jobs or min(8, os.cpu_count() or 1),
             kept=None if out is None else out / "scenes.jsonl",
+            period_s=period,
         ):
             outcomes.append(outcome)
             wrongful = sum(one.judgement.wrongful for one in outcomes)

@@ -8,7 +8,7 @@ import multiprocessing
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from benchmarks.accuracy.long_stay import judge_long_stay
 from benchmarks.accuracy.play import play
 from benchmarks.accuracy.score import Judgement, Rules, TrueStay, judge
-from benchmarks.accuracy.script import Script, draw_script
+from benchmarks.accuracy.script import PERIOD_S, Script, draw_script
 from benchmarks.accuracy.truth import true_stays
 from benchmarks.simulator.scene import Scene
 from edge_agent.build import Perceiver, open_perceiver
@@ -74,8 +74,8 @@ def rules_of(script: Script) -> Rules:
     )
 
 
-def run_scene(seed: int, number: int, model: str) -> Outcome:
-    """Play one scene and judge it; `LONG` is the twelve-hour stay.
+def run_scene(seed: int, number: int, model: str, period_s: float = PERIOD_S) -> Outcome:
+    """Play one scene, with a look every `period_s` seconds, and judge it; `LONG` is the twelve-hour stay, which has its own.
 
     Raises:
         PatrolError: the model is unknown or damaged.
@@ -85,7 +85,7 @@ def run_scene(seed: int, number: int, model: str) -> Outcome:
     if number == LONG:
         script, judgement, log = judge_long_stay(seed, perceiver)
     else:
-        script = draw_script(seed, number)
+        script = replace(draw_script(seed, number), period_s=period_s)
         scene = Scene.from_dict(script.scene)
         log = play(script, scene, perceiver)
         stays = true_stays(scene)
@@ -111,7 +111,13 @@ def _perceiver(model: str) -> Perceiver:
 
 
 def run_scenes(
-    seed: int, numbers: Sequence[int], model: str, *, jobs: int, kept: Path | None = None
+    seed: int,
+    numbers: Sequence[int],
+    model: str,
+    *,
+    jobs: int,
+    kept: Path | None = None,
+    period_s: float = PERIOD_S,
 ) -> Iterator[Outcome]:
     """Play scenes on `jobs` processors, in the order in which they end.
 
@@ -120,23 +126,24 @@ def run_scenes(
         numbers: which scenes.
         model: the detector.
         jobs: processes.
-        kept: a file that takes each outcome as a line; outcomes of the same seed, program and model that it already has
-            are not played again.
+        kept: a file that takes each outcome as a line; outcomes of the same seed, period, program and model that it
+            already has are not played again.
+        period_s: between two looks, seconds.
 
     Raises:
         PatrolError: the model is unknown or damaged.
     """
     _perceiver(model)  # a wrong name is told at once, and by this process
-    program = fingerprint(model)
+    program = fingerprint(model, period_s)
     known = {} if kept is None else _read(kept, seed, program)
     left = [number for number in numbers if number not in known]
     yield from (known[number] for number in numbers if number in known)
     if jobs == 1:
         for number in left:
-            yield _keep(run_scene(seed, number, model), kept, program)
+            yield _keep(run_scene(seed, number, model, period_s), kept, program)
         return
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = [pool.submit(run_scene, seed, number, model) for number in left]
+        waiting = [pool.submit(run_scene, seed, number, model, period_s) for number in left]
         try:
             for done in as_completed(waiting):
                 yield _keep(done.result(), kept, program)
@@ -144,9 +151,9 @@ def run_scenes(
             pool.shutdown(cancel_futures=True)
 
 
-def fingerprint(model: str) -> str:
-    """What a scene's outcome depends on besides its seed and number: the program's text and the model's name."""
-    whole = hashlib.sha256(model.encode())
+def fingerprint(model: str, period_s: float = PERIOD_S) -> str:
+    """What a scene's outcome depends on besides its seed and number: the program's text, the model's name and the period."""
+    whole = hashlib.sha256(f"{model} {period_s:g}".encode())
     for folder in ("edge_agent", "zones", "models", "benchmarks/simulator", "benchmarks/accuracy"):
         for path in sorted((_ROOT / folder).rglob("*.py")):
             if path.name not in ("cli.py", "report.py", "figures.py"):

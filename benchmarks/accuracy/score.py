@@ -17,7 +17,8 @@ from zones import Box
 from zones.geometry import iou
 
 WINDOW_MS = 10_000
-"""An alarm may come so long after it was due, as in i-LIDS; start and end of a stay may be off by as much."""
+"""An alarm may come so long after it was due, as in i-LIDS; start and end of a stay may be off by as much. Where looks are rare an alarm
+has longer (`Rules.window_ms`)."""
 
 SAME_PLACE = 0.3
 """Overlap of boxes from which a case is about a vehicle; parked vehicles overlap less."""
@@ -68,6 +69,11 @@ class Rules:
     grace_ms: int
     period_ms: int
     end_ms: int
+
+    @property
+    def window_ms(self) -> int:
+        """An alarm may come so long after it was due: `WINDOW_MS`, or three looks, which it takes to tell that a vehicle stands."""
+        return max(WINDOW_MS, 3 * self.period_ms)
 
     @property
     def longest_ms(self) -> int:
@@ -169,7 +175,7 @@ def judge(stays: Sequence[TrueStay], log: Log, rules: Rules) -> Judgement:
     wanted = {}
     for stay in stays:
         at = _wanted_ms(stay, log.looks, rules, due.get(stay.id))
-        if at is not None and at + WINDOW_MS <= _until(stay, rules):
+        if at is not None and at + rules.window_ms <= _until(stay, rules):
             wanted[stay.id] = at
     of_case = _match_cases(stays, log)
     _judge_cases(stays, log, rules, wanted, of_case, out)
@@ -246,8 +252,8 @@ def _judge_cases(
             continue
         if not mine:
             out.missed += 1
-            out.faults.append(Fault("no case", wanted[stay.id] + WINDOW_MS, stay.id))
-        elif mine[0].at_ms > wanted[stay.id] + WINDOW_MS:
+            out.faults.append(Fault("no case", wanted[stay.id] + rules.window_ms, stay.id))
+        elif mine[0].at_ms > wanted[stay.id] + rules.window_ms:
             out.missed += 1
             out.false += 1
             late = (mine[0].at_ms - wanted[stay.id]) / 1000
@@ -263,10 +269,10 @@ def _judge_window(
 ) -> None:
     """As i-LIDS does: only the time of the alarm counts."""
     open_ = sorted(
-        (wanted[s.id] + WINDOW_MS, s.standing_ms + rules.confirm_ms) for s in stays if s.id in wanted
+        (wanted[s.id] + rules.window_ms, s.standing_ms + rules.confirm_ms) for s in stays if s.id in wanted
     )
     spare = [
-        (s.standing_ms + rules.confirm_ms, _until(s, rules) + WINDOW_MS)
+        (s.standing_ms + rules.confirm_ms, _until(s, rules) + rules.window_ms)
         for s in stays
         if s.role != "outside" and s.id not in wanted
     ]
@@ -373,7 +379,7 @@ def _judge_tasks(
             out.pulling_out += stay is not None and not stay.stands(task.at_ms)
     for stay in stays:
         confirmed = due.get(stay.id)
-        if confirmed is None or confirmed + rules.grace_ms + 2 * WINDOW_MS > _until(stay, rules):
+        if confirmed is None or confirmed + rules.grace_ms + 2 * rules.window_ms > _until(stay, rules):
             continue
         fresh = [
             t for t in log.looks if t >= confirmed + rules.grace_ms and stay.stands(t) and stay.visible(t)
@@ -382,7 +388,7 @@ def _judge_tasks(
             out.tasks_due += 1
             out.tasks_right += stay.id in tasked
             if stay.id not in tasked:
-                out.faults.append(Fault("no task", confirmed + rules.grace_ms + WINDOW_MS, stay.id))
+                out.faults.append(Fault("no task", confirmed + rules.grace_ms + rules.window_ms, stay.id))
 
 
 def _at_task(stays: Sequence[TrueStay], task: Tasked) -> TrueStay | None:

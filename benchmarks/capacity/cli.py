@@ -15,8 +15,12 @@ from patrol import console
 from protocol.errors import PatrolError
 
 if TYPE_CHECKING:
+    from benchmarks.capacity.clips import Stream
     from benchmarks.capacity.search import Report
     from benchmarks.capacity.stage import Result
+
+MOST = 1000
+"""Cameras that one agent takes."""
 
 
 def capacity(
@@ -38,7 +42,15 @@ def capacity(
             "too is shared, and what the cameras take there the agent cannot have.",
         ),
     ] = None,
-    most: Annotated[int, typer.Option(min=1, max=1000, help="No more cameras than this.")] = 1000,
+    cameras: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--cameras",
+            metavar="STREAM=N",
+            help="No search: do so many cameras run, main=90 or sub=250? For all cores together; may be given again.",
+        ),
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, max=MOST, help="No more cameras than this.")] = MOST,
     tries: Annotated[
         int, typer.Option(min=1, max=20, help="Counts of cameras tried for each stream; two minutes each.")
     ] = 5,
@@ -61,7 +73,7 @@ def capacity(
     The goals' counts come first (100 and 300 a core), then more until something is missed, then counts between.
     The agent has its cores, the farm of cameras the others; close everything else first. Costs are processor time.
     Exit code 1: fewer cameras per core than the goals, a stay of a minute was missed, or a vehicle was first seen later
-    than a period after it came (not with --quick).
+    than a period after it came (not with --quick; with --cameras: any of these).
     """
     from benchmarks._machine import machine
     from benchmarks.capacity import clips
@@ -70,6 +82,9 @@ def capacity(
     from benchmarks.cli import progress_bar, tell
     from zones.writing import refuse_unwritable, write_whole
 
+    asked = [_asked(text) for text in cameras or ()]
+    if asked and quick:
+        raise PatrolError("says what to run, and --quick another", field="--cameras", mend="Leave one out.")
     refuse_unwritable(json, out_chart)
     cores = sorted(os.sched_getaffinity(0))
     agent_cores = agent_core or cores[:1]
@@ -102,6 +117,7 @@ def capacity(
             tries=tries,
             limit_s=60 * minutes,
             say=lambda text: bar.update(task, description=text),
+            asked=asked,
         )
     if out_chart is not None:
         write_whole(out_chart, draw(report).encode())
@@ -117,6 +133,18 @@ def capacity(
             console.out.print(f"[bold red]missed[/] {fault}", soft_wrap=True)
     if faults:
         raise typer.Exit(1)
+
+
+def _asked(text: str) -> tuple[Stream, int]:
+    stream, _, count = text.partition("=")
+    if stream not in ("main", "sub") or not count.isdecimal() or not 0 < int(count) <= MOST:
+        raise PatrolError(
+            "expected a stream and a count",
+            field="--cameras",
+            value=text,
+            mend=f"Write main=90 or sub=250, {MOST} at most.",
+        )
+    return stream, int(count)
 
 
 def _mark(result: Result) -> str:

@@ -56,6 +56,7 @@ class Report:
         floor_cost, peer_cost: processor seconds per camera and second.
         quick: only costs: no count was searched for.
         cut_short: streams whose search ended with time or tries, before the limit was found to `CLOSE`.
+        asked: whether certain counts were asked for, and none was searched for.
     """
 
     cores: int
@@ -64,10 +65,11 @@ class Report:
     floor_cost: float = 0.0
     peer_cost: float = 0.0
     cut_short: list[Stream] = field(default_factory=list)
+    asked: bool = False
 
     def sustained(self, stream: Stream) -> int | None:
         """Most cameras per core that ran without a missed check or stay; 0 if none did, None if none was tried."""
-        if self.quick:
+        if self.quick or all(r.stream != stream for r in self.results):
             return None
         counts = [r.cameras // r.cores for r in self.results if r.stream == stream and r.sustained]
         return max(counts, default=0)
@@ -117,6 +119,12 @@ class Report:
     def faults(self, period_s: float) -> list[str]:
         """Goals that were missed, in words; empty if none."""
         found = []
+        if self.asked:
+            return [text for r in self.results if not r.sustained for text in _why_not(r)] + [
+                _seen_late(r, period_s)
+                for r in self.results
+                if r.sustained and max(r.seen_after_s) > period_s
+            ]
         for stream, goal in GOALS.items():
             if (ran := self.sustained(stream) or 0) < goal:
                 found.append(f"{ran} {stream}-stream cameras per core ran, the goal is {goal}")
@@ -129,11 +137,28 @@ class Report:
                 )
                 found.append(f"{what}, {stream} stream")
             elif best.seen_after_s and max(best.seen_after_s) > period_s:
-                found.append(
-                    f"a vehicle was first seen {max(best.seen_after_s):.1f} s after it came, {stream} stream; "
-                    f"the goal is one period, {period_s:g} s"
-                )
+                found.append(_seen_late(best, period_s))
         return found
+
+
+def _seen_late(result: Result, period_s: float) -> str:
+    return (
+        f"a vehicle was first seen {max(result.seen_after_s):.1f} s after it came, {result.stream} stream; "
+        f"the goal is one period, {period_s:g} s"
+    )
+
+
+def _why_not(result: Result) -> list[str]:
+    """Why a stage does not count as sustained, in words."""
+    what = f"{result.cameras} {result.stream}-stream cameras"
+    if not result.measurable:
+        return [f"{what}: the farm did not send all in time, so nothing can be said of the agent"]
+    found = []
+    if result.missed_checks:
+        found.append(f"{what}: {result.missed_checks} checks missed, {result.checks} done")
+    if result.missed_stays or not result.stays:
+        found.append(f"{what}: {result.missed_stays} of {result.stays} stays missed")
+    return found
 
 
 def measure(
@@ -149,6 +174,7 @@ def measure(
     tries: int,
     limit_s: float,
     say: Say,
+    asked: Sequence[tuple[Stream, int]] = (),
 ) -> Report:
     """Everything, one after the other.
 
@@ -162,9 +188,10 @@ def measure(
         tries: at most so many counts are tried for each stream.
         limit_s: no stage begins that would not be over by then, but for the goals' own.
         say: told what is being done.
+        asked: these counts instead of a search.
     """
     began_s = time.monotonic()
-    report = Report(len(agent_cores), quick)
+    report = Report(len(agent_cores), quick, asked=bool(asked))
     common: dict[str, Any] = {
         "agent_cores": agent_cores, "farm_cores": farm_cores, "period_s": period_s, "seed": seed, "model": model,
     }  # fmt: skip
@@ -185,6 +212,10 @@ def measure(
     if quick:
         stage("main", min(20, most), 2 * period_s)
         stage("sub", min(40, most), 2 * period_s)
+        return report
+    if asked:
+        for stream, cameras in asked:
+            stage(stream, cameras, None)
         return report
     tried: dict[Stream, list[tuple[int, bool]]] = {stream: [] for stream in GOALS}
     for turn in range(tries):

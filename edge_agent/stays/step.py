@@ -183,7 +183,7 @@ def _judge(
             return "present", place
         if place >= rules.strict_likeness and unmoved(stay, found, seen, rules):
             return "present", place
-    else:
+    elif not _may_be_another(stay, found, seen, rules):
         if place >= rules.keep_likeness:
             return "present", place
         same = found is not None and (not stay.settled or same_size(stay.anchor, found.box, rules))
@@ -218,6 +218,13 @@ def _judge(
     at_rest = seen.calm.get(stay.id, 0.0) >= rules.rest_likeness
     clear = around_it >= rules.ring_likeness and at_rest and not _veiled(stay, seen, rules)
     return ("absent" if clear else "hidden"), place
+
+
+def _may_be_another(stay: Stay, found: Seen | None, seen: Observation, rules: StayRules) -> bool:
+    """Whether looks are so far apart that another may have taken its place since the last, and what stands there stands aside."""
+    if not stay.settled or seen.at_ms - stay.last_ms <= rules.swap_ms:
+        return False
+    return displaced(stay, found, seen, rules) > rules.pulls_out
 
 
 def _veiled(stay: Stay, seen: Observation, rules: StayRules) -> bool:

@@ -9,10 +9,13 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from benchmarks.capacity.chart import draw
 from benchmarks.capacity.search import CLOSE, Report, next_count
 from benchmarks.capacity.stage import PARTS, Result, _costs, _judge, start_s
+from benchmarks.cli import app
+from protocol.errors import PatrolError
 
 PERIOD_S = 10.0
 SENT = [{"utc_ms": second * 2000, "skipped": 0, "cpu_s": second * 1.0} for second in range(70)]
@@ -133,6 +136,27 @@ def test_the_summary_has_its_keys_and_null_for_what_was_not_tested() -> None:
     assert "250 ms" in text
     assert "110, ran, nothing missed" in text
     assert "400, by its cost" in text
+
+
+def test_counts_that_were_asked_for_are_answered_one_by_one() -> None:
+    late = replace(FINE, cameras=90, missed_checks=4, missed_stays=1)
+    busy = replace(FINE, stream="sub", cameras=250, farm_share=0.96)
+    report = Report(2, results=[FINE, late, busy], asked=True)
+    assert report.faults(PERIOD_S) == [
+        "90 main-stream cameras: 4 checks missed, 22 done",
+        "90 main-stream cameras: 1 of 4 stays missed",
+        "250 sub-stream cameras: the farm did not send all in time, so nothing can be said of the agent",
+    ]
+    assert Report(2, results=[FINE], asked=True).faults(PERIOD_S) == []
+    assert len(Report(2, results=[FINE], asked=True).faults(8.0)) == 1  # first seen after 9 s
+    assert Report(2, results=[FINE], asked=True).sustained("sub") is None, "nobody asked"
+
+
+@pytest.mark.parametrize("text", ["main", "main=", "main=-1", "main=0", "main=1001", "top=3", "sub=ten"])
+def test_what_is_no_count_is_refused(text: str) -> None:
+    done = CliRunner().invoke(app, ["capacity", "--cameras", text])
+    assert isinstance(done.exception, PatrolError)
+    assert (done.exception.field, done.exception.value) == ("--cameras", text)
 
 
 @given(limit=st.integers(1, 700), goal=st.sampled_from([100, 300]))
