@@ -11,10 +11,15 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from hypothesis import settings
 
 from benchmarks.chromium import ARGUMENTS, chromium_path
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes says something of the machine, and nothing of what is tested.
+settings.register_profile("patrol", deadline=None)
+settings.load_profile("patrol")
 
 
 @pytest.fixture(scope="session")

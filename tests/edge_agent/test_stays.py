@@ -79,7 +79,8 @@ def paint(vehicles: list[Vehicle], noise_seed: int, light: float = 1.0) -> Image
 class Street:
     """Feeds painted pictures to `step` and keeps what happened."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: StayRules = RULES) -> None:
+        self.rules = rules
         self.state = CameraState("cam1")
         self.events: list[StayEvent] = []
         self.now = T0
@@ -127,7 +128,7 @@ class Street:
         self._take(Observation(self.now, usable=False, gap=kind))  # type: ignore[arg-type]
 
     def _take(self, seen: Observation) -> None:
-        self.state, events = step(self.state, seen, INDEX, RULES)
+        self.state, events = step(self.state, seen, INDEX, self.rules)
         self.events.extend(events)
 
     def of(self, kind: type) -> list[StayEvent]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from edge_agent.stays import StayEnded, StaySettled
+from edge_agent.stays import StayEnded, StayRules, StaySettled
 from edge_agent.stays.model import Seen
 from edge_agent.stays.pieces import doubles
 from tests.edge_agent.test_stays import CAR, PLACE, RULES, Street, Vehicle
@@ -32,6 +32,28 @@ def test_who_was_seen_to_pull_out_may_have_been_followed_by_another_within_five_
     ends = [event.reason for event in street.of(StayEnded) if isinstance(event, StayEnded)]
     assert ends == (["replaced"] if stirs else [])
     assert len(street.of(StaySettled)) == (2 if stirs else 1)
+
+
+@pytest.mark.parametrize(
+    ("period_s", "aside", "ends"),
+    [
+        pytest.param(10, 2, ["replaced"], id="ten seconds are enough for two to change places"),
+        pytest.param(10, 0, [], id="who stands on is the same"),
+        pytest.param(2, 2, [], id="two seconds are not enough"),
+    ],
+)
+def test_where_looks_are_far_apart_who_stands_aside_is_another(
+    period_s: float, aside: int, ends: list[str]
+) -> None:
+    """The other was there in the next look, as like as two peas."""
+    street = Street(StayRules.for_period(period_s))
+    for _ in range(6):
+        street.look([CAR], after_s=period_s)
+    twin = Vehicle((LEFT + aside, TOP, RIGHT + aside, BOTTOM), CAR.seed)
+    for _ in range(6):
+        street.look([twin], after_s=period_s)
+    assert [event.reason for event in street.of(StayEnded) if isinstance(event, StayEnded)] == ends
+    assert len(street.of(StaySettled)) == 1 + len(ends)
 
 
 HEAP = Vehicle((100, 132, 130, 168), seed=4)
