@@ -199,7 +199,7 @@ def _whole(camera: Camera, frame: Frame, stay: Stay, stays: Sequence[Stay]) -> S
 
 
 def _wants_check(camera: Camera, stay: Stay, at_ms: Millis) -> bool:
-    """At half the confirm time, at its end, and then now and then while it remains doubtful."""
+    """At half the confirm time, at its end, and then ever more rarely while it remains doubtful: each look is a draw."""
     zone = camera.eyes.index.zones.get(stay.zone_id or "")
     if zone is None:
         return False
@@ -211,9 +211,9 @@ def _wants_check(camera: Camera, stay: Stay, at_ms: Millis) -> bool:
         return not stay.checks or stood_ms >= confirm_ms
     if stay.unsure and len(stay.checks) >= camera.rules.max_checks:
         return False  # a shrub that is asked again and again says yes some time
-    return at_ms - stay.checked_ms >= camera.rules.recheck_ms and stay.vehicle_score < needed_score(
-        stay, camera.rules
-    )
+    # A minute at first; in twelve hours some fifteen times.
+    wait_ms = max(camera.rules.recheck_ms, stood_ms // 3)
+    return at_ms - stay.checked_ms >= wait_ms and stay.vehicle_score < needed_score(stay, camera.rules)
 
 
 def read_plates(

@@ -274,7 +274,8 @@ class StayRules:
         catch_up: how fast it follows a change of a vehicle that was watched all along and stands still.
         vehicle_score: least mean score of the closer looks for a case. On real footage cars reach 0.2 and more,
             the worst heap 0.11, road marks 0.04.
-        recheck_ms, max_checks: how often a doubtful thing is looked at again, and how many looks count.
+        recheck_ms, max_checks: how soon a doubtful thing is looked at again at first, and how many looks count; from so many on it must be
+            plain to see.
     """
 
     max_interval_ms: int = 6_000

@@ -347,8 +347,9 @@ def feet_hidden(box: Box, label: str, stays: Sequence[Stay], index: ZoneIndex, r
 def needed_score(stay: Stay, rules: StayRules) -> float:
     """How surely the closer looks must find a vehicle: twice as surely where nothing but the looks says that anything stands at
     all. That is so where it was found behind another, with its feet hidden, where its place is known to have looked the same before,
-    in the dark where nobody saw it come, and where it was never found but faintly."""
-    return rules.vehicle_score * (2 if stay.masked or stay.unsure else 1)
+    in the dark where nobody saw it come, where it was never found but faintly, and where so many closer looks have been in vain."""
+    doubtful = stay.masked or stay.unsure or len(stay.checks) >= rules.max_checks
+    return rules.vehicle_score * (2 if doubtful else 1)
 
 
 def may_begin(

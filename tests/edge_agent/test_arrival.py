@@ -204,3 +204,29 @@ def test_a_thing_of_the_night_is_not_asked_for_ever() -> None:
         events = (StayWatched(asked, frame.at_ms, proven=True),)
         after, _ = look_closer(camera, frame, replace(camera.state, stays=(asked,)), events, lambda _: None)
         assert np.sign(after.stays[0].checked_ms) == looks
+
+
+def test_a_thing_that_closer_looks_refute_is_asked_ever_more_rarely_and_must_be_plain_to_see_in_the_end() -> (
+    None
+):
+    """Each look is a draw: a shrub that is asked each minute of a day is found to be a car some time."""
+    camera, stay, frame = seen_by_eyes(1.0, there=4, found=4)
+    cast(Any, camera.eyes)._detector.closer = 0.1
+    stay = replace(stay, zone_id="P1", counts=False, covered_ms=60_000, checks=(0.1, 0.1))
+    stay = replace(stay, checked_ms=frame.at_ms)
+    asked = 0
+    for look in range(12 * 120):
+        at_ms = frame.at_ms + 30_000 * (look + 1)
+        stay = replace(stay, covered_ms=stay.covered_ms + 30_000)
+        state, _ = look_closer(
+            camera,
+            replace(frame, at_ms=at_ms),
+            replace(camera.state, stays=(stay,)),
+            (StayWatched(stay, at_ms, proven=True),),
+            lambda _: None,
+        )
+        asked += state.stays[0].checked_ms == at_ms
+        (stay,) = state.stays
+    assert 8 < asked < 20
+    assert needed_score(replace(stay, checks=(0.1,) * 5), RULES) == RULES.vehicle_score
+    assert needed_score(stay, RULES) == 2 * RULES.vehicle_score
