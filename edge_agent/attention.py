@@ -78,13 +78,22 @@ def attend(
     *,
     closer: bool,
 ) -> Outlook:
-    """All that is looked at twice, in its order: closer looks if there is time, then known plates, then those still to be read."""
+    """All that is looked at twice, in its order: closer looks if there is time, then known plates, then those still to be read.
+
+    Where there is no time, no case is opened of what may be the end of a lorry: that question is open until the next closer look.
+    """
     if closer:
         state, events = look_closer(camera, frame, state, events, case_of)
+    else:
+        events = _unproven(events, {event.stay.id for event in events if _may_be_end(event.stay, case_of)})
     if plates is not None:
         state, events = know_again(plates, frame, state, events, case_of)
         state, events = read_plates(camera, plates, frame, state, events, case_of)
     return state, events
+
+
+def _may_be_end(stay: Stay, case_of: CaseOf) -> bool:
+    return stay.larger is not None and len(stay.checks) > 1 and case_of(stay) is None
 
 
 def look_closer(
@@ -279,7 +288,7 @@ def wants_closer(camera: Camera, stay: Stay, case: Case | None, at_ms: Millis) -
     """Whether `look_closer` would look at a proven stay."""
     if case is not None:
         return is_due(case, at_ms)
-    return _wants_check(camera, stay, at_ms) or (stay.larger is not None and len(stay.checks) > 1)
+    return _wants_check(camera, stay, at_ms) or _may_be_end(stay, lambda _: None)
 
 
 def is_due(case: Case, at_ms: Millis) -> bool:

@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from edge_agent.attention import Camera, look_closer
+from edge_agent.attention import Camera, attend, look_closer
 from edge_agent.cases import Case
 from edge_agent.frames import Frame
 from edge_agent.perception import Eyes, EyesConfig
@@ -178,3 +178,18 @@ def test_a_lorry_that_passes_behind_makes_no_whole_of_what_stands_before_it() ->
     assert (event.stay.anchor, event.stay.larger) == (CAB, None)
     assert isinstance(event, StayWatched)
     assert event.proven
+
+
+@pytest.mark.parametrize(("cases", "checks", "proven"), [(0, 2, False), (0, 1, True), (1, 2, True)])
+def test_while_there_is_no_time_to_ask_what_may_be_an_end_opens_no_case(
+    cases: int, checks: int, proven: bool
+) -> None:
+    lane = Lane(CAB, with_case=CAB if cases else None)
+    (stay,) = lane.camera.state.stays
+    stay = replace(stay, larger=Seen(LORRY, "truck", 0.4), larger_ms=lane.now, checks=(0.4,) * checks)
+    state = replace(lane.camera.state, stays=(stay,))
+    frame = Frame("cam1", lane.now, lane.image, 0)
+    events = (StayWatched(stay, lane.now, proven=True),)
+    _, (event,) = attend(lane.camera, frame, state, events, None, lane.case_of, closer=False)
+    assert isinstance(event, StayWatched)
+    assert event.proven is proven
