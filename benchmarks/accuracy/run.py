@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.accuracy.long_stay import judge_long_stay
 from benchmarks.accuracy.play import play
-from benchmarks.accuracy.score import Judgement, Rules, TrueStay, judge
+from benchmarks.accuracy.score import WINDOW_MS, Judgement, Rules, TrueStay, judge
 from benchmarks.accuracy.script import PERIOD_S, Script, draw_script
 from benchmarks.accuracy.truth import true_stays
 from benchmarks.simulator.scene import Scene
@@ -65,12 +65,15 @@ _OUTCOME = TypeAdapter(Outcome)
 
 
 def rules_of(script: Script) -> Rules:
-    """The zone's times and the camera's period, for the score."""
+    """The zone's times and the camera's period, for the score. It takes three looks to tell that a vehicle stands: where they take longer
+    than the window, an alarm may, too."""
+    period_ms = round(script.period_s * 1000)
     return Rules(
         round(script.confirm_s * 1000),
         round(script.grace_s * 1000),
-        round(script.period_s * 1000),
+        period_ms,
         round(script.scene["duration_s"] * 1000),
+        max(WINDOW_MS, 3 * period_ms),
     )
 
 

@@ -17,8 +17,8 @@ from zones import Box
 from zones.geometry import iou
 
 WINDOW_MS = 10_000
-"""An alarm may come so long after it was due, as in i-LIDS; start and end of a stay may be off by as much. Where looks are rare an alarm
-has longer (`Rules.window_ms`)."""
+"""An alarm may come so long after it was due, as in i-LIDS; start and end of a stay may be off by as much. Where looks are rarer
+than the scenes' own an alarm has longer (`Rules.window_ms`)."""
 
 SAME_PLACE = 0.3
 """Overlap of boxes from which a case is about a vehicle; parked vehicles overlap less."""
@@ -63,17 +63,13 @@ class TrueStay:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Of the zone and the camera."""
+    """Of the zone and the camera; `window_ms`: an alarm may come so long after it was due."""
 
     confirm_ms: int
     grace_ms: int
     period_ms: int
     end_ms: int
-
-    @property
-    def window_ms(self) -> int:
-        """An alarm may come so long after it was due: `WINDOW_MS`, or three looks, which it takes to tell that a vehicle stands."""
-        return max(WINDOW_MS, 3 * self.period_ms)
+    window_ms: int = WINDOW_MS
 
     @property
     def longest_ms(self) -> int:

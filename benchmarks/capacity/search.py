@@ -69,7 +69,7 @@ class Report:
 
     def sustained(self, stream: Stream) -> int | None:
         """Most cameras per core that ran without a missed check or stay; 0 if none did, None if none was tried."""
-        if self.quick or all(r.stream != stream for r in self.results):
+        if self.quick or (self.asked and all(r.stream != stream for r in self.results)):
             return None
         counts = [r.cameras // r.cores for r in self.results if r.stream == stream and r.sustained]
         return max(counts, default=0)

@@ -24,7 +24,7 @@ from benchmarks.accuracy.figures import (
     wrongful_below,
 )
 from benchmarks.accuracy.play import Log, Opened, Said, Tasked
-from benchmarks.accuracy.run import LONG, Outcome, longest_hidden_s
+from benchmarks.accuracy.run import LONG, Outcome, longest_hidden_s, rules_of
 from benchmarks.accuracy.score import Fault, Judgement, Moments, Rules, TrueStay, due_ms, judge
 from benchmarks.accuracy.script import BUS_S, LIGHTS, SITUATIONS, draw_script
 from benchmarks.clips import Clip, Found, Standing, match
@@ -135,6 +135,22 @@ def test_with_looks_half_a_minute_apart_the_look_that_makes_sure_is_in_time(
     rules = Rules(confirm_ms=60_000, grace_ms=600_000, period_ms=30_000, end_ms=900_000)
     seldom = Log(list(range(0, 900_001, 30_000)), list(range(0, 900_001, 30_000)), [], [case(at_ms)], [])
     assert counts(judge([stay(since=0, until=800_000)], seldom, rules)) == expected
+
+
+@pytest.mark.parametrize(("window_ms", "expected"), [(10_000, (0, 1, 1)), (30_000, (1, 0, 0))])
+def test_where_looks_are_rarer_an_alarm_may_come_later(
+    window_ms: int, expected: tuple[int, int, int]
+) -> None:
+    rules = Rules(20_000, 40_000, 10_000, 200_000, window_ms)
+    seldom = Log(list(range(0, 200_001, 10_000)), list(range(0, 200_001, 10_000)), [], [case(45_000)], [])
+    assert counts(judge([stay(since=0, until=190_000)], seldom, rules)) == expected
+
+
+def test_a_scene_with_other_looks_is_judged_by_them() -> None:
+    script = draw_script(1, 0)
+    assert rules_of(script).window_ms == 10_000
+    rare = rules_of(replace(script, period_s=10.0))
+    assert (rare.period_ms, rare.window_ms) == (10_000, 30_000)
 
 
 @given(st.sets(st.integers(0, 100)), st.integers(0, 60_000))
