@@ -85,15 +85,17 @@ def attend(
     if closer:
         state, events = look_closer(camera, frame, state, events, case_of)
     else:
-        events = _unproven(events, {event.stay.id for event in events if _may_be_end(event.stay, case_of)})
+        stays = (event.stay for event in events)
+        events = _unproven(events, {stay.id for stay in stays if _may_be_end(stay) and case_of(stay) is None})
     if plates is not None:
         state, events = know_again(plates, frame, state, events, case_of)
         state, events = read_plates(camera, plates, frame, state, events, case_of)
     return state, events
 
 
-def _may_be_end(stay: Stay, case_of: CaseOf) -> bool:
-    return stay.larger is not None and len(stay.checks) > 1 and case_of(stay) is None
+def _may_be_end(stay: Stay) -> bool:
+    """Whether a wider look has yet to tell if what closer looks have found is but the end of a lorry."""
+    return stay.larger is not None and len(stay.checks) > 1
 
 
 def look_closer(
@@ -142,7 +144,7 @@ def look_closer(
                 larger.add(stay.id)
             else:
                 wider.append(stay.id)
-        elif stay.larger is not None and len(stay.checks) > 1:
+        elif _may_be_end(stay):
             wider.append(stay.id)
     state, events = _with_stays(state, _unproven(events, larger | doubted), looked)
     for stay_id in wider:
@@ -288,7 +290,7 @@ def wants_closer(camera: Camera, stay: Stay, case: Case | None, at_ms: Millis) -
     """Whether `look_closer` would look at a proven stay."""
     if case is not None:
         return is_due(case, at_ms)
-    return _wants_check(camera, stay, at_ms) or _may_be_end(stay, lambda _: None)
+    return _wants_check(camera, stay, at_ms) or _may_be_end(stay)
 
 
 def is_due(case: Case, at_ms: Millis) -> bool:

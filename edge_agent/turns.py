@@ -39,14 +39,12 @@ class Turns:
 
     def may_look_closer(self, camera_id: str, now_ms: Millis) -> bool:
         """Whether this camera's picture, which is looked at now and wants closer looks, may have them."""
-        waited = self._put_off[camera_id]
-        if self.has_time(now_ms):
-            self._put_off[camera_id] = 0
-            return True
-        rested = self._late_ms is None or now_ms - self._late_ms >= _LATE_EVERY_MS
-        if waited >= _PUT_OFF_MOST or (waited >= _PUT_OFF_SOON and rested):
+        if not self.has_time(now_ms):
+            waited = self._put_off[camera_id]
+            rested = self._late_ms is None or now_ms - self._late_ms >= _LATE_EVERY_MS
+            if waited < (_PUT_OFF_SOON if rested else _PUT_OFF_MOST):
+                self._put_off[camera_id] += 1
+                return False
             self._late_ms = now_ms
-            self._put_off[camera_id] = 0
-            return True
-        self._put_off[camera_id] = waited + 1
-        return False
+        self._put_off[camera_id] = 0
+        return True

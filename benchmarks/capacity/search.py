@@ -118,13 +118,9 @@ class Report:
 
     def faults(self, period_s: float) -> list[str]:
         """Goals that were missed, in words; empty if none."""
-        found = []
         if self.asked:
-            return [text for r in self.results if not r.sustained for text in _why_not(r)] + [
-                _seen_late(r, period_s)
-                for r in self.results
-                if r.sustained and max(r.seen_after_s) > period_s
-            ]
+            return [text for r in self.results for text in _why_not(r, period_s)]
+        found = []
         for stream, goal in GOALS.items():
             if (ran := self.sustained(stream) or 0) < goal:
                 found.append(f"{ran} {stream}-stream cameras per core ran, the goal is {goal}")
@@ -148,8 +144,8 @@ def _seen_late(result: Result, period_s: float) -> str:
     )
 
 
-def _why_not(result: Result) -> list[str]:
-    """Why a stage does not count as sustained, in words."""
+def _why_not(result: Result, period_s: float) -> list[str]:
+    """Why a stage does not count as sustained, or what it saw late though it does, in words."""
     what = f"{result.cameras} {result.stream}-stream cameras"
     if not result.measurable:
         return [f"{what}: the farm did not send all in time, so nothing can be said of the agent"]
@@ -158,6 +154,8 @@ def _why_not(result: Result) -> list[str]:
         found.append(f"{what}: {result.missed_checks} checks missed, {result.checks} done")
     if result.missed_stays or not result.stays:
         found.append(f"{what}: {result.missed_stays} of {result.stays} stays missed")
+    if result.sustained and max(result.seen_after_s) > period_s:
+        found.append(_seen_late(result, period_s))
     return found
 
 
