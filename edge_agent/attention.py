@@ -53,11 +53,11 @@ class Camera:
     """What a second look between two checks is for; none where checks are frequent."""
 
 
-def observe(camera: Camera, frame: Frame, *, force: bool, again: bool) -> Observation:
+def observe(camera: Camera, frame: Frame, *, force: bool, again: bool, spare: bool = True) -> Observation:
     """What a picture shows, see `Eyes.observe`; `again`: of a second look, at the places of the camera's doubts."""
     if again and camera.doubts is not None and not force:
         return camera.eyes.look_again(frame, camera.state, camera.doubts.places)
-    return camera.eyes.observe(frame, camera.state, force=force)
+    return camera.eyes.observe(frame, camera.state, force=force, spare=spare)
 
 
 def note_doubts(camera: Camera, seen: Observation, terms: Terms, *, again: bool) -> None:

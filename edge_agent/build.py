@@ -41,6 +41,9 @@ SPARING_FROM_S = 5.0
 SPARING_AGE = 6
 """Periods after which a part of such a camera's picture is looked at again although nothing changed there."""
 
+SPARING_CALM_AGE = 60
+"""The same where nothing has changed for long, or while there is no time for it."""
+
 _FAINT = 0.1
 """The detector reports down to this; tracking uses its own threshold, closer looks count faint answers too."""
 
@@ -131,8 +134,13 @@ def make_camera(
     if period_s >= SPARING_FROM_S:
         # Bays are called free after two detections within 25 s; elsewhere the place's look tells who still stands there.
         has_bays = any(zone.kind == "parking_bay" for zone in zones.zone)
-        age_ms = eyes.max_age_ms if has_bays else max(eyes.max_age_ms, round(SPARING_AGE * period_s * 1000))
-        eyes = replace(eyes, sparing=True, max_age_ms=age_ms)
+        period_ms = 0 if has_bays else round(period_s * 1000)
+        eyes = replace(
+            eyes,
+            sparing=True,
+            max_age_ms=max(eyes.max_age_ms, SPARING_AGE * period_ms),
+            calm_age_ms=SPARING_CALM_AGE * period_ms,
+        )
     return Camera(
         id=camera_id,
         eyes=Eyes(index, perceiver.detector, perceiver.input_side, eyes),

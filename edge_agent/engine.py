@@ -60,6 +60,7 @@ _SAVE_EVERY_MS = 10_000
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
+Look = Callable[[], Observation]
 
 
 class Engine:
@@ -132,13 +133,14 @@ class Engine:
                 self._store.set_meta(name, value)
         self.cameras[camera.id] = camera
 
-    def looking(self, frame: Frame, *, again: bool = False) -> Callable[[], Observation] | None:
+    def looking(self, frame: Frame, *, again: bool = False, spare: bool = True) -> Look | None:
         """How to look at a picture; None for one that is no newer than the last. What is given may be called in any thread, for several
-        cameras at once. `again`: it is a second look, at the camera's doubts, between two checks."""
+        cameras at once. `again`: it is a second look, at the camera's doubts, between two checks. `spare`: there is time for what can wait."""
         camera = self.cameras[frame.camera_id]
         if camera.state.last_ms is not None and frame.at_ms <= camera.state.last_ms:
             return None
-        return partial(observe, camera, frame, force=self.wants_fresh(camera.id, frame.at_ms), again=again)
+        fresh = self.wants_fresh(camera.id, frame.at_ms)
+        return partial(observe, camera, frame, force=fresh, again=again, spare=spare)
 
     def considering(
         self,

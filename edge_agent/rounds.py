@@ -88,6 +88,7 @@ class Rounds:
         guarded: whose faults do not end the round.
         decided: called after each picture.
         workers: pictures that are looked at at once; one is looked at in the deciding thread itself.
+        behind: whether more pictures wait than are looked at.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Rounds:
         decided: Callable[[], None],
         *,
         workers: int = 1,
+        behind: Callable[[], bool] = lambda: False,
     ) -> None:
         self._feeds = feeds
         self._engine = engine
@@ -109,7 +111,7 @@ class Rounds:
         self._clock = clock
         self._guarded = guarded
         self._decided = decided
-        self._turns = Turns()
+        self._turns = Turns(behind)
         self._second = SecondLooks()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="looking") if workers > 1 else None
         self._ahead = _AHEAD * workers if self._pool is not None else 0
@@ -157,7 +159,7 @@ class Rounds:
             self._guarded(_name(frame), partial(self._take_up, feed, width, height))
         if feed.size is None or feed.problem is not None:
             return
-        look = self._engine.looking(frame, again=again)
+        look = self._engine.looking(frame, again=again, spare=self._has_time())
         if look is None:
             return
         seen = look if self._pool is None else self._pool.submit(look).result
@@ -190,27 +192,36 @@ class Rounds:
 
     def _consider(self, shown: _Shown) -> None:
         frame = shown.frame
+        closer = False
+
+        def has_time() -> bool:
+            nonlocal closer
+            now_ms = self._clock.monotonic_ms()
+            closer = not shown.again and self._turns.may_look_closer(frame.camera_id, now_ms)
+            return closer
+
         try:
             seen = shown.seen()
-            glance = self._engine.considering(
-                frame, seen, shown.feed.gap, partial(self._has_time_for, shown), again=shown.again
-            )
+            glance = self._engine.considering(frame, seen, shown.feed.gap, has_time, again=shown.again)
         except PatrolError as error:
             self._considered.append(_Considered(shown, partial(_refuse, error), _yes))  # told in its turn
             return
+        attend = partial(self._timed, glance.attend) if closer else glance.attend
         if self._pool is None or not glance.wants:
-            considered = _Considered(shown, lambda: (glance, glance.attend()), _yes)
+            considered = _Considered(shown, lambda: (glance, attend()), _yes)
         else:
-            outlook = self._pool.submit(glance.attend)
+            outlook = self._pool.submit(attend)
             considered = _Considered(shown, lambda: (glance, outlook.result()), outlook.done)
         if glance.quiet:
             self._decide_on(considered)
         else:
             self._considered.append(considered)
 
-    def _has_time_for(self, shown: _Shown) -> bool:
-        now_ms = self._clock.monotonic_ms()
-        return not shown.again and self._turns.may_look_closer(shown.frame.camera_id, now_ms)
+    def _timed(self, attend: Callable[[], Outlook]) -> Outlook:
+        began_ms = self._clock.monotonic_ms()
+        outlook = attend()
+        self._turns.took(self._clock.monotonic_ms() - began_ms)
+        return outlook
 
     def _decide_on(self, considered: _Considered) -> None:
         self._guarded(_name(considered.shown.frame), partial(self._take, considered))

@@ -15,7 +15,7 @@ from edge_agent.config import AgentConfig
 from edge_agent.effects import unsealed
 from edge_agent.engine import Engine, Listener
 from edge_agent.identity import Identity
-from edge_agent.ingest import SteadyClock, open_source
+from edge_agent.ingest import ROOM, SteadyClock, open_source
 from edge_agent.lock import FolderLock
 from edge_agent.notices import answer_of, composer, notice_request, notice_text, refused_request, wall_clock
 from edge_agent.rechecks import Rechecks
@@ -165,6 +165,7 @@ class Agent:
             self._guarded,
             self._wake,
             workers=config.detector.workers or default_workers(),
+            behind=lambda: ROOM.crowded,
         )
         opener = unsealed(self._store.vault)
         self._sms = SmsWorker(

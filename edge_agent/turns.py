@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from protocol.clock import Millis
 
@@ -12,8 +13,9 @@ _SPARE_MS = 500
 _PUT_OFF_SOON, _PUT_OFF_MOST = 2, 5
 """After so many pictures without one a camera's next picture has it though the round is late, if no other had one of late; or else after so many."""
 
-_LATE_EVERY_MS = 2_000
-"""How often a late round has time for such a look."""
+_LATE_EVERY_MS, _LATE_REST = 2_000, 5
+"""How often a late round has time for such a look; and no sooner than so many times what the last one took, or a slow box would give
+half its time to them."""
 
 
 class Turns:
@@ -22,11 +24,16 @@ class Turns:
     Several vehicles that come to rest at once, before several cameras, ask for seconds of the detector's time. Each closer look that is
     put off is taken at one of that camera's next pictures, so its case may be opened later, never earlier. Nothing is put off where
     a box has time, and no look on which a task may rest is asked about here.
+
+    Args:
+        behind: whether more pictures wait than are looked at.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, behind: Callable[[], bool] = lambda: False) -> None:
+        self._behind = behind
         self._began_ms: Millis = 0
         self._late_ms: Millis | None = None
+        self._rest_ms = _LATE_EVERY_MS
         self._put_off: defaultdict[str, int] = defaultdict(int)
 
     def begin(self, now_ms: Millis) -> None:
@@ -34,17 +41,21 @@ class Turns:
         self._began_ms = now_ms
 
     def has_time(self, now_ms: Millis) -> bool:
-        """Whether the round is not late: there is time for more than checks."""
-        return now_ms - self._began_ms <= _SPARE_MS
+        """Whether the round is not late and no picture waits: there is time for more than checks."""
+        return now_ms - self._began_ms <= _SPARE_MS and not self._behind()
 
     def may_look_closer(self, camera_id: str, now_ms: Millis) -> bool:
         """Whether this camera's picture, which is looked at now and wants closer looks, may have them."""
         if not self.has_time(now_ms):
             waited = self._put_off[camera_id]
-            rested = self._late_ms is None or now_ms - self._late_ms >= _LATE_EVERY_MS
+            rested = self._late_ms is None or now_ms - self._late_ms >= self._rest_ms
             if waited < (_PUT_OFF_SOON if rested else _PUT_OFF_MOST):
                 self._put_off[camera_id] += 1
                 return False
             self._late_ms = now_ms
         self._put_off[camera_id] = 0
         return True
+
+    def took(self, spent_ms: int) -> None:
+        """A closer look took so long."""
+        self._rest_ms = max(_LATE_EVERY_MS, _LATE_REST * spent_ms)

@@ -14,12 +14,15 @@ from edge_agent.ingest._open import open_recording, open_source
 from edge_agent.ingest._problem import SourceProblem
 from edge_agent.ingest._reader import PacketReader, VideoPacket
 from edge_agent.ingest._recording import Recording
+from edge_agent.ingest._room import ROOM, Room
 from edge_agent.ingest._source import Source
 from edge_agent.ingest._time import SteadyClock
 
 __all__ = [
+    "ROOM",
     "PacketReader",
     "Recording",
+    "Room",
     "Source",
     "SourceConfig",
     "SourceProblem",

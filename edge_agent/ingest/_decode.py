@@ -23,7 +23,7 @@ FINGERPRINT_ROW_STEP = 4
 """Every fourth row is compared: sensor noise touches all rows, and a quarter costs under a millisecond."""
 
 
-MOST_IDLE_DECODERS = max(1, os.cpu_count() or 1)
+MOST_IDLE_DECODERS = len(os.sched_getaffinity(0))
 """Decoders that are kept for the next keyframe, whichever camera sends it. Each holds some 20 MB at 1080p."""
 
 

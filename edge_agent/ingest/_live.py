@@ -36,6 +36,13 @@ HUNG_MARGIN_MS = 5_000
 MOST_HUNG = 3
 """No more than so many hung threads per camera are left behind; then the camera waits for one of them."""
 
+UNTAKEN_PERIODS = 2
+"""While a picture waits to be looked at no other is decoded, unless it has waited for so long: a box with more to do than it can do
+would spend its time on pictures that nobody sees."""
+
+PATIENCE_PERIODS = 2
+"""For so long a picture waits for those of other cameras to be looked at before it is decoded."""
+
 JOIN_S = 2.0
 """How long `stop` waits for the thread. One that waits for a silent camera ends later, by its own limit."""
 
@@ -155,6 +162,7 @@ class LiveSource:
     def _publish(self, image: Image, taken_ms: Millis) -> None:
         """Put a new picture into the slot, unless it is not newer than the last."""
         if self._last_ms is not None and taken_ms <= self._last_ms:
+            self._slot.give_up()
             return
         self._last_ms = taken_ms
         size = (image.shape[1], image.shape[0])
@@ -232,6 +240,20 @@ class _Worker:
 
     def wanted_now(self) -> bool:
         return self._source._wanted_now.is_set()
+
+    def makes_room(self) -> None:
+        source = self._source
+        patience_s = PATIENCE_PERIODS * source._config.sample_period_s
+        source._slot.reserve(0 if self.cancel.is_set() or self.wanted_now() else patience_s)
+
+    def gives_up(self) -> None:
+        self._source._slot.give_up()
+
+    def untaken(self) -> bool:
+        source = self._source
+        since_ms = source._slot.waiting_since()
+        limit_ms = UNTAKEN_PERIODS * 1000 * source._config.sample_period_s
+        return since_ms is not None and source._clock.utc_ms() - since_ms < limit_ms
 
     def connected(self) -> None:
         if not self.cancel.is_set():

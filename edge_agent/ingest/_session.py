@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from av.packet import Packet
 from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
 
 from edge_agent.frames import Image
 from edge_agent.ingest._config import SourceConfig
@@ -36,6 +38,15 @@ class Outlet(Protocol):
     def wanted_now(self) -> bool:
         """True if a picture is wanted without waiting for the period."""
 
+    def makes_room(self) -> None:
+        """Wait until a picture may be decoded. It is then delivered or given up."""
+
+    def gives_up(self) -> None:
+        """Nothing came of the picture for which room was made."""
+
+    def untaken(self) -> bool:
+        """True if the last picture waits to be looked at, and another would be of no use."""
+
     def connected(self) -> None:
         """The camera has answered and will send."""
 
@@ -54,9 +65,9 @@ class Outlet(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A decoded picture whose time is not certain yet."""
+    """A picture whose time is not certain yet. A keyframe is decoded only then."""
 
-    image: Image
+    shown: Image | Packet[VideoStream]
     pts_ms: int
 
 
@@ -123,6 +134,7 @@ class Session:
                 self._packet_ms = self._clock.monotonic_ms()
                 self._handle(packet, decoder)
         finally:
+            self._outlet.gives_up()
             self._reader.close()
 
     def _handle(self, packet: VideoPacket, decoder: Decoder) -> None:
@@ -141,12 +153,14 @@ class Session:
         late_ms = arrived_ms - self._times.taken_ms(packet.pts_ms)
         if late_ms > self._config.stall_after_s * 1000 + LATE_MARGIN_MS:
             raise SourceProblem("stalled", f"pictures arrive {late_ms / 1000:.0f} s late")
-        for picture, pts_ms in self._decoded(packet, packet.pts_ms, decoder):
-            self._decoded_at(pts_ms)
-            image = to_image(picture)
-            if not self._outlet.repeats(image):
-                self._waiting = _Waiting(image, pts_ms)
-        self._deliver_when_certain()
+        if self._config.sampling == "keyframes":
+            if packet.keyframe and self._due(packet.pts_ms):
+                self._waiting = _Waiting(packet.packet, packet.pts_ms)
+        else:
+            for picture, pts_ms in self._decoded(packet, packet.pts_ms, decoder):
+                self._decoded_at(pts_ms)
+                self._waiting = _Waiting(to_image(picture), pts_ms)
+        self._deliver_when_certain(decoder)
 
     def _note_keyframe(self, pts_ms: int) -> None:
         if not self._saw_keyframe:
@@ -163,13 +177,7 @@ class Session:
         )
 
     def _decoded(self, packet: VideoPacket, pts_ms: int, decoder: Decoder) -> list[tuple[VideoFrame, int]]:
-        """The pictures of this packet that are due, with their stamps."""
-        if self._config.sampling == "keyframes":
-            if not packet.keyframe or not self._due(pts_ms):
-                return []
-            picture = decoder.alone(packet.packet)
-            self._judge(picture is not None)
-            return [] if picture is None else [(picture, pts_ms)]
+        """The picture of this packet that is due, if there is one, with its stamp."""
         if not self._saw_keyframe:
             return []
         due = []
@@ -181,7 +189,14 @@ class Session:
         return due[-1:]
 
     def _due(self, pts_ms: int) -> bool:
-        return self._outlet.wanted_now() or self._pace.due(pts_ms)
+        if self._outlet.wanted_now():
+            return True
+        if not self._pace.due(pts_ms):
+            return False
+        if self._outlet.untaken():
+            self.picture_ms = self._clock.monotonic_ms()  # it could be decoded
+            return False
+        return True
 
     def _judge(self, intact: bool) -> None:
         self._damaged = 0 if intact else self._damaged + 1
@@ -201,9 +216,22 @@ class Session:
         if self.first_picture_ms is None:
             self.first_picture_ms = self.picture_ms
 
-    def _deliver_when_certain(self) -> None:
+    def _deliver_when_certain(self, decoder: Decoder) -> None:
         waiting = self._waiting
         if waiting is None or not self._times.settled:
             return
         self._waiting = None
-        self._outlet.deliver(waiting.image, self._times.taken_ms(waiting.pts_ms))
+        image = waiting.shown
+        if isinstance(image, Packet):
+            self._outlet.makes_room()
+            picture = decoder.alone(image)
+            self._judge(picture is not None)
+            if picture is None:
+                self._outlet.gives_up()
+                return
+            self._decoded_at(waiting.pts_ms)
+            image = to_image(picture)
+        if self._outlet.repeats(image):
+            self._outlet.gives_up()
+        else:
+            self._outlet.deliver(image, self._times.taken_ms(waiting.pts_ms))

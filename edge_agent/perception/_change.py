@@ -116,6 +116,11 @@ class Lasting:
     def __init__(self) -> None:
         self._lasting: Grey | None = None
         self._before: Grey | None = None
+        self._hidden: Cells | None = None
+
+    def hide(self, cells: Cells) -> None:
+        """In these cells of the first picture somebody walked: what shows when they have gone on is nothing new."""
+        self._hidden = cells
 
     def look(self, grey: Grey) -> tuple[Cells, Cells]:
         """The cells of this picture in which something is there that was not in the picture before (or hides it), and
@@ -128,11 +133,14 @@ class Lasting:
             return nothing, nothing
         moving = changed_cells(before, grey, _CELL_RESTS)
         differs = changed_cells(lasting, grey)
+        hidden = self._hidden if self._hidden is not None else np.zeros_like(moving)
+        self._hidden = hidden & moving
         new = np.zeros_like(moving)
-        for _, group in groups(differs & ~moving):
+        for _, group in groups(differs & ~moving & ~hidden):
             if group.sum() >= _LEAST_CELLS:
                 new |= group
-        weight = np.where(new | ~differs, 1.0, np.where(moving, 0.0, _SLOWLY)).astype(np.float32)
+        lasts = new | ~differs | (hidden & ~moving)
+        weight = np.where(lasts, 1.0, np.where(moving, 0.0, _SLOWLY)).astype(np.float32)
         size = (grey.shape[1], grey.shape[0])
         lasting += cv2.resize(weight, size, interpolation=cv2.INTER_NEAREST) * (grey - lasting)
         return moving & differs, new

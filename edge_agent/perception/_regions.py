@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
 from edge_agent.perception.closer import Region
+from protocol.clock import Millis
 from zones import Box, ZoneIndex
 
 _ROOM = 0.15
 """Room around a change that a region must show, in shares of the change's side."""
+
+_CALM_PART = 3
+"""A region in which nothing has changed for long is looked at again after this part of the time for which nothing has."""
+
+
+@dataclass(slots=True)
+class Ages:
+    """When regions in which nothing changes are looked at again.
+
+    Each such look is one more draw at what the detector did not find before, and the more of them were in vain, the less another
+    is worth: it comes after a third of the time for which nothing has changed.
+
+    Attributes:
+        soon_ms: no sooner than this.
+        late_ms: no later than this. Where it is longer than the former, a look is put off as long while there is no time for it.
+    """
+
+    soon_ms: int
+    late_ms: int
+    _looked: dict[Region, Millis] = field(default_factory=dict)
+    _changed: dict[Region, Millis] = field(default_factory=dict)
+
+    def looked(self, regions: Collection[Region], at_ms: Millis) -> None:
+        """These were looked at."""
+        self._looked |= dict.fromkeys(regions, at_ms)
+
+    def changed(self, regions: Collection[Region], at_ms: Millis) -> None:
+        """Something changed in these, or they were never looked at."""
+        self._changed |= dict.fromkeys(regions, at_ms)
+
+    def due(self, regions: Sequence[Region], at_ms: Millis, *, spare: bool) -> Region | None:
+        """The region whose look is most overdue, if one is; `spare`: there is time for it."""
+
+        def overdue(region: Region) -> Millis:
+            looked_ms = self._looked.get(region, 0)
+            if looked_ms > at_ms:
+                looked_ms = 0  # the clock was set back
+            calm_ms = (at_ms - self._changed.get(region, at_ms)) // _CALM_PART if spare else self.late_ms
+            return at_ms - looked_ms - min(max(self.soon_ms, calm_ms), self.late_ms)
+
+        latest = max(regions, key=overdue)
+        return latest if overdue(latest) >= 0 else None
 
 
 def whole_region(index: ZoneIndex, margin: float) -> Region:

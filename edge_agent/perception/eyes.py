@@ -28,7 +28,7 @@ from edge_agent.perception._change import (
     share_changed,
     shrink,
 )
-from edge_agent.perception._regions import holds, tiles, whole_region
+from edge_agent.perception._regions import Ages, holds, tiles, whole_region
 from edge_agent.perception.closer import (
     SAME,
     Region,
@@ -65,10 +65,12 @@ class EyesConfig:
             half in, and what hides them comes from outside.
         detail: the largest reduction of the picture before the detector; above it, tiles are added.
         max_age_ms: inference is never skipped for longer than this.
+        calm_age_ms: of a camera that is looked at sparingly, a part of the picture in which nothing has changed for long, or for
+            which there is no time, may be older than that, but never than this, if this is longer.
         skip_unchanged: whether inference is skipped while nothing moves.
         sparing: look again only at the parts of the picture in which something as large as a vehicle is new in a zone or
             where a vehicle stands, or something smaller lasts for two pictures; and of the other parts at one a picture,
-            the one that was looked at longest ago. For cameras that are looked at rarely, of which a box has many.
+            the one whose turn it is (`Ages`). For cameras that are looked at rarely, of which a box has many.
     """
 
     score: float = 0.2
@@ -76,6 +78,7 @@ class EyesConfig:
     margin: float = 0.35
     detail: float = 2.6
     max_age_ms: int = 20_000
+    calm_age_ms: int = 0
     skip_unchanged: bool = True
     sparing: bool = False
 
@@ -106,7 +109,7 @@ class Eyes:
         self._last_grey: Grey | None = None
         self._last_at_ms: Millis = 0
         self._last_detections: Detections | None = None
-        self._looked_ms: dict[Region, Millis] = {}
+        self._ages = Ages(config.max_age_ms, max(config.max_age_ms, config.calm_age_ms))
         self._zones: Cells | None = None
         self._new: Cells | None = None
         self._lasting: Lasting | None = Lasting() if config.sparing else None
@@ -128,7 +131,7 @@ class Eyes:
             other._steadier, other._ground, other._former = self._steadier, self._ground, self._former
             other._last_grey, other._last_at_ms = self._last_grey, self._last_at_ms
             other._last_detections = self._last_detections
-            other._looked_ms = dict(self._looked_ms)
+            other._ages = self._ages
             other._lasting = self._lasting
         other.inferences, other.skipped = self.inferences, self.skipped
         return other
@@ -138,27 +141,34 @@ class Eyes:
         """The parts of the picture on which the detector runs."""
         return list(self._regions)
 
-    def observe(self, frame: Frame, state: CameraState, *, force: bool) -> Observation:
+    def observe(self, frame: Frame, state: CameraState, *, force: bool, spare: bool = True) -> Observation:
         """What the frame shows of the camera's zones and of the places where vehicles stand.
 
         Args:
             frame: the picture.
             state: whose stays' places are looked at.
             force: run the detector even if nothing changed (a recheck must not rest on an old inference).
+            spare: whether there is time for what can wait, see `EyesConfig.calm_age_ms`.
         """
-        return self._observe(frame, state, force=force)
+        return self._observe(frame, state, force=force, spare=spare)
 
     def look_again(self, frame: Frame, state: CameraState, places: Sequence[Box]) -> Observation:
         """`observe` between two checks: the detector runs where these places are, and what comes to rest is told from what
         passes by the pictures of the checks alone, as if this one had not been."""
-        return self._observe(frame, state, force=False, places=places)
+        return self._observe(frame, state, force=False, spare=True, places=places)
 
     def is_new(self, box: Box) -> bool:
         """Whether most of what the last `observe` showed in this box was not there before. Never, unless `sparing`."""
         return self._new is not None and share_changed(self._new, self._small(box, self._new)) >= _MOVED
 
     def _observe(
-        self, frame: Frame, state: CameraState, *, force: bool, places: Sequence[Box] | None = None
+        self,
+        frame: Frame,
+        state: CameraState,
+        *,
+        force: bool,
+        spare: bool,
+        places: Sequence[Box] | None = None,
     ) -> Observation:
         left, top, right, bottom = self._whole
         grey = shrink(frame.image[top:bottom, left:right])
@@ -167,7 +177,7 @@ class Eyes:
             return Observation(frame.at_ms, usable=False, gap="dark")
         share = self._steadier.shift(grey)
         self._shift = shift = (share[0] * (right - left), share[1] * (right - left))
-        detections = self._detect(frame, grey, state, force=force, places=places)
+        detections = self._detect(frame, grey, state, force=force, spare=spare, places=places)
         size = (float(self.index.width), float(self.index.height))
         sure = _one_each([d for d in detections if d.score >= self._config.score], size)
         patches: dict[str, Look] = {}
@@ -252,26 +262,36 @@ class Eyes:
         return look_at(image, moved_box(box, *self._shift))
 
     def _detect(
-        self, frame: Frame, grey: Grey, state: CameraState, *, force: bool, places: Sequence[Box] | None
+        self,
+        frame: Frame,
+        grey: Grey,
+        state: CameraState,
+        *,
+        force: bool,
+        spare: bool,
+        places: Sequence[Box] | None,
     ) -> Detections:
         last, before = self._last_detections, self._last_grey
         regions = self._regions
+        factor = grey.shape[1] / (self._whole[2] - self._whole[0])
         if self._lasting is not None and places is None:
             moving, lasting = self._lasting.look(grey)
             self._new = moving | lasting
         if places is not None and last is not None and before is not None and before.shape == grey.shape:
-            factor = grey.shape[1] / (self._whole[2] - self._whole[0])
             regions = self._changed_regions(frame.at_ms, self._cells_of(places, grey, factor), factor)
             last = self._unmoved(last, changed_cells(before, grey))
         elif not force and self._config.skip_unchanged and last is not None and before is not None:
             if self._lasting is not None and before.shape == grey.shape:
-                factor = grey.shape[1] / (self._whole[2] - self._whole[0])
                 watched = self._watched(grey, state, factor)
                 new = (lasting & watched) | large(moving & watched)
-                regions = self._changed_regions(frame.at_ms, new, factor)
+                regions = self._changed_regions(frame.at_ms, new, factor, spare=spare)
                 last = self._unmoved(last, changed_cells(before, grey))
             elif frame.at_ms - self._last_at_ms < self._config.max_age_ms and not has_changed(before, grey):
                 regions = []
+        elif last is None and self._config.sparing and not spare and not force:
+            # The other parts' turns come when there is time for them.
+            stood_on = self._cells_of([stay.spot for stay in state.stays], grey, factor)
+            regions = [self._whole, *self._covering(stood_on, factor)]
         if not regions and last is not None:
             self.skipped += 1
             return last
@@ -281,17 +301,24 @@ class Eyes:
         self._last_detections = found
         self._last_grey = grey
         self._last_at_ms = frame.at_ms
-        looked_ms = frame.at_ms
-        if last is None and self._config.sparing:
+        if last is None and self._lasting is not None:
+            people = [as_box(d.box) for d in found if d.label == "person"]
+            self._lasting.hide(self._cells_of(people, grey, factor))
+            self._ages.changed(self._regions, frame.at_ms)
             # All cameras of a box begin at once; they are not to grow old at once.
-            looked_ms -= round(_share(frame.camera_id) * self._config.max_age_ms)
-        self._looked_ms |= dict.fromkeys(regions, looked_ms)
+            ago_ms = round(_share(frame.camera_id) * self._config.max_age_ms)
+            self._ages.looked(self._regions, frame.at_ms - self._config.max_age_ms)
+            self._ages.looked(regions, frame.at_ms - ago_ms)
+        else:
+            self._ages.looked(regions, frame.at_ms)
         self.inferences += 1
         return found
 
-    def _changed_regions(self, at_ms: Millis, cells: Cells, factor: float) -> list[Region]:
+    def _changed_regions(
+        self, at_ms: Millis, cells: Cells, factor: float, *, spare: bool = True
+    ) -> list[Region]:
         """Which regions to look at: for each change in a zone a tile that holds it wholly, or else the whole and the
-        tiles that show a part of it; and one region whose turn it is."""
+        tiles that show a part of it; and one region whose turn it is, if there is time to spare."""
         wanted: list[Region] = []
         for box, group in groups(cells):
             left, top, right, bottom = (side / factor for side in box)
@@ -304,11 +331,9 @@ class Eyes:
             else:
                 wanted += [self._whole, *self._covering(group, factor)]
         wanted = [region for region in self._regions if region in wanted]
-        oldest = min(self._regions, key=lambda region: self._looked_ms.get(region, 0))
-        due = at_ms - self._looked_ms.get(oldest, 0) >= self._config.max_age_ms
-        if due and oldest not in wanted:
-            wanted.append(oldest)
-        return wanted
+        self._ages.changed(wanted, at_ms)
+        oldest = self._ages.due(self._regions, at_ms, spare=spare)
+        return wanted if oldest is None or oldest in wanted else [*wanted, oldest]
 
     def _covering(self, cells: Cells, factor: float) -> list[Region]:
         """As few tiles as show all these cells."""
