@@ -33,8 +33,8 @@ a street has: it makes the truth that misses are counted against."""
 
 LEAST_START_S = 20.0
 START_S_A_CAMERA: dict[Stream, float] = {"main": 0.3, "sub": 0.1}
-"""What is measured begins when every camera has been looked at, at most so much after all have been connected: the first
-look of a camera is at all of its picture, and all come at once. A hundred main-stream cameras have half a minute."""
+"""What is measured begins a period after every camera has been looked at, at most so much after all have been connected: the
+first look of a camera is at more of its picture than others, and all come at once. A hundred main-stream cameras have 50 s."""
 
 ROOM_S, SPREAD_S = 15.0, 15.0
 """Vehicles come to stand within the latter span, which begins so long after that."""
@@ -44,7 +44,7 @@ TAIL_S = MISSED_AFTER_S + 5.0
 
 def start_s(stream: Stream, cameras: int) -> float:
     """How long the first looks of so many cameras may take, seconds."""
-    return max(LEAST_START_S, START_S_A_CAMERA[stream] * cameras)
+    return LEAST_START_S + START_S_A_CAMERA[stream] * cameras
 
 
 def stage_s(stream: Stream, cameras: int) -> float:
@@ -205,7 +205,8 @@ def _judge(
         for camera, at_ms, now_ms in line["looks"]:
             looks[camera].append((at_ms, now_ms))
     firsts = [seen[0][1] for seen in looks.values() if seen]
-    start_ms = max(start_ms, min(max(firsts, default=0), start_ms + start_s(stream, cameras) * 1000))
+    begun_ms = max(firsts, default=0) + period_s * 1000
+    start_ms = max(start_ms, min(begun_ms, start_ms + start_s(stream, cameras) * 1000))
     started_s = (max(firsts) - launched_ms) / 1000 if len(firsts) == cameras else None
     inside = [line for line in lines if start_ms <= line["utc_ms"] <= end_ms]
     if len(inside) < 2:

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
+import time
+from collections import OrderedDict
 
 AHEAD = 8
 """Pictures a core that may wait to be looked at."""
+
+LATE_S = 0.5
+"""Who has waited so long for a place is late."""
 
 
 class Room:
@@ -24,12 +28,15 @@ class Room:
         self._places = places
         self._lock = threading.Lock()
         self._inside = 0
-        self._queue: deque[threading.Event] = deque()
+        self._queue: OrderedDict[threading.Event, float] = OrderedDict()
 
     @property
     def crowded(self) -> bool:
-        """Whether anybody waits: there is more to look at than is looked at."""
-        return bool(self._queue) or self._inside > self._places
+        """Whether somebody is late: there is more to look at than is looked at."""
+        with self._lock:
+            since_s = next(iter(self._queue.values()), None)
+            late = since_s is not None and time.monotonic() - since_s >= LATE_S
+            return late or self._inside > self._places
 
     @property
     def inside(self) -> int:
@@ -44,18 +51,18 @@ class Room:
             if patience_s <= 0 or (self._inside < self._places and not self._queue):
                 self._inside += 1
                 return
-            self._queue.append(turn)
+            self._queue[turn] = time.monotonic()
         turn.wait(patience_s)
         with self._lock:
             if turn in self._queue:
-                self._queue.remove(turn)
+                del self._queue[turn]
                 self._inside += 1
 
     def leave(self) -> None:
         """Give a place back, or pass it on."""
         with self._lock:
             if self._queue and self._inside <= self._places:
-                self._queue.popleft().set()
+                self._queue.popitem(last=False)[0].set()
             else:
                 self._inside -= 1
 
