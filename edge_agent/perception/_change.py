@@ -75,6 +75,15 @@ def shrink(image: Image) -> Grey:
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2GRAY), dtype=np.float32)
 
 
+def middle(values: Grey) -> float:
+    """The median. NumPy's own takes seven times as long: it looks for values that are no numbers."""
+    flat = values.ravel()
+    half = flat.size // 2
+    parted = np.partition(flat, half)
+    upper = parted[half]
+    return float(upper if flat.size % 2 else (parted[:half].max() + upper) / 2)
+
+
 def is_dark(grey: Grey) -> bool:
     """Whether the picture shows nothing at all."""
     return float(grey.mean()) < _DARK_MEAN and float(grey.std()) < _DARK_SPREAD
@@ -83,7 +92,7 @@ def is_dark(grey: Grey) -> bool:
 def is_dim(image: Image, grey: Grey) -> bool:
     """Whether there is so little light that much looks like something else: drawn nights and dusks have a middle grey of 30 to 45,
     rain by day 73, real days 75 and more."""
-    if float(np.median(grey)) < _DIM:
+    if middle(grey) < _DIM:
         return True
     blue, green, red = (image[::8, ::8, plane] for plane in range(3))
     most, least = np.maximum(np.maximum(blue, green), red), np.minimum(np.minimum(blue, green), red)
@@ -100,7 +109,7 @@ def has_changed(before: Grey, now: Grey) -> bool:
 def changed_cells(before: Grey, now: Grey, by: float = _CELL_CHANGE) -> Cells:
     """Which cells of 8 x 8 small pixels differ by more than noise; two pictures of one shape."""
     difference = now - before
-    difference -= float(np.median(difference))
+    difference -= middle(difference)
     rows, columns = (side // CELL for side in now.shape)
     cells = difference[: rows * CELL, : columns * CELL].reshape(rows, CELL, columns, CELL).mean(axis=(1, 3))
     return np.asarray(np.abs(cells) > by)
@@ -237,7 +246,7 @@ def _settled(reference: Grey, grey: Grey, start: tuple[float, float]) -> tuple[f
         steady = moved(grey, -right, -down) if right or down else grey
         now = steady[2:-2:3, 2:-2:2]
         # The light is another: a cloud, an exposure.
-        change = now * (np.median(before) / max(1.0, float(np.median(now)))) - before
+        change = now * (middle(before) / max(1.0, middle(now))) - before
         same = np.abs(change) <= slope
         terms = np.stack([-across[same], -along[same], np.ones(int(same.sum()), np.float32), before[same]])
         change = change[same]
