@@ -39,7 +39,7 @@ from edge_agent.cases import (
 from edge_agent.deciding import Deciding
 from edge_agent.effects import EffectWriter
 from edge_agent.frames import Frame
-from edge_agent.glances import Glance, considered
+from edge_agent.glances import Glance, Looking, considered
 from edge_agent.plates import PlateDesk
 from edge_agent.rechecks import Rechecks
 from edge_agent.rests import NoRestLog, RestKeeper
@@ -60,7 +60,6 @@ _SAVE_EVERY_MS = 10_000
 
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
-Look = Callable[[], Observation]
 
 
 class Engine:
@@ -133,7 +132,7 @@ class Engine:
                 self._store.set_meta(name, value)
         self.cameras[camera.id] = camera
 
-    def looking(self, frame: Frame, *, again: bool = False, spare: bool = True) -> Look | None:
+    def looking(self, frame: Frame, *, again: bool = False, spare: bool = True) -> Looking | None:
         """How to look at a picture; None for one that is no newer than the last. What is given may be called in any thread, for several
         cameras at once. `again`: it is a second look, at the camera's doubts, between two checks. `spare`: there is time for what can wait."""
         camera = self.cameras[frame.camera_id]
@@ -247,8 +246,6 @@ class Engine:
     @property
     def open_cases(self) -> int:
         return len(self._cases)
-
-    # Decisions
 
     def _on_stay(self, camera: Camera, event: StayEvent, frame: Frame) -> None:
         stay = event.stay

@@ -16,6 +16,9 @@ from edge_agent.frames import Frame
 from edge_agent.plates import PlateDesk
 from edge_agent.stays import Observation, Stay, StayWatched, Terms, step
 
+Looking = Callable[[], Observation]
+"""Looks at a picture, in whatever thread it is called."""
+
 
 @dataclass(frozen=True, slots=True)
 class Glance:

@@ -41,7 +41,8 @@ UNTAKEN_PERIODS = 2
 would spend its time on pictures that nobody sees."""
 
 PATIENCE_PERIODS = 2
-"""For so long a picture waits for those of other cameras to be looked at before it is decoded."""
+"""For so long a picture waits for those of other cameras to be looked at before it is decoded; no longer than a stream may be silent,
+or the pictures behind it would pass for a backlog."""
 
 JOIN_S = 2.0
 """How long `stop` waits for the thread. One that waits for a silent camera ends later, by its own limit."""
@@ -108,6 +109,7 @@ class LiveSource:
 
     def request_now(self) -> None:
         self._wanted_now.set()
+        self._slot.hurry()
 
     def check(self) -> None:
         """Called by the watchdog: tell silence from life, whatever the camera's thread is stuck in."""
@@ -243,7 +245,7 @@ class _Worker:
 
     def makes_room(self) -> None:
         source = self._source
-        patience_s = PATIENCE_PERIODS * source._config.sample_period_s
+        patience_s = min(PATIENCE_PERIODS * source._config.sample_period_s, source._config.stall_after_s)
         source._slot.reserve(0 if self.cancel.is_set() or self.wanted_now() else patience_s)
 
     def gives_up(self) -> None:

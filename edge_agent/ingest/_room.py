@@ -39,6 +39,11 @@ class Room:
             return late or self._inside > self._places
 
     @property
+    def waiting(self) -> int:
+        """Who waits for a place."""
+        return len(self._queue)
+
+    @property
     def inside(self) -> int:
         """Places that are taken."""
         return self._inside

@@ -11,8 +11,8 @@ import pytest
 from edge_agent.attention import Camera, look_closer
 from edge_agent.frames import Frame, Image
 from edge_agent.perception import Eyes, EyesConfig
+from edge_agent.perception._merge import one_each
 from edge_agent.perception.closer import closer_look
-from edge_agent.perception.eyes import _one_each
 from edge_agent.stays import StayEnded, StaySettled, StayWatched
 from edge_agent.stays.model import VEHICLES, Seen
 from edge_agent.stays.pieces import doubles, feet_hidden, holds_another, needed_score, spans
@@ -248,7 +248,7 @@ def test_what_stands_with_its_feet_hidden_must_look_like_a_vehicle_twice_as_sure
 def test_of_a_whole_and_its_piece_one_is_kept() -> None:
     def kept(*found: tuple[str, float, Box]) -> list[tuple[float, Box]]:
         items = [Detection(where, score, label) for label, score, where in found]
-        return [(item.score, item.box) for item in _one_each(items, (320, 240))]
+        return [(item.score, item.box) for item in one_each(items, (320, 240))]
 
     cab: Box = (60, 125, 110, 184)
     lorry: Box = (58, 110, 180, 186)

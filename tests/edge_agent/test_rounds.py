@@ -21,7 +21,7 @@ from edge_agent.config import CameraConfig, ZonesSection
 from edge_agent.engine import Event
 from edge_agent.frames import Frame, Image
 from edge_agent.identity import Identity
-from edge_agent.perception import EyesConfig
+from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.rounds import Feed, Rounds, default_workers
 from edge_agent.store import Store
 from edge_agent.vault import Vault
@@ -85,7 +85,9 @@ class Film:
 class Box:
     """The deciding part of an agent with some cameras."""
 
-    def __init__(self, folder: Path, cameras: int, workers: int, detector: Detector) -> None:
+    def __init__(
+        self, folder: Path, cameras: int, workers: int, detector: Detector, behind: Callable[[], bool]
+    ) -> None:
         self.told: list[Event] = []
         self.decided = 0
         self.faults: list[tuple[str, str]] = []
@@ -120,6 +122,7 @@ class Box:
             self._guarded,
             self._decided,
             workers=workers,
+            behind=behind,
         )
 
     def _decided(self) -> None:
@@ -150,9 +153,10 @@ def box(
     before: Callable[[Image], None] = lambda _: None,
     *,
     closer: Callable[[], None] = lambda: None,
+    behind: Callable[[], bool] = lambda: False,
 ) -> Iterator[Box]:
     folder.mkdir()
-    one = Box(folder, cameras, workers, Detector(before, closer))
+    one = Box(folder, cameras, workers, Detector(before, closer), behind)
     try:
         yield one
     finally:
@@ -185,6 +189,37 @@ def test_closer_looks_go_on_side_by_side_and_are_decided_on_in_turn(tmp_path: Pa
         cases = [event["camera"] for event in one.told if event["state"] == "confirmed"]
         assert cases == ["cam0", "cam1"]
     assert threading.get_ident() not in first
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_who_is_behind_looks_without_time_to_spare_and_puts_closer_looks_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, behind: bool
+) -> None:
+    spare: set[bool] = set()
+    observe = Eyes.observe
+
+    def noted(self: Eyes, *given: Any, **named: Any) -> Any:
+        spare.add(named["spare"])
+        return observe(self, *given, **named)
+
+    monkeypatch.setattr(Eyes, "observe", noted)
+    looks: list[int] = []
+    beats = iter(range(1000))
+    now = [0]
+    with box(tmp_path / "one", 1, 1, closer=lambda: looks.append(now[0]), behind=lambda: behind) as one:
+        for _ in range(SETTLE_S + CONFIRM_S):
+            now[0] = next(beats)
+            one.beat(now[0], [1])
+    assert spare == {not behind}
+    assert looks, "none is put off for ever"
+    first = looks[0]
+    with box(tmp_path / "other", 1, 1, closer=lambda: looks.append(now[0])) as one:
+        looks.clear()
+        beats = iter(range(1000))
+        for _ in range(SETTLE_S + CONFIRM_S):
+            now[0] = next(beats)
+            one.beat(now[0], [1])
+    assert first - looks[0] == (2 if behind else 0)
 
 
 def test_one_worker_is_the_deciding_thread(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -12,9 +13,10 @@ from edge_agent.attention import Camera, note_doubts, observe
 from edge_agent.doubts import Doubts
 from edge_agent.frames import Frame, Image
 from edge_agent.perception import Eyes, EyesConfig
-from edge_agent.perception._change import Steadier, shrink
+from edge_agent.perception._change import Steadier, middle, shrink
 from edge_agent.perception.eyes import Region
-from edge_agent.stays import CameraState, StayRules, Terms, step
+from edge_agent.stays import CameraState, Stay, StayRules, Terms, step
+from edge_agent.stays.appearance import look_at
 from models.detections import Detections
 from zones import Box, ZoneFile, ZoneIndex
 
@@ -41,6 +43,7 @@ class Finder:
     def __init__(self) -> None:
         self.asked: list[tuple[Region, ...]] = []
         self.score = 0.9
+        self.label = "car"
 
     def detect(self, pictures: Sequence[Image]) -> list[Detections]:
         raise AssertionError("only regions are asked for")
@@ -59,7 +62,7 @@ class Finder:
         return Detections(
             np.array(unique, np.float32).reshape(count, 4),
             np.full(count, self.score, np.float32),
-            ["car"] * count,
+            [self.label] * count,
             np.zeros(count, np.bool_),
         )
 
@@ -67,18 +70,20 @@ class Finder:
 class Street:
     """Shows pictures to sparing eyes, one a period."""
 
-    def __init__(self, age_ms: int = 10 * AGE_MS) -> None:
+    def __init__(self, age_ms: int = 10 * AGE_MS, calm_ms: int = 0) -> None:
         self.finder = Finder()
-        config = EyesConfig(sparing=True, max_age_ms=age_ms)
+        config = EyesConfig(sparing=True, max_age_ms=age_ms, calm_age_ms=calm_ms)
         self.eyes = Eyes(ZoneIndex(ZONES, WIDTH, HEIGHT), self.finder, 416, config)
         self.number = 0
 
-    def look(self, *things: Box, force: bool = False) -> tuple[list[Region], list[Box]]:
+    def look(
+        self, *things: Box, force: bool = False, spare: bool = True, state: CameraState | None = None
+    ) -> tuple[list[Region], list[Box]]:
         """The regions that were looked at, and what is seen."""
         self.number += 1
         before = len(self.finder.asked)
         frame = picture(self.number * PERIOD_MS, *things)
-        seen = self.eyes.observe(frame, CameraState("cam"), force=force)
+        seen = self.eyes.observe(frame, state or CameraState("cam"), force=force, spare=spare)
         return [r for asked in self.finder.asked[before:] for r in asked], [item.box for item in seen.seen]
 
 
@@ -109,6 +114,72 @@ def test_a_street_where_people_walk_is_looked_at_part_by_part_once_in_a_while() 
     assert asked(4, 2, 5, 1, 0) == street.eyes.regions
     assert asked(3) == []
     assert asked(4) == street.eyes.regions[:1]
+
+
+def test_what_shows_no_change_for_long_is_looked_at_ever_more_rarely() -> None:
+    street = Street(AGE_MS, calm_ms=5 * AGE_MS)
+    street.look()
+    whole = street.eyes.regions[0]
+    asked = [number for number in range(1, 200) if whole in street.look()[0]]
+    waits = [after - before for before, after in pairwise(asked)]
+    assert waits[0] == AGE_MS // PERIOD_MS
+    assert waits == sorted(waits)
+    assert waits[-1] == 5 * AGE_MS // PERIOD_MS
+    # What changes counts again from then on.
+    assert street.look(CAR)[0] != []
+    number = 0
+    while not street.look(CAR)[0]:
+        number += 1
+    assert number <= 2 * AGE_MS // PERIOD_MS
+
+
+def test_where_there_is_no_time_what_shows_no_change_waits_and_what_changes_does_not() -> None:
+    street = Street(AGE_MS, calm_ms=5 * AGE_MS)
+    first, _ = street.look(spare=False)
+    assert first == street.eyes.regions[:1], "the parts have their turns when there is time"
+    late = [region for _ in range(20) for region in street.look(spare=False)[0]]
+    assert late == []
+    assert street.look(CAR, spare=False)[1] == [CAR]
+    assert street.look(force=True, spare=False)[0] == street.eyes.regions
+    street = Street(AGE_MS, calm_ms=5 * AGE_MS)
+    street.look(spare=False)
+    asked = [region for _ in street.eyes.regions[1:] for region in street.look()[0]]
+    assert sorted(asked) == sorted(street.eyes.regions[1:]), "one a picture"
+    street = Street(AGE_MS, calm_ms=5 * AGE_MS)
+    in_time = [region for _ in range(5 * AGE_MS // PERIOD_MS + 4) for region in street.look(spare=False)[0]]
+    assert set(in_time) == set(street.eyes.regions), "nothing waits for ever"
+
+
+def test_the_first_look_is_where_vehicles_stood_whatever_the_time() -> None:
+    street = Street(AGE_MS, calm_ms=5 * AGE_MS)
+    look = look_at(picture(0, CAR).image, CAR)
+    assert look is not None
+    stay = Stay("s", "car", 0, 0, CAR, CAR, (CAR,), look)
+    regions, seen = street.look(CAR, spare=False, state=CameraState("cam", stays=(stay,)))
+    assert regions[0] == street.eyes.regions[0]
+    assert len(regions) > 1
+    assert all(any(r[0] <= x < r[2] and r[1] <= y < r[3] for r in regions[1:]) for x, y in (CAR[:2], CAR[2:]))
+    assert seen == [CAR]
+
+
+def test_who_walked_in_the_first_picture_leaves_nothing_new_behind() -> None:
+    for label, looks in (("person", 0), ("car", 1)):
+        street = Street()
+        street.finder.label = label
+        street.look(walker(3), walker(4))
+        street.finder.label = "car"
+        asked = [street.look(walker(1))[0], street.look(walker(5))[0], street.look()[0], street.look()[0]]
+        assert sum(map(bool, asked)) == looks, label
+        # What comes to stand there later is new.
+        assert [street.look((1000, 600, 1100, 740))[0] != [] for _ in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 10, 97, 57_600])
+def test_the_middle_is_the_median(size: int) -> None:
+    rng = np.random.default_rng(size)
+    for values in (rng.normal(0, 9, size), rng.integers(0, 4, size)):
+        grey = values.astype(np.float32)
+        assert middle(grey) == float(np.median(grey))
 
 
 def test_a_vehicle_is_looked_at_at_once_in_the_tile_that_holds_it_and_stays_seen() -> None:

@@ -45,6 +45,29 @@ def test_those_who_waited_have_their_turns_one_after_the_other() -> None:
     assert turn == [[], [], ["cam0"], [], ["cam1"], ["cam2", "cam3"], []], "two were put off five times"
 
 
+def test_the_longer_a_look_takes_the_longer_the_next_waits() -> None:
+    turns = Turns()
+    turns.begin(0)
+    for camera in ("cam0", "cam1", "cam2"):
+        assert [turns.may_look_closer(camera, 600) for _ in range(2)] == [False, False]
+    assert turns.may_look_closer("cam0", 1_000)
+    turns.took(900)
+    assert not turns.may_look_closer("cam1", 3_100)
+    assert turns.may_look_closer("cam1", 5_500)
+    turns.took(100)
+    assert turns.may_look_closer("cam2", 7_500)
+
+
+def test_while_pictures_wait_there_is_no_time() -> None:
+    waits = [True]
+    turns = Turns(lambda: waits[0])
+    turns.begin(0)
+    assert not turns.has_time(0)
+    assert [turns.may_look_closer("cam", 0) for _ in range(3)] == [False, False, True]
+    waits[0] = False
+    assert turns.has_time(0)
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5_000)), max_size=60))
 def test_of_six_pictures_of_a_camera_one_has_its_turn_whatever_the_load(
     pictures: list[tuple[str, int]],
