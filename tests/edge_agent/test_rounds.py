@@ -24,6 +24,7 @@ from edge_agent.identity import Identity
 from edge_agent.perception import Eyes, EyesConfig
 from edge_agent.rounds import Feed, Rounds, default_workers
 from edge_agent.store import Store
+from edge_agent.turns import Turns
 from edge_agent.vault import Vault
 from edge_agent.zone_updates import ZoneUpdates
 from models.detections import Detections
@@ -88,6 +89,7 @@ class Box:
     def __init__(
         self, folder: Path, cameras: int, workers: int, detector: Detector, behind: Callable[[], bool]
     ) -> None:
+        self.clock = ManualClock(T0)
         self.told: list[Event] = []
         self.decided = 0
         self.faults: list[tuple[str, str]] = []
@@ -118,7 +120,7 @@ class Box:
             self.engine,
             updates,
             perceiver,
-            ManualClock(T0),
+            self.clock,
             self._guarded,
             self._decided,
             workers=workers,
@@ -220,6 +222,16 @@ def test_who_is_behind_looks_without_time_to_spare_and_puts_closer_looks_off(
             now[0] = next(beats)
             one.beat(now[0], [1])
     assert first - looks[0] == (2 if behind else 0)
+
+
+def test_how_long_a_closer_look_took_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    took: list[int] = []
+    monkeypatch.setattr(Turns, "took", lambda _, spent_ms: took.append(spent_ms))
+    with box(tmp_path / "one", 1, 1, closer=lambda: one.clock.advance(70)) as one:
+        for beat in range(SETTLE_S + CONFIRM_S):
+            one.beat(beat, [1])
+    assert took
+    assert all(spent_ms >= 140 and spent_ms % 70 == 0 for spent_ms in took), "two views at least"
 
 
 def test_one_worker_is_the_deciding_thread(tmp_path: Path) -> None:
