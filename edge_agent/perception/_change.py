@@ -35,6 +35,9 @@ tell whether they last: people on a pavement are always somewhere else."""
 _SLOWLY = 0.3
 """How fast such spots, and the light, become what lasts."""
 
+_HIDDEN = 0.5
+"""Share of a change that lay behind somebody in the first picture, from which it is that which they hid."""
+
 _DARK_MEAN, _DARK_SPREAD = 14.0, 4.0
 """A picture darker and flatter than this shows nothing (lens cap, dead infrared)."""
 
@@ -128,31 +131,33 @@ class Lasting:
         self._hidden: Cells | None = None
 
     def hide(self, cells: Cells) -> None:
-        """In these cells of the first picture somebody walked: what shows when they have gone on is nothing new."""
+        """In these cells of the first picture somebody walks: what shows when they have gone on is hardly anything new."""
         self._hidden = cells
 
-    def look(self, grey: Grey) -> tuple[Cells, Cells]:
-        """The cells of this picture in which something is there that was not in the picture before (or hides it), and
-        those in which it was there in the picture before as well but is new to what lasted."""
+    def look(self, grey: Grey) -> tuple[Cells, Cells, Cells]:
+        """The cells of this picture in which something is there that was not in the picture before (or hides it),
+        those in which it was there in the picture before as well but is new to what lasted, and those of the latter in which it
+        may have stood behind somebody who walked in the first picture."""
         lasting, before = self._lasting, self._before
         self._before = grey
         if lasting is None or before is None or lasting.shape != grey.shape:
             self._lasting = grey.copy()
             nothing = np.zeros((grey.shape[0] // CELL, grey.shape[1] // CELL), bool)
-            return nothing, nothing
+            return nothing, nothing, nothing
         moving = changed_cells(before, grey, _CELL_RESTS)
         differs = changed_cells(lasting, grey)
-        hidden = self._hidden if self._hidden is not None else np.zeros_like(moving)
+        hidden = np.zeros_like(moving) if self._hidden is None else self._hidden
         self._hidden = hidden & moving
-        new = np.zeros_like(moving)
-        for _, group in groups(differs & ~moving & ~hidden):
+        new, shown = np.zeros_like(moving), np.zeros_like(moving)
+        for _, group in groups(differs & ~moving):
             if group.sum() >= _LEAST_CELLS:
                 new |= group
-        lasts = new | ~differs | (hidden & ~moving)
-        weight = np.where(lasts, 1.0, np.where(moving, 0.0, _SLOWLY)).astype(np.float32)
+                if (group & hidden).sum() >= _HIDDEN * group.sum():
+                    shown |= group
+        weight = np.where(new | ~differs, 1.0, np.where(moving, 0.0, _SLOWLY)).astype(np.float32)
         size = (grey.shape[1], grey.shape[0])
         lasting += cv2.resize(weight, size, interpolation=cv2.INTER_NEAREST) * (grey - lasting)
-        return moving & differs, new
+        return moving & differs, new, shown
 
 
 def cells_in(polygon: Sequence[tuple[float, float]], shape: tuple[int, ...]) -> Cells:

@@ -107,6 +107,7 @@ class Eyes:
         self._ages = Ages(config.max_age_ms, max(config.max_age_ms, config.calm_age_ms))
         self._zones: Cells | None = None
         self._new: Cells | None = None
+        self._owed: Cells | None = None
         self._lasting: Lasting | None = Lasting() if config.sparing else None
         self.inferences = 0
         self.skipped = 0
@@ -270,7 +271,7 @@ class Eyes:
         regions = self._regions
         factor = grey.shape[1] / (self._whole[2] - self._whole[0])
         if self._lasting is not None and places is None:
-            moving, lasting = self._lasting.look(grey)
+            moving, lasting, shown = self._lasting.look(grey)
             self._new = moving | lasting
         if places is not None and last is not None and before is not None and before.shape == grey.shape:
             regions = self._changed_regions(frame.at_ms, self._cells_of(places, grey, factor), factor)
@@ -278,7 +279,7 @@ class Eyes:
         elif not force and self._config.skip_unchanged and last is not None and before is not None:
             if self._lasting is not None and before.shape == grey.shape:
                 watched = self._watched(grey, state, factor)
-                new = (lasting & watched) | large(moving & watched)
+                new = (self._in_time(lasting, shown, spare=spare) & watched) | large(moving & watched)
                 regions = self._changed_regions(frame.at_ms, new, factor, spare=spare)
                 last = self._unmoved(last, changed_cells(before, grey))
             elif frame.at_ms - self._last_at_ms < self._config.max_age_ms and not has_changed(before, grey):
@@ -308,6 +309,12 @@ class Eyes:
             self._ages.looked(regions, frame.at_ms)
         self.inferences += 1
         return found
+
+    def _in_time(self, lasting: Cells, shown: Cells, *, spare: bool) -> Cells:
+        """Where to look now of what lasts: what showed when somebody had gone on waits until there is time to spare."""
+        owed = shown if self._owed is None or self._owed.shape != shown.shape else shown | self._owed
+        self._owed = None if spare else owed
+        return lasting | owed if spare else lasting & ~shown
 
     def _changed_regions(
         self, at_ms: Millis, cells: Cells, factor: float, *, spare: bool = True

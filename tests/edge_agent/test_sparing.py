@@ -160,16 +160,22 @@ def test_the_first_look_is_where_vehicles_stood_whatever_the_time() -> None:
     assert seen == [CAR]
 
 
-def test_who_walked_in_the_first_picture_leaves_nothing_new_behind() -> None:
-    for label, looks in (("person", 0), ("car", 1)):
+def test_what_showed_behind_who_walked_in_the_first_picture_waits_for_time_to_spare() -> None:
+    def asked(label: str, spares: Sequence[bool]) -> list[int]:
         street = Street()
         street.finder.label = label
         street.look(walker(3), walker(4))
         street.finder.label = "car"
-        asked = [street.look(walker(1))[0], street.look(walker(5))[0], street.look()[0], street.look()[0]]
-        assert sum(map(bool, asked)) == looks, label
-        # What comes to stand there later is new.
-        assert [street.look((1000, 600, 1100, 740))[0] != [] for _ in range(2)] == [False, True]
+        people = [(walker(1),), (walker(5),), (), (), ()]
+        return [len(street.look(*who, spare=spare)[0]) for who, spare in zip(people, spares, strict=True)]
+
+    now = asked("person", [True] * 5)
+    assert now[0] == 0
+    assert now[1] > 0
+    assert now[2:] == [0, 0, 0]
+    assert asked("person", [False, False, False, True, True]) == [0, 0, 0, now[1], 0]
+    assert asked("person", [False] * 5) == [0] * 5
+    assert asked("car", [False] * 5) == now, "a vehicle that leaves does not wait"
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 97, 57_600])
