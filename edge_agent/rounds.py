@@ -23,7 +23,7 @@ from edge_agent.glances import Glance
 from edge_agent.ingest import Source
 from edge_agent.second_looks import SecondLooks
 from edge_agent.stays import GapKind, Observation
-from edge_agent.turns import Turns
+from edge_agent.turns import Load, Turns
 from edge_agent.zone_updates import ZoneUpdates
 from protocol.clock import Clock
 from protocol.errors import PatrolError, UnavailableError
@@ -112,6 +112,8 @@ class Rounds:
         self._guarded = guarded
         self._decided = decided
         self._turns = Turns(behind)
+        self._behind = behind
+        self._load = Load()
         self._second = SecondLooks()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="looking") if workers > 1 else None
         self._ahead = _AHEAD * workers if self._pool is not None else 0
@@ -123,12 +125,19 @@ class Rounds:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
+    @property
+    def problems(self) -> list[str]:
+        """What the agent's health should tell of its load."""
+        return [self._load.problem] if self._load.problem is not None else []
+
     def look(self) -> bool:
         """One round. Whether there was any picture."""
         worked = False
         self._shown.clear()  # what a round that a fault has ended left
         self._considered.clear()
-        self._turns.begin(self._clock.monotonic_ms())
+        now_ms = self._clock.monotonic_ms()
+        self._turns.begin(now_ms)
+        self._load.note(now_ms, behind=self._behind())
         for camera_id, feed in self._feeds.items():
             if (state := feed.source.health().state) != "live":
                 feed.gap = _GAPS.get(state, "offline")

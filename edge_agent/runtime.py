@@ -357,7 +357,12 @@ class Agent:
 
     def health(self, now: Millis | None = None) -> AgentHealth:
         """What the agent would report now."""
-        problems = [*self._problems.values(), *self._sms.problems, *self._zones.problems]
+        problems = [
+            *self._problems.values(),
+            *self._sms.problems,
+            *self._zones.problems,
+            *self._rounds.problems,
+        ]
         problems.extend(feed.problem for feed in self._feeds.values() if feed.problem is not None)
         if self._link is not None:
             problems.extend(self._link.problems)

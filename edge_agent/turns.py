@@ -1,9 +1,10 @@
-"""Who may take time for a closer look: checks of all cameras go before it."""
+"""Who may take time for a closer look: checks of all cameras go before it. And how much of the time there is none."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from math import exp
 
 from protocol.clock import Millis
 
@@ -16,6 +17,9 @@ _PUT_OFF_SOON, _PUT_OFF_MOST = 2, 5
 _LATE_EVERY_MS, _LATE_REST = 2_000, 5
 """How often a late round has time for such a look; and no sooner than so many times what the last one took, or a slow box would give
 half its time to them."""
+
+_LOAD_OVER_MS = 120_000
+"""A box is told to be behind when it was so for most of about so long. It may be while it starts."""
 
 
 class Turns:
@@ -59,3 +63,27 @@ class Turns:
     def took(self, spent_ms: int) -> None:
         """A closer look took so long."""
         self._rest_ms = max(_LATE_EVERY_MS, _LATE_REST * spent_ms)
+
+
+class Load:
+    """How much of the time a box is behind, the last two minutes counting most."""
+
+    def __init__(self) -> None:
+        self._noted_ms: Millis | None = None
+        self._share = 0.0
+
+    def note(self, now_ms: Millis, *, behind: bool) -> None:
+        """Whether it is now, and was since the last note. `now_ms` is monotonic."""
+        since_ms = 0 if self._noted_ms is None else now_ms - self._noted_ms
+        self._share += (behind - self._share) * (1 - exp(-since_ms / _LOAD_OVER_MS))
+        self._noted_ms = now_ms
+
+    @property
+    def problem(self) -> str | None:
+        """What to tell of it."""
+        if self._share <= 0.5:
+            return None
+        return (
+            "behind: most of the time pictures wait to be looked at, so cameras are looked at less often than their period says; "
+            "use fewer cameras, a longer sample_period_s or sub-streams"
+        )

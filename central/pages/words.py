@@ -70,6 +70,7 @@ PROBLEMS = {
     "disk_full": _("disk full"),
     "storage": _("the disk refuses"),
     "clock_step": _("the clock stepped"),
+    "behind": _("the box has more cameras than it can look at"),
     "sms": _("SMS"),
     "mqtt_offline": _("no connection to the broker"),
     "mqtt_refused": _("refused by the broker"),

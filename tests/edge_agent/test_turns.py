@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge_agent.doubts import LOOKS_A_THING, LOOKS_A_WHILE, WHILE_MS, Doubts
 from edge_agent.frames import Frame
 from edge_agent.second_looks import AT_ONCE, CHECK_SHARE, SecondLooks
-from edge_agent.turns import Turns
+from edge_agent.turns import Load, Turns
 from zones import Box
 
 IMAGE = np.zeros((1, 1, 3), np.uint8)
@@ -66,6 +66,26 @@ def test_while_pictures_wait_there_is_no_time() -> None:
     assert [turns.may_look_closer("cam", 0) for _ in range(3)] == [False, False, True]
     waits[0] = False
     assert turns.has_time(0)
+
+
+def test_a_box_is_told_to_be_behind_when_it_is_most_of_the_time() -> None:
+    load = Load()
+
+    def told(seconds: int, of_ten: int) -> bool:
+        nonlocal now_ms
+        for second in range(seconds):
+            now_ms += 1000
+            load.note(now_ms, behind=second % 10 < of_ten)
+        return load.problem is not None
+
+    now_ms = 0
+    assert not told(60, 10), "it starts"
+    assert not told(600, 3)
+    assert told(600, 7)
+    assert not told(600, 3)
+    load.note(now_ms + 3_600_000, behind=True)
+    assert load.problem is not None
+    assert load.problem.startswith("behind: ")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 5_000)), max_size=60))
