@@ -25,7 +25,7 @@ from edge_agent.second_looks import SecondLooks
 from edge_agent.stays import GapKind, Observation
 from edge_agent.turns import Load, Turns
 from edge_agent.zone_updates import ZoneUpdates
-from protocol.clock import Clock
+from protocol.clock import Clock, Millis
 from protocol.errors import PatrolError, UnavailableError
 
 _GAPS: dict[str, GapKind] = {"frozen": "frozen"}
@@ -36,6 +36,9 @@ _MOST_WORKERS = 4
 _AHEAD = 8
 """Pictures a worker that are under way at most, from when they are looked at until they are decided on: while one vehicle is looked at closely,
 which takes up to a second, the other cameras' pictures go on. One of 1080p takes 6 MB."""
+
+_LATE_PERIODS = 1.5
+"""A check that comes so long after the last one is late."""
 
 Guarded = Callable[[str, Callable[[], Any]], None]
 """Does something; a fault of a named part is told in the agent's health."""
@@ -50,6 +53,7 @@ class Feed:
     gap: GapKind = "offline"
     size: tuple[int, int] | None = None
     problem: str | None = None
+    checked_ms: Millis | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +139,7 @@ class Rounds:
         worked = False
         self._shown.clear()  # what a round that a fault has ended left
         self._considered.clear()
-        now_ms = self._clock.monotonic_ms()
-        self._turns.begin(now_ms)
-        self._load.note(now_ms, behind=self._behind())
+        self._turns.begin(self._clock.monotonic_ms())
         for camera_id, feed in self._feeds.items():
             if (state := feed.source.health().state) != "live":
                 feed.gap = _GAPS.get(state, "offline")
@@ -241,9 +243,13 @@ class Rounds:
         self._engine.decide(*considered.outcome())
         feed.gap = "offline"
         self._decided()
+        period_ms = round(feed.config.sample_period_s * 1000)
+        if not shown.again:
+            before_ms, feed.checked_ms = feed.checked_ms, frame.at_ms
+            late = before_ms is not None and frame.at_ms - before_ms > _LATE_PERIODS * period_ms
+            self._load.note(self._clock.monotonic_ms(), late=late and self._behind())
         doubts = self._engine.cameras[frame.camera_id].doubts
         if doubts is not None:
-            period_ms = round(feed.config.sample_period_s * 1000)
             self._second.looked(
                 frame.camera_id, frame.at_ms, period_ms, again=shown.again, wanted=bool(doubts.places)
             )

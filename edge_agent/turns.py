@@ -1,4 +1,4 @@
-"""Who may take time for a closer look: checks of all cameras go before it. And how much of the time there is none."""
+"""Who may take time for a closer look: checks of all cameras go before it. And how many of those come late."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ _LATE_EVERY_MS, _LATE_REST = 2_000, 5
 """How often a late round has time for such a look; and no sooner than so many times what the last one took, or a slow box would give
 half its time to them."""
 
-_LOAD_OVER_MS = 120_000
-"""A box is told to be behind when it was so for most of about so long. It may be while it starts."""
+_LOAD_OVER_MS, _LATE_SHARE = 120_000, 0.1
+"""A box is told to be behind when of the checks of about so long more than this share came late."""
 
 
 class Turns:
@@ -66,24 +66,26 @@ class Turns:
 
 
 class Load:
-    """How much of the time a box is behind, the last two minutes counting most."""
+    """How many checks come late because the box is behind, those of the last two minutes counting most."""
 
     def __init__(self) -> None:
         self._noted_ms: Millis | None = None
-        self._share = 0.0
+        self._checks = 0.0
+        self._late = 0.0
 
-    def note(self, now_ms: Millis, *, behind: bool) -> None:
-        """Whether it is now, and was since the last note. `now_ms` is monotonic."""
+    def note(self, now_ms: Millis, *, late: bool) -> None:
+        """A check was done. `now_ms` is monotonic."""
         since_ms = 0 if self._noted_ms is None else now_ms - self._noted_ms
-        self._share += (behind - self._share) * (1 - exp(-since_ms / _LOAD_OVER_MS))
+        left = exp(-since_ms / _LOAD_OVER_MS)
+        self._checks, self._late = self._checks * left + 1, self._late * left + late
         self._noted_ms = now_ms
 
     @property
     def problem(self) -> str | None:
         """What to tell of it."""
-        if self._share <= 0.5:
+        if self._late <= _LATE_SHARE * self._checks:
             return None
         return (
-            "behind: most of the time pictures wait to be looked at, so cameras are looked at less often than their period says; "
+            "behind: pictures wait so long to be looked at that checks come more than half a period late; "
             "use fewer cameras, a longer sample_period_s or sub-streams"
         )

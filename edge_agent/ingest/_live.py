@@ -42,7 +42,7 @@ would spend its time on pictures that nobody sees."""
 
 PATIENCE_PERIODS = 2
 """For so long a picture waits for those of other cameras to be looked at before it is decoded; no longer than a stream may be silent,
-or the pictures behind it would pass for a backlog."""
+or the pictures behind it would pass for a backlog, and half of that where the waiting thread is the one that receives."""
 
 JOIN_S = 2.0
 """How long `stop` waits for the thread. One that waits for a silent camera ends later, by its own limit."""
@@ -245,7 +245,8 @@ class _Worker:
 
     def makes_room(self) -> None:
         source = self._source
-        patience_s = min(PATIENCE_PERIODS * source._config.sample_period_s, source._config.stall_after_s)
+        longest_s = source._config.stall_after_s * (1.0 if source._thin else 0.5)
+        patience_s = min(PATIENCE_PERIODS * source._config.sample_period_s, longest_s)
         source._slot.reserve(0 if self.cancel.is_set() or self.wanted_now() else patience_s)
 
     def gives_up(self) -> None:

@@ -115,7 +115,7 @@ class Box:
                 )
             )
         updates = ZoneUpdates(configs, ZonesSection(), folder, self.store)
-        self._rounds = Rounds(
+        self.rounds = Rounds(
             {config.id: Feed(config, film) for config, film in zip(configs, self.films, strict=True)},
             self.engine,
             updates,
@@ -140,10 +140,10 @@ class Box:
         for film, view in zip(self.films, views, strict=True):
             if view is not None:
                 film.show(beat, view)
-        return self._rounds.look()
+        return self.rounds.look()
 
     def close(self) -> None:
-        self._rounds.close()
+        self.rounds.close()
         self.store.close()
 
 
@@ -222,6 +222,17 @@ def test_who_is_behind_looks_without_time_to_spare_and_puts_closer_looks_off(
             now[0] = next(beats)
             one.beat(now[0], [1])
     assert first - looks[0] == (2 if behind else 0)
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_checks_that_come_late_are_told_where_the_box_is_behind(tmp_path: Path, behind: bool) -> None:
+    with box(tmp_path / "one", 2, 1, behind=lambda: behind) as one:
+        for beat in range(0, 20):
+            one.beat(beat, [0, 0])
+        assert one.rounds.problems == []
+        for beat in range(20, 60, 2):
+            one.beat(beat, [0, 0])
+        assert [problem.partition(":")[0] for problem in one.rounds.problems] == ["behind"] * behind
 
 
 def test_how_long_a_closer_look_took_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,22 +68,21 @@ def test_while_pictures_wait_there_is_no_time() -> None:
     assert turns.has_time(0)
 
 
-def test_a_box_is_told_to_be_behind_when_it_is_most_of_the_time() -> None:
+def test_a_box_is_told_to_be_behind_when_one_check_in_ten_comes_late() -> None:
     load = Load()
+    now_ms = 0
 
-    def told(seconds: int, of_ten: int) -> bool:
+    def told(checks: int, late_of_twenty: int) -> bool:
         nonlocal now_ms
-        for second in range(seconds):
-            now_ms += 1000
-            load.note(now_ms, behind=second % 10 < of_ten)
+        for number in range(checks):
+            now_ms += 500
+            load.note(now_ms, late=number % 20 >= 20 - late_of_twenty)
         return load.problem is not None
 
-    now_ms = 0
-    assert not told(60, 10), "it starts"
-    assert not told(600, 3)
-    assert told(600, 7)
-    assert not told(600, 3)
-    load.note(now_ms + 3_600_000, behind=True)
+    assert not told(600, 1)
+    assert told(600, 3)
+    assert not told(600, 1)
+    assert told(200, 20)
     assert load.problem is not None
     assert load.problem.startswith("behind: ")
 
