@@ -64,14 +64,17 @@ def test_a_period_without_a_picture_is_a_missed_check_and_late_seen_stays_are_mi
     assert judged(agent_lines(silent=(40, 60))).missed_checks == 1
 
 
-def test_what_is_measured_begins_when_every_camera_has_been_looked_at() -> None:
+def test_what_is_measured_begins_a_period_after_every_camera_has_been_looked_at() -> None:
     assert judged(agent_lines()).started_s == 1.0
-    late = judged(agent_lines(silent=(0, 41)))  # 20 s are the most there is, from the fifth second on
+    assert judged(agent_lines()).seconds == 105.0
+    late = judged(agent_lines(silent=(0, 41)))  # 20.6 s are the most there is, from the fifth second on
     assert (late.started_s, late.missed_checks, late.checks) == (51.0, 1, 9 + 7)
     soon = judged(agent_lines(silent=(0, 11)))
-    assert (soon.started_s, soon.missed_checks, soon.checks) == (21.0, 0, 22 - 2)
+    assert (soon.started_s, soon.missed_checks, soon.checks) == (21.0, 0, 22 - 4)
     assert judged(agent_lines(silent=(0, 200))).started_s is None
-    assert (start_s("main", 2), start_s("main", 200), start_s("sub", 600)) == (20.0, 60.0, 60.0)
+    assert (start_s("main", 2), start_s("main", 200), start_s("sub", 600)) == pytest.approx(
+        (20.6, 80.0, 80.0)
+    )
 
 
 def test_what_the_farm_left_out_or_sent_late_is_not_held_for_sustained() -> None:
@@ -105,7 +108,7 @@ def test_costs_are_counted_a_check_whatever_part_of_them_was_done() -> None:
         line["parts"] |= {"decode": 1.5 * line["parts"]["decode"]}
         line["threads"] |= {"cameras": 1.5 * line["threads"]["cameras"]}
     assert _costs(whole[0], whole[-1], 2, 120.0, PERIOD_S)["decode"] == pytest.approx(0.003)
-    assert judged(whole).second_looks == 11
+    assert judged(whole).second_looks == 10
 
 
 FINE = replace(
