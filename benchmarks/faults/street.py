@@ -106,7 +106,7 @@ class ScriptedEyes:
         self._street = street
         self._before: Image = _paint((), "day", 0)
 
-    def observe(self, frame: Frame, state: CameraState, *, force: bool) -> Observation:  # noqa: ARG002
+    def observe(self, frame: Frame, state: CameraState, *, force: bool, spare: bool = True) -> Observation:  # noqa: ARG002
         """What the picture shows, as the real eyes would say it."""
         street = self._street
         if street.light == "dark":

@@ -123,7 +123,7 @@ class _Eyes:
         here = [stay for stay in self.there(at_ms) if iou(stay.box, box) > 0.6]
         return max(here, key=lambda stay: iou(stay.box, box)) if here else None
 
-    def observe(self, frame: Frame, state: CameraState, *, force: bool) -> Observation:  # noqa: ARG002
+    def observe(self, frame: Frame, state: CameraState, *, force: bool, spare: bool = True) -> Observation:  # noqa: ARG002
         at_ms = frame.at_ms - self._street.start_ms
         seen = []
         for stay in self.there(at_ms):

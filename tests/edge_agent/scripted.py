@@ -85,7 +85,7 @@ class ScriptedEyes:
         self.scene: Scene = "empty"
         self.before = picture("empty", 0)
 
-    def observe(self, frame: Frame, state: CameraState, *, force: bool) -> Observation:
+    def observe(self, frame: Frame, state: CameraState, *, force: bool, spare: bool = True) -> Observation:
         if self.scene == "dark":
             return Observation(frame.at_ms, usable=False, gap="dark")
         seen = tuple(Seen(v.box, v.label, 0.8, look_at(frame.image, v.box)) for v in IN_VIEW[self.scene])
