@@ -26,13 +26,7 @@ WAIT_S = 30.0
 IMAGE = np.zeros((2, 2, 3), np.uint8)
 
 
-def until(true: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(round(WAIT_S / 0.002)):
-        if true():
-            return
-        pause.wait(0.002)
-    raise AssertionError("it did not come true")
+Until = Callable[..., None]
 
 
 class Guest(threading.Thread):
@@ -49,14 +43,14 @@ class Guest(threading.Thread):
         self.inside.set()
 
 
-def test_who_came_first_goes_in_first() -> None:
+def test_who_came_first_goes_in_first(wait_until: Until) -> None:
     room = Room(2)
     for _ in range(2):
         room.enter(WAIT_S)
     guests: list[Guest] = []
     for count in range(1, 5):
         guests.append(Guest(lambda: room.enter(WAIT_S)))
-        until(lambda count=count: room.waiting == count)
+        wait_until(lambda count=count: room.waiting == count)
     for number in range(4):
         assert [guest.inside.is_set() for guest in guests] == [n < number for n in range(4)]
         room.leave()
@@ -64,12 +58,12 @@ def test_who_came_first_goes_in_first() -> None:
     assert (room.inside, room.waiting) == (2, 0)
 
 
-def test_nobody_is_late_at_once_and_who_waits_is_in_the_end() -> None:
+def test_nobody_is_late_at_once_and_who_waits_is_in_the_end(wait_until: Until) -> None:
     room = Room(1)
     room.enter(WAIT_S)
     guest = Guest(lambda: room.enter(WAIT_S))
-    until(lambda: room.waiting == 1)
-    until(lambda: room.crowded)
+    wait_until(lambda: room.waiting == 1)
+    wait_until(lambda: room.crowded)
     room.leave()
     assert guest.inside.wait(WAIT_S)
     assert not room.crowded
@@ -88,12 +82,14 @@ def test_who_loses_patience_goes_in_all_the_same_and_the_room_is_crowded_until_o
 
 
 @pytest.mark.parametrize("end", [Slot.hurry, Slot.close])
-def test_a_camera_that_is_asked_or_stopped_waits_no_longer(end: Callable[[Slot], None]) -> None:
+def test_a_camera_that_is_asked_or_stopped_waits_no_longer(
+    end: Callable[[Slot], None], wait_until: Until
+) -> None:
     room = Room(1)
     room.enter(WAIT_S)
     slot = Slot(room)
     guest = Guest(lambda: slot.reserve(10 * WAIT_S))
-    until(lambda: room.waiting == 1)
+    wait_until(lambda: room.waiting == 1)
     end(slot)
     assert guest.inside.wait(WAIT_S)
     assert room.inside == (2 if end is Slot.hurry else 1)
