@@ -128,7 +128,7 @@ class Eyes:
             other._last_grey, other._last_at_ms = self._last_grey, self._last_at_ms
             other._last_detections = self._last_detections
             other._ages = self._ages
-            other._lasting = self._lasting
+            other._lasting, other._owed = self._lasting, self._owed
         other.inferences, other.skipped = self.inferences, self.skipped
         return other
 

@@ -178,6 +178,17 @@ def test_what_showed_behind_who_walked_in_the_first_picture_waits_for_time_to_sp
     assert asked("car", [False] * 5) == now, "a vehicle that leaves does not wait"
 
 
+def test_what_waits_waits_on_under_other_zones() -> None:
+    street = Street()
+    street.finder.label = "person"
+    street.look(walker(3), walker(4))
+    for who in (walker(1), walker(5)):
+        assert street.look(who, spare=False)[0] == []
+    street.eyes = street.eyes.with_zones(ZoneIndex(ZONES, WIDTH, HEIGHT))
+    assert street.look()[0] != []
+    assert street.look()[0] == []
+
+
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 97, 57_600])
 def test_the_middle_is_the_median(size: int) -> None:
     rng = np.random.default_rng(size)
