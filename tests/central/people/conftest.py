@@ -36,8 +36,12 @@ class Phone:
         self.given: set[str] = set()
 
     def code(self) -> str:
-        """A code that the centre takes now and that was not given before: the tolerance has three."""
-        for counter in totp.yield_hotp_counters_from_time():
+        """A code that the centre takes now and that was not given before: the tolerance has three.
+
+        The oldest comes last: it is refused as soon as the half minute ends, be it while a busy browser still types it.
+        """
+        before, now, after = totp.yield_hotp_counters_from_time()
+        for counter in (now, after, before):
             code = totp.format_hotp_value(totp.hotp_value(self.secret, counter))
             if code not in self.given:
                 self.given.add(code)
