@@ -116,7 +116,6 @@ class Rounds:
         self._guarded = guarded
         self._decided = decided
         self._turns = Turns(behind)
-        self._behind = behind
         self._load = Load()
         self._second = SecondLooks()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="looking") if workers > 1 else None
@@ -247,7 +246,7 @@ class Rounds:
         if not shown.again:
             before_ms, feed.checked_ms = feed.checked_ms, frame.at_ms
             late = before_ms is not None and frame.at_ms - before_ms > _LATE_PERIODS * period_ms
-            self._load.note(self._clock.monotonic_ms(), late=late and self._behind())
+            self._load.note(self._clock.monotonic_ms(), late=late and self._turns.behind())
         doubts = self._engine.cameras[frame.camera_id].doubts
         if doubts is not None:
             self._second.looked(

@@ -34,7 +34,7 @@ class Turns:
     """
 
     def __init__(self, behind: Callable[[], bool] = lambda: False) -> None:
-        self._behind = behind
+        self.behind = behind
         self._began_ms: Millis = 0
         self._late_ms: Millis | None = None
         self._rest_ms = _LATE_EVERY_MS
@@ -46,7 +46,7 @@ class Turns:
 
     def has_time(self, now_ms: Millis) -> bool:
         """Whether the round is not late and no picture waits: there is time for more than checks."""
-        return now_ms - self._began_ms <= _SPARE_MS and not self._behind()
+        return now_ms - self._began_ms <= _SPARE_MS and not self.behind()
 
     def may_look_closer(self, camera_id: str, now_ms: Millis) -> bool:
         """Whether this camera's picture, which is looked at now and wants closer looks, may have them."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import overload
 
 import numpy as np
@@ -44,7 +45,7 @@ _MARGIN = 0.05
 """How far a footprint may reach beyond its box, as a share of the box."""
 
 _REMEMBERED = 512
-"""Footprints that are kept for the next look: vehicles that stand have the same box each time."""
+"""Footprints and decisions that are kept for the next look: vehicles that stand have the same box each time."""
 
 _NO_ZONE = "its footprint touches no forbidden zone"
 
@@ -192,6 +193,7 @@ class ZoneIndex:
         self._priority = np.array([zone.priority for zone in self._order])
         self._arranged: dict[object, Arrangement] = {}
         self._remembered: dict[tuple[Box, str], _Feet] = {}
+        self._presence = lru_cache(_REMEMBERED)(self._presence_of)
 
     def bounds(self) -> Box:
         """The smallest box around all zones but the ignored, pixels of the pictures."""
@@ -256,6 +258,11 @@ class ZoneIndex:
         Raises:
             ValueError: the box is empty or upside down.
         """
+        return self._presence(box, vehicle_class, held, None if active is None else frozenset(active))
+
+    def _presence_of(
+        self, box: Box, vehicle_class: str, held: str | None, active: frozenset[str] | None
+    ) -> Presence:
         return self.presences([box], [vehicle_class], [held], active=active)[0]
 
     def presences(

@@ -292,7 +292,9 @@ class Eyes:
             self.skipped += 1
             return last
         found = self._detector.detect_regions(frame.image, regions)
-        if last is not None and len(regions) < len(self._regions):
+        if len(regions) == len(self._regions):
+            self._owed = None
+        elif last is not None:
             found = together(last, found, regions)
         self._last_detections = found
         self._last_grey = grey

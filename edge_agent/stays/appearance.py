@@ -41,9 +41,12 @@ _BEFORE[: SIDE // 2 + 1] = False
 """Those of the ring that lie below the middle: the ground before what stands there."""
 
 
-_ARM_Y, _ARM_X = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j]
-"""Each cell's distance from the middle, in half sides."""
+_ARM_Y, _ARM_X = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j][:, 1:-1, 1:-1]
+_ARMS = np.stack([np.ones_like(_ARM_X), _ARM_X, _ARM_Y])
+"""How far a motion moves each cell but the outermost: a shift, and what stretches or turns about the middle (its distance from there, in
+half sides)."""
 
+_INNER = (SIDE - 2) ** 2
 
 _FITTING = 0.85
 """Share of the cells that a motion has to explain."""
@@ -143,28 +146,30 @@ def displacement(one: Look, other: Look, cells: Cells | None = None) -> float:
         cells: those that count; None: all.
     """
     first, second = one.array, other.array
-    down, across = np.gradient((first + second) / 2)
-    # The outermost cells have one-sided gradients.
-    counted = np.zeros((SIDE, SIDE), dtype=bool)
-    counted[1:-1, 1:-1] = True
+    mean = (first + second) / 2
+    # The outermost cells would have one-sided gradients.
+    across = (mean[1:-1, 2:] - mean[1:-1, :-2]) / 2
+    down = (mean[2:, 1:-1] - mean[:-2, 1:-1]) / 2
+    slopes = np.stack([across, down])[:, None] * _ARMS
+    terms = np.concatenate([slopes.reshape(6, -1), np.ones((1, _INNER)), mean[1:-1, 1:-1].reshape(1, -1)])
+    change = (first - second)[1:-1, 1:-1].ravel()
     if cells is not None:
-        counted &= cells
-    terms = np.stack(
-        [
-            *(gradient * arm for gradient in (across, down) for arm in (1.0, _ARM_X, _ARM_Y)),
-            np.ones((SIDE, SIDE)),
-            (first + second) / 2,
-        ]
-    )[:, counted]
-    change = (first - second)[counted]
-    motion = np.linalg.lstsq(terms.T, change, rcond=None)[0]
+        counted = cells[1:-1, 1:-1].ravel()
+        terms, change = terms[:, counted], change[counted]
+    motion = _least_squares(terms, change)
     for _ in range(2):
         # A passer-by before a part of the place is no motion: what fits worst is left out.
-        rest = np.abs(change - terms.T @ motion)
-        fits = rest <= np.quantile(rest, _FITTING)
-        motion = np.linalg.lstsq(terms[:, fits].T, change[fits], rcond=None)[0]
+        rest = np.abs(change - motion @ terms)
+        last = int((len(rest) - 1) * _FITTING)
+        fits = rest <= np.partition(rest, last)[last]
+        motion = _least_squares(terms[:, fits], change[fits])
     over_the_box = np.array([1, 1 / 3, 1 / 3, 1, 1 / 3, 1 / 3])
     return float(np.sqrt((motion[:6] ** 2 * over_the_box).sum())) / SIDE
+
+
+def _least_squares(terms: NDArray[np.float64], change: NDArray[np.float32]) -> NDArray[np.floating]:
+    """How much of each term, a row each, makes the change; by the normal equations: eight numbers are asked of hundreds of cells."""
+    return np.linalg.lstsq(terms @ terms.T, terms @ change, rcond=None)[0]
 
 
 def uncovered(box: Box, by: Iterable[Box]) -> Cells | None:

@@ -27,9 +27,8 @@ def with_arrival(stay: Stay, seen: Observation, rules: StayRules) -> Stay:
         mean = (stay.alike * stay.compared + before) / (stay.compared + 1)
         stay = replace(stay, compared=stay.compared + 1, alike=round(mean, 4))
     faint = stay.score < rules.begin_score
-    return replace(
-        stay, unsure=faint or (not seen_coming(stay, rules) and (seen.dim or known_before(stay, rules)))
-    )
+    unsure = faint or (not seen_coming(stay, rules) and (seen.dim or known_before(stay, rules)))
+    return stay if stay.unsure == unsure else replace(stay, unsure=unsure)
 
 
 def known_before(stay: Stay, rules: StayRules) -> bool:

@@ -54,7 +54,8 @@ def place_in_zones(
         active.add(stay.zone_id)
     where = index.presence(stay.anchor, stay.label, stay.zone_id, active=active)
     zone_id = where.zone_id if where.inside else None
-    stay = replace(stay, zone_id=zone_id, ratio=where.ratio, why=where.why)
+    if (stay.zone_id, stay.ratio, stay.why) != (zone_id, where.ratio, where.why):
+        stay = replace(stay, zone_id=zone_id, ratio=where.ratio, why=where.why)
     stay = _counted(stay, before, at_ms, covered_since, terms, settled_now=settled_now)
     if before.zone_id is not None and zone_id != before.zone_id:
         over = replace(stay, zone_id=before.zone_id)
@@ -68,7 +69,8 @@ def place_in_zones(
         return stay, [StayEnded(over, at_ms, "left_zone")], zone_id is None
     if zone_id is None:
         return _left_former(stay, at_ms, index)
-    stay = replace(stay, former_zone_id=None)
+    if stay.former_zone_id is not None:
+        stay = replace(stay, former_zone_id=None)
     if before.zone_id is None:
         return (
             stay,

@@ -178,6 +178,16 @@ def test_what_showed_behind_who_walked_in_the_first_picture_waits_for_time_to_sp
     assert asked("car", [False] * 5) == now, "a vehicle that leaves does not wait"
 
 
+def test_nothing_waits_of_a_picture_that_was_looked_at_wholly() -> None:
+    street = Street()
+    street.finder.label = "person"
+    street.look(walker(3), walker(4))
+    for who in (walker(1), walker(5)):
+        assert street.look(who, spare=False)[0] == []
+    assert street.look(force=True, spare=False)[0] == street.eyes.regions
+    assert street.look()[0] == []
+
+
 def test_what_waits_waits_on_under_other_zones() -> None:
     street = Street()
     street.finder.label = "person"

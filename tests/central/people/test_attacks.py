@@ -22,7 +22,7 @@ from central.ingest.intake import take_all
 from central.pages.filters import Filters
 from central.people import services
 from central.people.models import FailedLogin, Role
-from tests.central.people.conftest import PASSWORD
+from tests.central.people.conftest import PASSWORD, end
 from tests.central.people.test_matrix import OPEN, fill, routes
 from tests.central.street import AGENT, JURISDICTION, TOPICS, picture, reference, sha256, task
 
@@ -80,7 +80,7 @@ def test_sql_and_markup_in_every_filter_find_nothing_and_break_nothing(order, br
         ):
             answer = blind.get(address)
             assert answer.status_code in {200, 301, 302, 400, 404, 410}, address
-            answer.close()
+            end(answer)
     sees = browse(person("wang"))
     for text in INJECTIONS:
         answer = sees.get(f"/cases/{order.case_id}/pictures/{quote(text)}.jpg")
@@ -161,7 +161,7 @@ def test_every_filter_takes_any_text_and_gives_nothing_away(order, browse, perso
             answer = client.get(where)
             assert answer.status_code in {200, 400, 404}, where
             shown = b"" if answer.streaming else answer.content
-            answer.close()
+            end(answer)
             if answer["Content-Type"].startswith(
                 "text/html"
             ):  # elsewhere it is text, and nothing guesses a type

@@ -46,6 +46,7 @@ from central.shops.checklists import current
 from central.shops.models import Shop
 from central.voice import intake, tables
 from tests.central.cases.test_attachments import photo
+from tests.central.people.conftest import end
 from tests.central.street import AGENT, JURISDICTION, MINUTE, TOPICS, picture, reference, sha256, task
 
 FILE = Path(__file__).with_name("matrix.txt")
@@ -288,10 +289,10 @@ def ask(client, method, address, form=None):
                 if method in NEVER
                 else getattr(client, method.lower())(address, form)
             )
-            answer.close()
             transaction.set_rollback(True)
     finally:
         client.cookies = cookies
+    end(answer)
     if answer.status_code == 302 and answer["Location"].startswith("/login/?next="):
         return "login"
     if answer.status_code == 403 and b"This form has expired" in answer.content:
