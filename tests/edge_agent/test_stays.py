@@ -76,6 +76,9 @@ def paint(vehicles: list[Vehicle], noise_seed: int, light: float = 1.0) -> Image
     return np.clip(picture, 0, 255).astype(np.uint8)
 
 
+BARE = paint([], 0)
+
+
 class Street:
     """Feeds painted pictures to `step` and keeps what happened."""
 
@@ -103,11 +106,10 @@ class Street:
                 box = (left, top, right, bottom)
                 seen.append(Seen(box, vehicle.label, vehicle.score, look_at(picture, box)))
         patches = {s.id: look for s in self.state.stays if (look := look_at(picture, s.spot)) is not None}
-        bare = paint([], 0)
         empty = {
             i: likeness(patch, ground)
             for i, patch in patches.items()
-            if self.knows_ground and (ground := self._at(bare, i)) is not None
+            if self.knows_ground and (ground := self._at(BARE, i)) is not None
         }
         calm = {
             i: likeness(patch, old)
