@@ -83,9 +83,11 @@ class Report:
         return min(stages, key=lambda r: r.cameras, default=None)
 
     def by_cost(self, stream: Stream) -> float | None:
-        """Cameras per core as their cost in the largest stage promises: 1 / processor seconds per camera second."""
+        """Cameras per core as their cost in the best stage promises, or in the largest where none had stays: 1 / processor seconds per
+        camera second. A box that cannot keep up has other costs: it leaves out what can wait, and its first looks are not over."""
         stages = [r for r in self.results if r.stream == stream]
-        return 1 / max(stages, key=lambda r: r.cameras).cost if stages else None
+        stage = self.best(stream) or max(stages, key=lambda r: r.cameras, default=None)
+        return None if stage is None else 1 / stage.cost
 
     def summary(self) -> dict[str, Any]:
         """The figures of `--json` under ``capacity``; null is what this run did not measure."""

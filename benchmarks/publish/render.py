@@ -287,7 +287,7 @@ def capacity(whole: Figures) -> str:
         )
         main.append(
             [
-                f"what the cost of the largest stage promises, {stream} stream (not run)",
+                f"what the cost of the best stage promises, {stream} stream (not run)",
                 part["per_core_by_cpu"],
                 "",
             ]

@@ -120,14 +120,15 @@ def test_the_summary_has_its_keys_and_null_for_what_was_not_tested() -> None:
     keys = {"main_per_core", "sub_per_core", "peer_per_core", "floor_per_core", "missed_stays"}
     quick = Report(1, quick=True, results=[replace(FINE, stays=0, seen_after_s=[])])
     assert quick.summary() == dict.fromkeys(keys)
-    beyond = replace(FINE, cameras=130, missed_checks=3, missed_stays=2)
+    assert quick.details()["main"]["per_core_by_cpu"] == round(1 / FINE.cost, 1)
+    beyond = replace(FINE, cameras=130, missed_checks=3, missed_stays=2, costs=dict.fromkeys(PARTS, 1.0))
     sub = replace(FINE, stream="sub", cameras=300, missed_stays=1, cores=1)
     report = Report(1, results=[FINE, beyond, sub], floor_cost=0.0025, peer_cost=0.25)
     assert report.summary() == {
         "main_per_core": 110, "sub_per_core": 0, "peer_per_core": 4.0, "floor_per_core": 400.0, "missed_stays": 1,
     }  # fmt: skip
-    assert report.details()["main"] | {"per_core_by_cpu": 0} == {
-        "per_core_by_cpu": 0, "best_stage_cameras": 110, "missed_stays": 0, "stays": 4,
+    assert report.details()["main"] == {
+        "per_core_by_cpu": round(1 / FINE.cost, 1), "best_stage_cameras": 110, "missed_stays": 0, "stays": 4,
         "seen_after_s_median": 4.0, "seen_after_s_max": 9.0,
     }  # fmt: skip
     assert len(report.faults(PERIOD_S)) == 2  # too few sub-stream cameras, and a missed stay
