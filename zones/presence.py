@@ -192,7 +192,7 @@ class ZoneIndex:
         self._leave = np.array([zone.leave_ratio for zone in self._order])
         self._priority = np.array([zone.priority for zone in self._order])
         self._arranged: dict[object, Arrangement] = {}
-        self._remembered: dict[tuple[Box, str], _Feet] = {}
+        self._feet_of = lru_cache(_REMEMBERED)(self._measure_one)
         self._presence = lru_cache(_REMEMBERED)(self._presence_of)
 
     def bounds(self) -> Box:
@@ -393,17 +393,8 @@ class ZoneIndex:
             return self._feet_of((left, top, right, bottom), classes[0])
         return self._measure(boxes, classes)
 
-    def _feet_of(self, box: Box, vehicle_class: str) -> _Feet:
-        """The footprint of one box, remembered."""
-        key = (box, vehicle_class)
-        known = self._remembered.get(key)
-        if known is None:
-            if len(self._remembered) >= _REMEMBERED:
-                self._remembered.clear()
-            known = self._remembered[key] = self._measure(
-                check_boxes(np.array([box], float)), (vehicle_class,)
-            )
-        return known
+    def _measure_one(self, box: Box, vehicle_class: str) -> _Feet:
+        return self._measure(check_boxes(np.array([box], float)), (vehicle_class,))
 
     def _measure(self, boxes: Floats, classes: Sequence[str]) -> _Feet:
         if self._placer is None:

@@ -25,10 +25,8 @@ def draw(report: Report) -> str:
     if report.peer_cost:
         ran.append(("every picture, detection at 5 fps", 1 / report.peer_cost, "1080p, by its cost"))
     for stream in GOALS:
-        stages = [r for r in report.results if r.stream == stream]
-        if stages:
-            best = report.best(stream) or max(stages, key=lambda r: r.cameras)
-            bars.append((f"{best.cameras} cameras, {stream} stream", best.costs))
+        if stage := report.costed(stream):
+            bars.append((f"{stage.cameras} cameras, {stream} stream", stage.costs))
         if report.sustained(stream) is not None:
             ran.append(
                 (f"the agent, {stream} stream", float(report.sustained(stream) or 0), "ran, nothing missed")

@@ -82,11 +82,15 @@ class Report:
             return max(good, key=lambda r: r.cameras)
         return min(stages, key=lambda r: r.cameras, default=None)
 
-    def by_cost(self, stream: Stream) -> float | None:
-        """Cameras per core as their cost in the best stage promises, or in the largest where none had stays: 1 / processor seconds per
-        camera second. A box that cannot keep up has other costs: it leaves out what can wait, and its first looks are not over."""
+    def costed(self, stream: Stream) -> Result | None:
+        """The stage whose costs stand for the stream: the best, or the largest where none had stays. A box that cannot keep up has
+        other costs: it leaves out what can wait, and its first looks are not over."""
         stages = [r for r in self.results if r.stream == stream]
-        stage = self.best(stream) or max(stages, key=lambda r: r.cameras, default=None)
+        return self.best(stream) or max(stages, key=lambda r: r.cameras, default=None)
+
+    def by_cost(self, stream: Stream) -> float | None:
+        """Cameras per core as their cost promises: 1 / processor seconds per camera second."""
+        stage = self.costed(stream)
         return None if stage is None else 1 / stage.cost
 
     def summary(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_agent.frames import Image
-from edge_agent.stays.appearance import Look, likeness, look_at
+from edge_agent.stays.appearance import Look, fitted, likeness, look_at
 from zones import Box
 
 SMALL_WIDTH = 320
@@ -202,9 +202,6 @@ _AT_REST = 0.06
 _SLOPE, _NOISE = 1.5, 4.0
 """A shake changes a cell by no more than its slope times so many cells, and this many grey levels of noise."""
 
-_FITTING = 0.85
-"""Share of the cells that may have changed so, that a shake has to explain."""
-
 
 class Steadier:
     """Follows small camera shake against a slowly renewed reference.
@@ -253,15 +250,10 @@ def _settled(reference: Grey, grey: Grey, start: tuple[float, float]) -> tuple[f
         # The light is another: a cloud, an exposure.
         change = now * (middle(before) / max(1.0, middle(now))) - before
         same = np.abs(change) <= slope
+        if not same.any():
+            break
         terms = np.stack([-across[same], -along[same], np.ones(int(same.sum()), np.float32), before[same]])
-        change = change[same]
-        fits = np.ones(len(change), dtype=bool)
-        motion = np.zeros(4)
-        for _ in range(2):
-            kept = terms[:, fits]
-            motion = np.linalg.lstsq(kept @ kept.T, kept @ change[fits], rcond=None)[0]
-            rest = np.abs(change - motion @ terms)
-            fits = rest <= np.quantile(rest, _FITTING) if len(rest) else fits
+        motion = fitted(terms, change[same], trims=1)
         right, down = right + float(motion[0]), down + float(motion[1])
     astray = max(abs(right - start[0]), abs(down - start[1])) > _SLOPE
     return start if astray else (right, down)

@@ -49,7 +49,7 @@ half sides)."""
 _INNER = (SIDE - 2) ** 2
 
 _FITTING = 0.85
-"""Share of the cells that a motion has to explain."""
+"""Share of the cells that a motion, of a vehicle or of the camera, has to explain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,20 +156,32 @@ def displacement(one: Look, other: Look, cells: Cells | None = None) -> float:
     if cells is not None:
         counted = cells[1:-1, 1:-1].ravel()
         terms, change = terms[:, counted], change[counted]
-    motion = _least_squares(terms, change)
-    for _ in range(2):
-        # A passer-by before a part of the place is no motion: what fits worst is left out.
-        rest = np.abs(change - motion @ terms)
-        last = int((len(rest) - 1) * _FITTING)
-        fits = rest <= np.partition(rest, last)[last]
-        motion = _least_squares(terms[:, fits], change[fits])
+    motion = fitted(terms, change, trims=2)
     over_the_box = np.array([1, 1 / 3, 1 / 3, 1, 1 / 3, 1 / 3])
     return float(np.sqrt((motion[:6] ** 2 * over_the_box).sum())) / SIDE
 
 
-def _least_squares(terms: NDArray[np.float64], change: NDArray[np.float32]) -> NDArray[np.floating]:
-    """How much of each term, a row each, makes the change; by the normal equations: eight numbers are asked of hundreds of cells."""
-    return np.linalg.lstsq(terms @ terms.T, terms @ change, rcond=None)[0]
+def fitted(terms: NDArray[np.floating], change: NDArray[np.float32], *, trims: int) -> NDArray[np.floating]:
+    """How much of each term makes the change: least squares without the cells that fit worst, which show something else, not motion.
+
+    By the normal equations, because a few numbers are asked of hundreds of cells.
+
+    Args:
+        terms: K x N, a row a term, a column a cell.
+        change: N, one cell at least.
+        trims: so often the worst `1 - _FITTING` of all cells are left out and the rest is fitted anew.
+
+    Returns:
+        K numbers.
+    """
+    motion: NDArray[np.floating] = np.linalg.lstsq(terms @ terms.T, terms @ change, rcond=None)[0]
+    last = int((len(change) - 1) * _FITTING)
+    for _ in range(trims):
+        rest = np.abs(change - motion @ terms)
+        fits = rest <= np.partition(rest, last)[last]
+        kept = terms[:, fits]
+        motion = np.linalg.lstsq(kept @ kept.T, kept @ change[fits], rcond=None)[0]
+    return motion
 
 
 def uncovered(box: Box, by: Iterable[Box]) -> Cells | None:
